@@ -1,0 +1,85 @@
+// The closed protocol between the main thread and the engine thread: two unions, payload tied to kind. Text, ids and small arrays
+// cross; tensors never do.
+import type { ErrorData } from '../errors.js';
+import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
+
+/** How to load one model. Paths are absolute; the artifact is made (and cached) when it is missing. */
+export interface ModelSettings {
+  readonly name: string;
+  readonly path: string;
+  readonly weights: 'f32' | 'q8' | 'q4' | 'w8a8';
+  readonly kind: 'causal' | 'reward';
+  readonly device: 'cpu';
+  /** Longest sequence to serve; the checkpoint's own limit when null. */
+  readonly contextLength: number | null;
+}
+
+/** Read by the worker as its workerData. */
+export interface EngineSettings {
+  readonly models: readonly ModelSettings[];
+  readonly artifactDirectory: string;
+  /** Threads of the runtime's intra-op pool. */
+  readonly threads: number;
+  /** New tokens computed per tick over all rows of one model: bounds the time that an abort can wait. */
+  readonly tokensPerTick: number;
+  /** Rows that decode together, per model. */
+  readonly maxRows: number;
+  readonly maxWaiting: number;
+  /** Key/value cache bytes per model. */
+  readonly cacheBytes: number;
+  /** Bytes of finished prompts kept for re-use, per model. */
+  readonly prefixCacheBytes: number;
+}
+
+export type ToEngine =
+  | { readonly kind: 'submit'; readonly request: DecodeRequest }
+  | { readonly kind: 'cancel'; readonly requestId: string }
+  | { readonly kind: 'shutdown' };
+
+/** Facts of a loaded model that the main thread needs. */
+export interface LoadedModelInfo {
+  readonly name: string;
+  readonly kind: 'causal' | 'reward';
+  readonly family: string;
+  readonly weights: string;
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  readonly parameters: number;
+  readonly loadMs: number;
+}
+
+export interface ModelGauges {
+  readonly cacheRows: number;
+  readonly cacheTokens: number;
+  readonly cacheBytes: number;
+  readonly cacheCapacityBytes: number;
+  readonly prefixBytes: number;
+  readonly prefixEntries: number;
+}
+
+/** Monotonic counters and current gauges of the engine; posted when they changed, at most every 100 ms, and when the engine goes idle. */
+export interface EngineStats {
+  readonly running: number;
+  readonly waiting: number;
+  readonly ticks: number;
+  readonly preemptions: number;
+  readonly promptTokens: number;
+  readonly cachedPromptTokens: number;
+  readonly generatedTokens: number;
+  readonly nanRows: number;
+  readonly cancelled: number;
+  readonly models: Readonly<Record<string, ModelGauges>>;
+  /** Forwards and their summed seconds, by model. */
+  readonly forwards: Readonly<
+    Record<string, { readonly count: number; readonly rows: number; readonly seconds: number }>
+  >;
+  readonly fuseSeconds: number;
+}
+
+export type FromEngine =
+  | { readonly kind: 'progress'; readonly model: string; readonly stage: string; readonly fraction: number }
+  | { readonly kind: 'ready'; readonly models: readonly LoadedModelInfo[] }
+  | { readonly kind: 'failed'; readonly error: ErrorData }
+  | { readonly kind: 'events'; readonly events: readonly { readonly requestId: string; readonly event: DecodeEvent }[] }
+  | { readonly kind: 'stats'; readonly stats: EngineStats }
+  | { readonly kind: 'stopped' };

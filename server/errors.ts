@@ -1,0 +1,173 @@
+// The one table of errors. Every error that a user or an operator can meet is a row here: a stable code (never re-used), an HTTP
+// status, the OpenAI error type, and a message that names the offending value and the remedy. Thrown anywhere as AppError;
+// rendered by the HTTP layer, the CLI and the engine thread (which sends it as data).
+
+type Details = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+interface Row {
+  readonly status: number;
+  readonly type:
+    'invalid_request_error' | 'not_found_error' | 'rate_limit_error' | 'server_error' | 'configuration_error';
+  /** `{name}` is replaced by the detail of that name. */
+  readonly message: string;
+}
+
+export const errorTable = {
+  // ---- requests
+  invalid_json: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The body is not valid JSON: {reason}. Send one JSON object with content-type application/json.',
+  },
+  invalid_value: { status: 400, type: 'invalid_request_error', message: '{param}: {problem} (got {value}). {remedy}' },
+  unknown_key: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'Unknown key {key} in {where}.{nearest} Known keys: {known}.',
+  },
+  model_not_found: {
+    status: 404,
+    type: 'not_found_error',
+    message: 'The model {model} does not exist here. Available: {available}.',
+  },
+  context_length_exceeded: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'The prompt has {promptTokens} tokens and {maxTokens} more were asked for, but the context of {model} holds {contextLength}. Shorten the prompt or lower max_tokens.',
+  },
+  token_out_of_range: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: '{param}: token id {value} is outside the vocabulary of {model}, which has ids 0 to {last}.',
+  },
+  budget_exceeded: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'n × tokens = {asked} exceeds the budget of {budget} tokens per request. Lower n or max_tokens.',
+  },
+  vocabulary_mismatch: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      '{first} ({firstSize} tokens) and {second} ({secondSize} tokens) do not share a vocabulary{difference}. All members of one distribution must use the same tokenizer.',
+  },
+  not_supported: { status: 400, type: 'invalid_request_error', message: '{param}: {value} is not supported. {remedy}' },
+  route_not_found: {
+    status: 404,
+    type: 'not_found_error',
+    message: 'No route {method} {path}. See GET /v1/models and the README for what is served.',
+  },
+  method_not_allowed: {
+    status: 405,
+    type: 'invalid_request_error',
+    message: '{method} is not allowed on {path}. Use {allowed}.',
+  },
+  body_too_large: {
+    status: 413,
+    type: 'invalid_request_error',
+    message: 'The body exceeds {limit} bytes. Send a smaller one or raise limits.bodyBytes.',
+  },
+  // ---- capacity
+  queue_full: {
+    status: 503,
+    type: 'server_error',
+    message: '{waiting} requests are waiting, the limit is {limit}. Try again in {retryAfterSeconds} s.',
+  },
+  cache_too_small: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'The request needs {needed} bytes of cache for {model} and the budget is {budget}. Shorten it or raise limits.cacheBytes.',
+  },
+  draining: {
+    status: 503,
+    type: 'server_error',
+    message: 'The server is shutting down and takes no new requests. Try another replica.',
+  },
+  slow_reader: {
+    status: 408,
+    type: 'server_error',
+    message:
+      'The client read nothing for {seconds} s, so the stream was cut. Read faster or raise limits.writeTimeoutMs.',
+  },
+  cancelled: { status: 499, type: 'server_error', message: 'The request was cancelled.' },
+  // ---- engine
+  nan_logits: {
+    status: 500,
+    type: 'server_error',
+    message:
+      'The model {model} produced no finite logits at position {position}. Its weights or its quantisation are damaged: check it with trimtab logits.',
+  },
+  engine_failed: {
+    status: 500,
+    type: 'server_error',
+    message: 'The engine failed: {reason}. The request was not completed.',
+  },
+  // ---- models and configuration
+  model_file_missing: { status: 500, type: 'configuration_error', message: '{path} is missing. {remedy}' },
+  model_file_invalid: { status: 500, type: 'configuration_error', message: '{path}: {problem}. {remedy}' },
+  model_family_unknown: {
+    status: 500,
+    type: 'configuration_error',
+    message: '{path}: model_type {value} is not supported. Supported: {known}.',
+  },
+  weights_not_finite: {
+    status: 500,
+    type: 'configuration_error',
+    message: '{path}: tensor {tensor} holds {value} at element {index}. The checkpoint is damaged: download it again.',
+  },
+  config_invalid: {
+    status: 500,
+    type: 'configuration_error',
+    message: '{path}: {key}: {problem} (got {value}). {remedy}',
+  },
+  config_unknown_key: {
+    status: 500,
+    type: 'configuration_error',
+    message: '{path}: unknown key {key}.{nearest} Known keys here: {known}.',
+  },
+  config_missing: {
+    status: 500,
+    type: 'configuration_error',
+    message: 'The configuration {path} cannot be read: {reason}. Create it or give --config.',
+  },
+} as const satisfies Record<string, Row>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** An error as plain data: what crosses the thread border and what the wire shows. */
+export interface ErrorData {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly status: number;
+  readonly type: Row['type'];
+  readonly param: string | null;
+  /** Seconds after which a retry is worthwhile; only on 429 and 503. */
+  readonly retryAfterSeconds?: number;
+}
+
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly data: ErrorData;
+
+  constructor(code: ErrorCode, details: Details, options: { cause?: unknown } = {}) {
+    const row: Row = errorTable[code];
+    const message = row.message.replace(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? ''));
+    super(message, options);
+    const retryAfterSeconds = details['retryAfterSeconds'];
+    this.data = {
+      code,
+      message,
+      status: row.status,
+      type: row.type,
+      param: typeof details['param'] === 'string' ? details['param'] : null,
+      ...(typeof retryAfterSeconds === 'number' ? { retryAfterSeconds } : {}),
+    };
+  }
+
+  static fromData(data: ErrorData): AppError {
+    const error = Object.create(AppError.prototype) as AppError;
+    return Object.assign(error, { data, message: data.message, name: 'AppError' });
+  }
+}

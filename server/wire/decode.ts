@@ -1,0 +1,106 @@
+// What the main thread asks of the engine and what it gets back, as plain data. Every endpoint maps its own body onto a
+// DecodeRequest and maps DecodeEvents onto its own reply. Numbers are validated before they get here.
+import type { Scores } from '../../decoders/expr.js';
+import type { ErrorData } from '../errors.js';
+
+export interface SamplingParams {
+  /** 0 means greedy. */
+  readonly temperature: number;
+  /** 0 means off. */
+  readonly topK: number;
+  /** 1 means off. */
+  readonly topP: number;
+  /** 0 means off. */
+  readonly minP: number;
+  /** 1 means off; divides positive and multiplies negative scores of tokens seen in prompt or answer. */
+  readonly repetitionPenalty: number;
+  readonly presencePenalty: number;
+  readonly frequencyPenalty: number;
+  /** Added to the combined scores; −Infinity forbids a token. */
+  readonly logitBias: readonly (readonly [tokenId: number, bias: number])[];
+}
+
+export interface LogprobsParams {
+  /** How many alternatives per token, besides the chosen one. */
+  readonly top: number;
+  /** The whole vocabulary per generated token. */
+  readonly full: boolean;
+  /** Also for the prompt's tokens (all views must share the prompt ids). */
+  readonly prompt: boolean;
+}
+
+export interface DecodeRequest {
+  readonly requestId: string;
+  readonly distribution: Scores;
+  /** Prompt token ids of each view, parallel to `viewsOf(distribution)`. At least one id each. */
+  readonly promptIds: readonly Int32Array[];
+  /** The model whose tokenizer turns ids into text (all members share it). */
+  readonly tokenizer: string;
+  readonly n: number;
+  /** 32-bit unsigned; randomness is a function of (seed, choice, position). */
+  readonly seed: number;
+  readonly sampling: SamplingParams;
+  /** Number of tokens to generate per choice; 0 only with logprobs.prompt. */
+  readonly maxTokens: number;
+  readonly minTokens: number;
+  readonly stop: readonly string[];
+  readonly includeStop: boolean;
+  /** Ends a choice; empty when EOS is ignored. */
+  readonly stopTokenIds: readonly number[];
+  readonly logprobs: LogprobsParams | null;
+  /** Lower goes first. */
+  readonly priority: number;
+}
+
+export interface Alternative {
+  readonly id: number;
+  readonly logprob: number;
+  readonly bytes: Uint8Array;
+}
+
+export interface TokenRecord extends Alternative {
+  readonly top: readonly Alternative[];
+  /** [vocabSize] log-probabilities, only with `logprobs.full`. */
+  readonly full?: Float32Array;
+}
+
+/** One token of the prompt; the first has no logprob. */
+export interface PromptTokenRecord {
+  readonly id: number;
+  readonly logprob: number | null;
+  readonly bytes: Uint8Array;
+  readonly top: readonly Alternative[];
+}
+
+/** What was really done, for the reply's `decoding` field. */
+export interface Applied {
+  /** Decoder rows computed per model, prompt and answer together. */
+  readonly forwards: Readonly<Record<string, number>>;
+  readonly rewinds: number;
+  /** Why and how often a fallback distribution was used, e.g. { nan: 1 }. */
+  readonly fallbacks: Readonly<Record<string, number>>;
+  readonly preemptions: number;
+  readonly seed: number;
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
+}
+
+export type FinishReason = 'stop' | 'length';
+
+/** Exactly one terminal event (`done` or `failed`) ends a request. */
+export type DecodeEvent =
+  | { readonly kind: 'prompt'; readonly tokens: readonly PromptTokenRecord[] }
+  | { readonly kind: 'delta'; readonly choice: number; readonly text: string; readonly tokens: readonly TokenRecord[] }
+  | {
+      readonly kind: 'finished';
+      readonly choice: number;
+      readonly reason: FinishReason;
+      /** The stop string or stop token id that ended it, null for EOS-free ends. */
+      readonly stopReason: string | number | null;
+    }
+  | { readonly kind: 'done'; readonly usage: Usage; readonly applied: Applied }
+  | { readonly kind: 'failed'; readonly error: ErrorData };
