@@ -1,0 +1,112 @@
+// What the HTTP layer is given: the engine, the catalog, the text service and its own settings, as interfaces. The CLI builds the
+// real objects; tests build small ones. Routes read the fields at request time, so an owner may put getters here and
+// listen before the models are loaded (every /v1 route answers 503 until `engine.state` is "ready").
+import type { Scores, View } from '../decoders/expr.js';
+import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
+import type { DecodeEvent, DecodeRequest } from './wire/decode.js';
+
+export interface HttpConfig {
+  /** Shown in `system_fingerprint` (hashed) and on /health. */
+  readonly version: string;
+  /** Unknown top-level keys are a 400 instead of a header. */
+  readonly strict: boolean;
+  readonly bodyBytes: number;
+  /** Whole request (headers and body) must have arrived within this; 0 = never cut. */
+  readonly requestTimeoutMs: number;
+  /** A socket without any traffic is cut after this; must exceed the longest silent (not streamed) answer; 0 = never. */
+  readonly connectionTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  /** Silence on a stream after which a comment line is written. */
+  readonly pingMs: number;
+  /** A reader that takes nothing for this long is cut and its request cancelled. */
+  readonly writeTimeoutMs: number;
+  readonly maxN: number;
+  /** Prompts in one completions request. */
+  readonly maxPrompts: number;
+  /** Upper bound of n × prompts × max_tokens. */
+  readonly tokensPerRequest: number;
+  /** Level of the JSON log on stderr; prompts and answers are never logged. Default "warn". */
+  readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
+}
+
+export type EngineState = 'starting' | 'ready' | 'draining' | 'failed';
+
+export interface Engine {
+  /** Throws AppError (at once or from the first `next`). Breaking out of the loop or aborting cancels the request. */
+  submit(request: DecodeRequest, signal: AbortSignal): AsyncIterable<DecodeEvent>;
+  stats(): EngineStats;
+  readonly info: readonly LoadedModelInfo[];
+  readonly state: EngineState;
+}
+
+/** A message as the chat templates of Hugging Face models expect it. */
+export interface ChatMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+  readonly name?: string;
+}
+
+export interface ChatEncoding {
+  readonly addGenerationPrompt: boolean;
+  /** The last message is left open, so the answer continues it. */
+  readonly continueFinal: boolean;
+}
+
+export interface TextService {
+  encode(model: string, text: string, options: { readonly addSpecialTokens: boolean }): Promise<Int32Array>;
+  encodeChat(model: string, messages: readonly ChatMessage[], options: ChatEncoding): Promise<Int32Array>;
+  decode(model: string, ids: Int32Array): Promise<string>;
+}
+
+export interface CatalogEntry {
+  readonly id: string;
+  /** Unix seconds. */
+  readonly created: number;
+  readonly ownedBy: 'trimtab';
+  readonly kind: 'model' | 'deployment';
+}
+
+/** Used where the request leaves a field out. */
+export interface SamplingDefaults {
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly topK?: number;
+  readonly minP?: number;
+  readonly repetitionPenalty?: number;
+  readonly maxTokens?: number;
+}
+
+/** What a model's or a deployment's name (and an optional `decoding` object) stands for. */
+export interface ResolvedStrategy {
+  /** The name asked for, echoed as `model`. */
+  readonly name: string;
+  readonly method: string;
+  readonly distribution: Scores;
+  /** `viewsOf(distribution)`, in the order that `DecodeRequest.promptIds` follows. */
+  readonly views: readonly View[];
+  readonly tokenizerModel: string;
+  /** Smallest over the members. */
+  readonly contextLength: number;
+  /** Of the tokenizer, without padding. */
+  readonly vocabSize: number;
+  readonly eosTokenIds: readonly number[];
+  /** Effective parameters of the method, defaults filled in. */
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly models: readonly string[];
+  readonly defaults: SamplingDefaults;
+  /** The distribution in words of methods.md, e.g. "large + 1·(tuned − reference)". */
+  readonly formula?: string;
+}
+
+export interface Catalog {
+  list(): readonly CatalogEntry[];
+  /** Throws AppError: model_not_found, unknown_key (param "decoding.x"), invalid_value, vocabulary_mismatch. */
+  resolve(model: string, decoding?: unknown): ResolvedStrategy;
+}
+
+export interface AppContext {
+  readonly config: HttpConfig;
+  readonly engine: Engine;
+  readonly catalog: Catalog;
+  readonly text: TextService;
+}
