@@ -68,7 +68,40 @@ export const errorTable = {
     type: 'invalid_request_error',
     message: 'The body exceeds {limit} bytes. Send a smaller one or raise limits.bodyBytes.',
   },
+  unsupported_media_type: {
+    status: 415,
+    type: 'invalid_request_error',
+    message: 'The content type {value} is not supported. Send JSON with content-type application/json.',
+  },
+  malformed_request: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The HTTP request cannot be read: {reason}.',
+  },
+  headers_too_large: {
+    status: 431,
+    type: 'invalid_request_error',
+    message: 'The headers of the request are too large. Send fewer or shorter headers.',
+  },
+  request_timeout: {
+    status: 408,
+    type: 'invalid_request_error',
+    message:
+      'The request did not arrive completely within {seconds} s. Send it faster or raise limits.requestTimeoutMs.',
+  },
+  reply_too_large: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'The whole vocabulary for {tokens} tokens would be {bytes} bytes of reply and the limit is {limit}. Lower max_tokens, n or the number of prompts, or send logprobs of at most 5.',
+  },
   // ---- capacity
+  not_ready: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'The models are still being loaded. Try again in {retryAfterSeconds} s; GET /ready answers 200 when they are.',
+  },
   queue_full: {
     status: 503,
     type: 'server_error',
@@ -98,6 +131,11 @@ export const errorTable = {
     type: 'server_error',
     message:
       'The model {model} produced no finite logits at position {position}. Its weights or its quantisation are damaged: check it with trimtab logits.',
+  },
+  internal_error: {
+    status: 500,
+    type: 'server_error',
+    message: 'The server failed on this request; the cause is in its log under request id {requestId}.',
   },
   engine_failed: {
     status: 500,

@@ -1,0 +1,115 @@
+// What to do with top-level keys that no schema declares: keys that ask for nothing of the model are accepted, keys that ask for
+// something this server cannot do are refused by name (unless their value asks for what happens anyway), and the rest are
+// listed in a response header, or refused in strict mode.
+import { AppError } from '../errors.js';
+import { nearest } from './nearest.js';
+import { shown } from './shown.js';
+
+type Body = Readonly<Record<string, unknown>>;
+
+/** They concern OpenAI's own service and change no token. */
+const harmless = new Set([
+  'user',
+  'metadata',
+  'service_tier',
+  'parallel_tool_calls',
+  'safety_identifier',
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'prediction',
+]);
+
+interface Refused {
+  readonly accepts: (value: unknown, body: Body) => boolean;
+  readonly remedy: string;
+}
+
+const never = (): boolean => false;
+const only =
+  (...values: readonly unknown[]) =>
+  (value: unknown): boolean =>
+    values.includes(value);
+const emptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+const typeText = (value: unknown): boolean => (value as { type?: unknown } | null)?.type === 'text';
+const listOfText = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every((item) => item === 'text');
+
+const leaveOut = 'Leave it out.';
+const noTools = 'Tools are not available yet: leave it out.';
+const noConstraint = 'Constrained output is not available yet: leave it out.';
+
+const refused: Readonly<Record<string, Refused>> = {
+  tools: { accepts: emptyList, remedy: noTools },
+  tool_choice: { accepts: only('none', 'auto'), remedy: noTools },
+  functions: { accepts: emptyList, remedy: noTools },
+  function_call: { accepts: only('none', 'auto'), remedy: noTools },
+  response_format: { accepts: typeText, remedy: 'Only {"type": "text"} is available yet.' },
+  guided_json: { accepts: never, remedy: noConstraint },
+  guided_regex: { accepts: never, remedy: noConstraint },
+  guided_choice: { accepts: never, remedy: noConstraint },
+  guided_grammar: { accepts: never, remedy: noConstraint },
+  structured_outputs: { accepts: never, remedy: noConstraint },
+  grammar: { accepts: never, remedy: noConstraint },
+  modalities: { accepts: listOfText, remedy: 'Only ["text"] is available.' },
+  audio: { accepts: never, remedy: leaveOut },
+  store: { accepts: only(false), remedy: 'Nothing is stored here: leave it out or send false.' },
+  background: { accepts: only(false), remedy: leaveOut },
+  reasoning_effort: { accepts: only('none'), remedy: leaveOut },
+  verbosity: { accepts: never, remedy: leaveOut },
+  web_search_options: { accepts: never, remedy: leaveOut },
+  suffix: { accepts: never, remedy: 'Text is only continued, never filled in: leave it out.' },
+  best_of: {
+    accepts: (value, body) => value === (body['n'] ?? 1),
+    remedy: 'Only a best_of equal to n is available: ask for n choices and choose among them.',
+  },
+  use_beam_search: { accepts: only(false), remedy: leaveOut },
+  length_penalty: { accepts: only(1), remedy: leaveOut },
+  early_stopping: { accepts: only(false), remedy: leaveOut },
+  allowed_token_ids: { accepts: never, remedy: 'Use logit_bias.' },
+  bad_words: { accepts: emptyList, remedy: 'Use logit_bias.' },
+  prompt_logprobs: { accepts: never, remedy: 'Use "echo": true with logprobs on /v1/completions.' },
+  truncate_prompt_tokens: { accepts: never, remedy: 'Shorten the prompt.' },
+  skip_special_tokens: { accepts: only(true), remedy: 'Use return_token_ids to see special tokens.' },
+  spaces_between_special_tokens: { accepts: only(true), remedy: leaveOut },
+  chat_template: { accepts: never, remedy: "Templates come from the model's folder only." },
+  chat_template_kwargs: { accepts: never, remedy: leaveOut },
+  documents: { accepts: emptyList, remedy: 'Put documents into a message.' },
+  typical_p: { accepts: only(1), remedy: leaveOut },
+  grammar_backend: { accepts: never, remedy: leaveOut },
+};
+
+/**
+ * Returns the keys that were ignored. Throws not_supported for a control that cannot be applied and, when `strict`,
+ * unknown_key for a key that nothing here knows.
+ */
+export function checkKeys(body: Body, declared: readonly string[], strict: boolean): readonly string[] {
+  const ignored: string[] = [];
+  for (const key of Object.keys(body)) {
+    if (declared.includes(key) || harmless.has(key)) continue;
+    const rule = Object.hasOwn(refused, key) ? refused[key] : undefined;
+    if (rule === undefined) {
+      if (strict) throw unknownKey(key, declared);
+      ignored.push(key);
+    } else if (!rule.accepts(body[key], body)) {
+      throw new AppError('not_supported', { param: key, value: shown(body[key]), remedy: rule.remedy });
+    }
+  }
+  return ignored;
+}
+
+function unknownKey(key: string, declared: readonly string[]): AppError {
+  const near = nearest(key, declared);
+  return new AppError('unknown_key', {
+    param: shown(key, 64).slice(1, -1),
+    key: shown(key, 64),
+    where: 'the body',
+    nearest: near === null ? '' : ` Did you mean ${near}?`,
+    known: [...declared].sort().join(', '),
+  });
+}
+
+/** A header value that any key, however odd, can stand in. */
+export function ignoredHeader(keys: readonly string[]): string {
+  const listed = keys.slice(0, 16).map((key) => encodeURIComponent(key.slice(0, 64).toWellFormed()));
+  return keys.length > listed.length ? `${listed.join(',')},...` : listed.join(',');
+}

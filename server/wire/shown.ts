@@ -1,0 +1,13 @@
+// How an offending value appears in an error message: as JSON, cut to a bearable length.
+
+export function shown(value: unknown, limit = 80): string {
+  if (value === undefined) return 'nothing';
+  // Only the part that can be shown is serialised: the value may be a body of megabytes.
+  const text =
+    typeof value === 'string'
+      ? JSON.stringify(value.slice(0, limit + 1).toWellFormed())
+      : Array.isArray(value)
+        ? JSON.stringify(value.slice(0, limit))
+        : (JSON.stringify(value) ?? typeof value);
+  return text.length > limit ? `${text.slice(0, limit - 3)}...` : text;
+}
