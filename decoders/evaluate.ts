@@ -1,0 +1,117 @@
+// The naive twin of kernels/logits/lower.ts: one row of an expression in float64, plain loops, no cleverness. Tests compare the two; nothing
+// on the request path calls it. The law of every node is in expr.ts.
+import { viewKey, viewsOf } from './expr.js';
+import type { Expr, Mask, Scores, View } from './expr.js';
+
+/** Scores of one view at one position, one per token. */
+export type Row = Float32Array | Float64Array | readonly number[];
+export type RowOf = (view: View) => Row;
+
+/**
+ * The scores of `expr` at one position. A view that holds NaN or +∞ poisons the whole row (all NaN), also where a mask or a zero
+ * weight would hide it: such a model is broken and its neighbour must not cover it up.
+ */
+export function evaluate(expr: Scores, rowOf: RowOf): Float64Array {
+  const rows = viewsOf(expr).map((view) => Float64Array.from(rowOf(view)));
+  const width = commonWidth(rows);
+  if (rows.some((row) => row.some((score) => Number.isNaN(score) || score === Infinity)))
+    return new Float64Array(width).fill(NaN);
+  const byView = new Map(viewsOf(expr).map((view, index) => [viewKey(view), rows[index]]));
+  return scoresOf(expr, (view) => byView.get(viewKey(view)) ?? []);
+}
+
+/** Which tokens a mask holds. Views are taken to be sound. */
+export function evaluateMask(mask: Mask, rowOf: RowOf): boolean[] {
+  const logprobs = scoresOf(mask.of, rowOf);
+  switch (mask.kind) {
+    case 'plausible': {
+      const threshold = logprobs.reduce((top, logprob) => Math.max(top, logprob), -Infinity) + Math.log(mask.ratio);
+      return Array.from(logprobs, (logprob) => logprob >= threshold);
+    }
+    case 'nucleus': {
+      const kept = new Array<boolean>(logprobs.length).fill(mask.mass >= 1);
+      let mass = 0;
+      for (const id of descending(logprobs)) {
+        kept[id] = true;
+        mass += Math.exp(logprobs[id] ?? NaN);
+        if (mass >= mask.mass) break;
+      }
+      return kept;
+    }
+    default:
+      return mask satisfies never;
+  }
+}
+
+/** Token ids by falling score; equal scores by rising id. */
+export function descending(scores: ArrayLike<number>): number[] {
+  return Array.from({ length: scores.length }, (_, id) => id).sort((a, b) => {
+    const [left, right] = [scores[a] ?? NaN, scores[b] ?? NaN];
+    return left === right ? a - b : right - left;
+  });
+}
+
+/** log Σ exp; −∞ for a row of −∞. */
+export function logSumExp(scores: ArrayLike<number>): number {
+  let top = -Infinity;
+  for (let id = 0; id < scores.length; id++) top = Math.max(top, scores[id] ?? NaN);
+  if (top === -Infinity) return -Infinity;
+  let sum = 0;
+  for (let id = 0; id < scores.length; id++) sum += Math.exp((scores[id] ?? NaN) - top);
+  return top + Math.log(sum);
+}
+
+/** scores − log Σ exp(scores). A row in which everything is forbidden stays so. */
+export function normalise(scores: Float64Array): Float64Array {
+  const total = logSumExp(scores);
+  return total === -Infinity ? scores.slice() : scores.map((score) => score - total);
+}
+
+function scoresOf(node: Scores, rowOf: RowOf): Float64Array {
+  switch (node.kind) {
+    case 'logits':
+      return Float64Array.from(rowOf(node.view));
+    case 'linear': {
+      const live = node.terms.filter((term) => term.weight !== 0);
+      const terms = live.map(({ weight, of }) => ({ weight, scores: scoresOf(of, rowOf) }));
+      return perToken(node, rowOf, (id) => {
+        if (terms.some(({ scores }) => scores[id] === -Infinity)) return -Infinity;
+        return terms.reduce((sum, { weight, scores }) => sum + weight * (scores[id] ?? NaN), 0);
+      });
+    }
+    case 'maximum': {
+      const members = node.of.map((member) => scoresOf(member, rowOf));
+      return perToken(node, rowOf, (id) => Math.max(...members.map((scores) => scores[id] ?? NaN)));
+    }
+    case 'minimum': {
+      const members = node.of.map((member) => scoresOf(member, rowOf));
+      return perToken(node, rowOf, (id) => Math.min(...members.map((scores) => scores[id] ?? NaN)));
+    }
+    case 'where': {
+      const [then, otherwise] = [scoresOf(node.then, rowOf), scoresOf(node.otherwise, rowOf)];
+      const mask = evaluateMask(node.mask, rowOf);
+      return then.map((score, id) => (mask[id] ? score : (otherwise[id] ?? NaN)));
+    }
+    case 'masked': {
+      const mask = evaluateMask(node.mask, rowOf);
+      return scoresOf(node.of, rowOf).map((score, id) => (mask[id] ? score : -Infinity));
+    }
+    case 'logSoftmax':
+      return normalise(scoresOf(node.of, rowOf));
+    default:
+      return node satisfies never;
+  }
+}
+
+function perToken(node: Expr, rowOf: RowOf, score: (id: number) => number): Float64Array {
+  return Float64Array.from({ length: commonWidth(viewsOf(node).map(rowOf)) }, (_, id) => score(id));
+}
+
+function commonWidth(rows: readonly Row[]): number {
+  const width = rows[0]?.length ?? 0;
+  if (rows.some((row) => row.length !== width))
+    throw new RangeError(
+      `views of one expression must have equally long rows; got ${rows.map((row) => row.length).join(', ')}`,
+    );
+  return width;
+}
