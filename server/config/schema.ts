@@ -1,0 +1,230 @@
+// The declaration of trimtab.config.json: one typebox schema gives the type, the check, the defaults, the published JSON Schema
+// (docs/config.schema.json) and the reference page (docs/config.md). Every key says what it is, with its unit.
+import { Type, type Static } from 'typebox';
+
+const closed = { additionalProperties: false } as const;
+
+const seconds = 1000;
+const mebibyte = 1024 * 1024;
+
+const ModelEntry = Type.Object(
+  {
+    path: Type.String({
+      minLength: 1,
+      description:
+        'Folder of a Hugging Face checkpoint (config.json, *.safetensors, tokenizer.json). Relative to the config file.',
+    }),
+    weights: Type.Enum(['f32', 'q8', 'q4', 'w8a8'], {
+      default: 'f32',
+      description:
+        'How the weights are stored and multiplied: f32 is the reference; q8 and q4 are 8 and 4 bit blocks; w8a8 is 8 bit weights per channel with 8 bit activations per row.',
+    }),
+    kind: Type.Enum(['causal', 'reward'], {
+      default: 'causal',
+      description:
+        'causal: predicts next tokens. reward: a sequence-classification head that gives scores; it cannot be served as text.',
+    }),
+    device: Type.Enum(['cpu'], { default: 'cpu', description: 'Where the model runs.' }),
+    contextLength: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
+      default: null,
+      description:
+        "Longest sequence to serve, in tokens, prompt and answer together. null: the checkpoint's own limit.",
+    }),
+  },
+  { ...closed, description: 'One model.' },
+);
+
+const Defaults = Type.Object(
+  {
+    temperature: Type.Optional(
+      Type.Number({ minimum: 0, maximum: 2, description: 'Softmax temperature; 0 is greedy.' }),
+    ),
+    top_p: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, maximum: 1, description: 'Probability mass that is kept; 1 is off.' }),
+    ),
+    top_k: Type.Optional(Type.Integer({ minimum: 0, description: 'Number of tokens that are kept; 0 is off.' })),
+    min_p: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        description: 'Least probability relative to the likeliest token; 0 is off.',
+      }),
+    ),
+    max_tokens: Type.Optional(Type.Integer({ minimum: 1, description: 'Tokens to generate.' })),
+    repetition_penalty: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 10,
+        description: 'Penalty on tokens seen in prompt or answer; 1 is off.',
+      }),
+    ),
+  },
+  {
+    ...closed,
+    default: {},
+    description: "Sampling values for requests that leave them out, under the request's own names.",
+  },
+);
+
+const DeploymentEntry = Type.Object(
+  {
+    decoding: Type.Record(Type.String(), Type.Unknown(), {
+      description:
+        'The method and its parameters, exactly as in the request field decoding, e.g. {"method": "eft", "base": "large", "tuned": "chat", "reference": "small"}.',
+    }),
+    defaults: Defaults,
+  },
+  { ...closed, description: 'One steered model: clients select it by its name in the field model.' },
+);
+
+const Limits = Type.Object(
+  {
+    maxRows: Type.Integer({
+      default: 64,
+      minimum: 1,
+      maximum: 4096,
+      description: 'Sequences that decode together, per model (rows).',
+    }),
+    maxWaiting: Type.Integer({
+      default: 256,
+      minimum: 0,
+      description: 'Requests that may wait for a row; further ones get 503 with retry-after (requests).',
+    }),
+    tokensPerTick: Type.Integer({
+      default: 512,
+      minimum: 1,
+      description:
+        'New tokens computed per model in one step over all rows (tokens): bounds the time that a decode step or an abort waits for prompts.',
+    }),
+    tokensPerRequest: Type.Integer({
+      default: 65536,
+      minimum: 1,
+      description: 'Budget of one request: prompts × n × max_tokens (tokens).',
+    }),
+    maxPrompts: Type.Integer({
+      default: 128,
+      minimum: 1,
+      description: 'Prompts of one completions request (prompts).',
+    }),
+    maxN: Type.Integer({ default: 64, minimum: 1, description: 'Largest n of one request (choices).' }),
+    cacheBytes: Type.Integer({
+      default: 1024 * mebibyte,
+      minimum: 1,
+      description: 'Key/value cache per model (bytes). Requests that do not fit wait.',
+    }),
+    prefixCacheBytes: Type.Integer({
+      default: 256 * mebibyte,
+      minimum: 0,
+      description: 'Finished prompts that are kept for re-use, per model (bytes). 0 is off.',
+    }),
+    bodyBytes: Type.Integer({ default: 4 * mebibyte, minimum: 1024, description: 'Largest request body (bytes).' }),
+    requestTimeoutMs: Type.Integer({
+      default: 30 * seconds,
+      minimum: 0,
+      description: 'Time in which a request must have arrived whole (ms). 0 is off.',
+    }),
+    connectionTimeoutMs: Type.Integer({
+      default: 3600 * seconds,
+      minimum: 0,
+      description:
+        'A connection without any traffic is closed after this (ms); it must exceed the longest answer that is not streamed. 0 is off.',
+    }),
+    keepAliveTimeoutMs: Type.Integer({
+      default: 72 * seconds,
+      minimum: 0,
+      description: 'How long a connection stays open between requests (ms).',
+    }),
+    writeTimeoutMs: Type.Integer({
+      default: 30 * seconds,
+      minimum: 1,
+      description: 'A reader that takes nothing for this long is cut and its rows are freed (ms).',
+    }),
+    pingMs: Type.Integer({
+      default: 15 * seconds,
+      minimum: 10,
+      description: 'Silence after which a comment line keeps a stream open (ms).',
+    }),
+    textTimeoutMs: Type.Integer({
+      default: 5 * seconds,
+      minimum: 10,
+      description: 'Longest time for tokenising or rendering the chat template of one prompt (ms).',
+    }),
+    drainTimeoutMs: Type.Integer({
+      default: 30 * seconds,
+      minimum: 0,
+      description: 'After SIGTERM or SIGINT, time for running requests to finish (ms).',
+    }),
+  },
+  { ...closed, default: {}, description: 'Bounds that protect the process.' },
+);
+
+const Server = Type.Object(
+  {
+    host: Type.String({
+      default: '127.0.0.1',
+      minLength: 1,
+      description: 'Address to listen on; 0.0.0.0 for all. --host overrides it.',
+    }),
+    port: Type.Integer({
+      default: 8000,
+      minimum: 0,
+      maximum: 65535,
+      description: 'TCP port; 0 takes a free one. PORT and --port override it.',
+    }),
+    logLevel: Type.Enum(['silent', 'error', 'warn', 'info', 'debug'], {
+      default: 'warn',
+      description: 'What is logged on stderr, as JSON lines. Prompts and answers are never logged.',
+    }),
+    strict: Type.Boolean({
+      default: false,
+      description:
+        'true: unknown fields of a request are errors. false: they are ignored and named in the header x-trimtab-ignored. Inside decoding they are always errors.',
+    }),
+  },
+  { ...closed, default: {}, description: 'The HTTP server.' },
+);
+
+const Runtime = Type.Object(
+  {
+    threads: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 256 })], {
+      default: null,
+      description: 'Threads that compute. null: one per available core. --threads overrides it.',
+    }),
+  },
+  { ...closed, default: {}, description: 'The runtime of the models.' },
+);
+
+export const ConfigFile = Type.Object(
+  {
+    $schema: Type.Optional(
+      Type.String({ description: 'Address of the JSON Schema, for editors. Not read by the server.' }),
+    ),
+    models: Type.Record(Type.String(), ModelEntry, { description: 'Models by the name that clients use.' }),
+    deployments: Type.Record(Type.String(), DeploymentEntry, {
+      default: {},
+      description: 'Decoding methods by the name that clients use as model.',
+    }),
+    server: Server,
+    limits: Limits,
+    runtime: Runtime,
+    artifactDirectory: Type.String({
+      default: '.cache/artifacts',
+      minLength: 1,
+      description:
+        'Where converted models are kept. Relative to the config file. The variable TRIMTAB_ARTIFACTS overrides it.',
+    }),
+    allowNegativeWeights: Type.Boolean({
+      default: false,
+      description: 'Whether a request may use negative weights, which steer away from a tuned model.',
+    }),
+  },
+  { ...closed, title: 'trimtab.config.json' },
+);
+
+export type ConfigFile = Static<typeof ConfigFile>;
+export type ModelEntry = Static<typeof ModelEntry>;
+export type DeploymentDefaults = Static<typeof Defaults>;
+export type WeightsName = ModelEntry['weights'];
+
+/** The names of weight formats, for help texts and checks of command-line options. */
+export const weightsNames: readonly WeightsName[] = ['f32', 'q8', 'q4', 'w8a8'];
