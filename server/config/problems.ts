@@ -2,8 +2,8 @@
 // there and what to write instead. Called by config.ts only.
 import type { TLocalizedValidationError } from 'typebox/error';
 import { AppError } from '../errors.js';
-import { nearest } from '../wire/nearest.js';
 import { shown } from '../wire/shown.js';
+import { nearest } from './nearest.js';
 
 type Json = { readonly [key: string]: unknown };
 

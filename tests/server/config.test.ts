@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig, packageDirectory, wantsColor } from '../../server/config.js';
 import { publishedSchema, referencePage } from '../../server/config/document.js';
+import { editDistance, nearest } from '../../server/config/nearest.js';
 import { AppError } from '../../server/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'trimtab-config-'));
@@ -169,6 +170,17 @@ describe('published forms', () => {
 });
 
 describe('small things', () => {
+  it('edit distance is exact, and a suggestion must be near', () => {
+    expect([
+      editDistance('', ''),
+      editDistance('abc', ''),
+      editDistance('kitten', 'sitting'),
+      editDistance('ab', 'ba'),
+    ]).toEqual([0, 3, 3, 2]);
+    expect(nearest('basse', ['tuned', 'base', 'reference'])).toBe('base');
+    expect(nearest('Base', ['tuned', 'base'])).toBe('base');
+    expect(nearest('x', ['tuned'])).toBeNull();
+  });
   it('colours only on a terminal and not against NO_COLOR', () => {
     expect([
       wantsColor(true, {}),
