@@ -50,6 +50,7 @@ function sum(terms: readonly (readonly [weight: number, member: Printed])[]): Pr
       const negative = weight < 0 || Object.is(weight, -0);
       const sign = index === 0 ? (negative ? '−' : '') : negative ? ' − ' : ' + ';
       const magnitude = Math.abs(weight);
+      if (member.isSum && index === 0 && weight === 1) return member.text;
       if (member.isSum) return `${sign}${magnitude}·(${member.text})`;
       return magnitude === 1 ? `${sign}${member.text}` : `${sign}${magnitude}·${member.text}`;
     })
