@@ -1,0 +1,220 @@
+// What a name in the field `model` stands for: a model alone, or a deployment's method over several, checked against what their
+// tokenizers and checkpoints say. Built once at start (a bad deployment stops the start); asked per request by the HTTP layer.
+// Knows no prompt and no sampling.
+import { buildDecoding, explainDistribution, SpecError } from '../decoders/spec.js';
+import { viewsOf } from '../decoders/expr.js';
+import { nearest } from './config/nearest.js';
+import type { DeploymentConfig } from './config.js';
+import type { Catalog as CatalogContract, CatalogEntry, ResolvedStrategy, SamplingDefaults } from './context.js';
+import type { ModelSettings } from './engine/messages.js';
+import { AppError } from './errors.js';
+import { shown } from './wire/shown.js';
+
+/** What the catalog needs to know of a model's files. */
+export interface ModelFacts {
+  /** Of the tokenizer, without padding. */
+  readonly vocabSize: number;
+  /** Equal exactly when ids mean the same pieces. */
+  readonly vocabularyHash: string;
+  readonly contextLength: number;
+  readonly eosTokenIds: readonly number[];
+}
+
+export interface CatalogSettings {
+  /** Named in messages about deployments. */
+  readonly file: string | null;
+  readonly models: readonly ModelSettings[];
+  readonly deployments: readonly DeploymentConfig[];
+  readonly allowNegativeWeights: boolean;
+}
+
+export class Catalog implements CatalogContract {
+  readonly #settings: CatalogSettings;
+  readonly #facts: ReadonlyMap<string, ModelFacts>;
+  /** Models that predict tokens: the possible members of a distribution. */
+  readonly #causal: readonly string[];
+  readonly #specs: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  readonly #named = new Map<string, ResolvedStrategy>();
+  readonly #entries: readonly CatalogEntry[];
+
+  constructor(settings: CatalogSettings, facts: ReadonlyMap<string, ModelFacts>, created = nowSeconds()) {
+    this.#settings = settings;
+    this.#facts = facts;
+    this.#causal = settings.models.filter(({ kind }) => kind === 'causal').map(({ name }) => name);
+    this.#specs = new Map(settings.deployments.map(({ name, decoding }) => [name, decoding]));
+    for (const name of this.#causal) this.#named.set(name, this.#build(name, name, {}, 'decoding'));
+    for (const deployment of settings.deployments) this.#named.set(deployment.name, this.#deploy(deployment));
+    this.#entries = [...this.#named.keys()].map((id) => ({
+      id,
+      created,
+      ownedBy: 'trimtab',
+      kind: this.#specs.has(id) ? 'deployment' : 'model',
+    }));
+  }
+
+  list(): readonly CatalogEntry[] {
+    return this.#entries;
+  }
+
+  /**
+   * Without `decoding`: what the name stands for. With `decoding` and its own method: that spec, whatever the name. Without a method:
+   * the named deployment with these parameters changed, so {"weight": 0.5} is a dial.
+   */
+  resolve(model: string, decoding?: unknown): ResolvedStrategy {
+    const named = this.#named.get(model);
+    if (named === undefined) throw this.#notFound(model);
+    if (decoding === undefined || decoding === null) return named;
+    if (typeof decoding !== 'object' || Array.isArray(decoding)) {
+      throw new AppError('invalid_value', {
+        param: 'decoding',
+        problem: 'it must be an object',
+        value: shown(decoding),
+        remedy: 'For example {"method": "plain", "model": "..."}; leave it out to use the model as it is.',
+      });
+    }
+    const given = decoding as Readonly<Record<string, unknown>>;
+    const own = this.#specs.get(model) ?? { method: 'plain', model };
+    const spec = given['method'] === undefined ? { ...own, ...given } : given;
+    const completed = spec['method'] === 'plain' && spec['model'] === undefined ? { ...spec, model } : spec;
+    return this.#build(model, completed, named.defaults, 'decoding');
+  }
+
+  #build(name: string, spec: unknown, defaults: SamplingDefaults, path: string): ResolvedStrategy {
+    const built = this.#checked(spec, path);
+    const views = viewsOf(built.distribution);
+    const models = [...new Set(views.map(({ model }) => model))];
+    const [first] = models;
+    if (first === undefined) throw new Error('a distribution has at least one view');
+    this.#shareVocabulary(models, path);
+    const facts = models.map((model) => this.#factsOf(model));
+    const { method, ...parameters } = built.effective;
+    return {
+      name,
+      method,
+      distribution: built.distribution,
+      views,
+      tokenizerModel: first,
+      contextLength: Math.min(...facts.map(({ contextLength }) => contextLength)),
+      vocabSize: this.#factsOf(first).vocabSize,
+      // Members may end differently (a base at its document end, a tuned one at its turn's): any of them ends the answer.
+      eosTokenIds: [...new Set(facts.flatMap(({ eosTokenIds }) => eosTokenIds))],
+      parameters,
+      models,
+      defaults,
+      formula: explainDistribution(built.distribution).formula,
+    };
+  }
+
+  #checked(spec: unknown, path: string): ReturnType<typeof buildDecoding> {
+    try {
+      return buildDecoding(spec, {
+        models: this.#causal,
+        deployments: this.#specs,
+        allowNegativeWeights: this.#settings.allowNegativeWeights,
+        path,
+      });
+    } catch (error) {
+      throw error instanceof SpecError ? this.#requestError(error) : error;
+    }
+  }
+
+  #deploy({ name, decoding, defaults }: DeploymentConfig): ResolvedStrategy {
+    const key = `deployments.${name}.decoding`;
+    const inFile = (at: string, problem: string, value: unknown, remedy: string): AppError =>
+      new AppError('config_invalid', {
+        path: this.#settings.file ?? 'command line',
+        key: at,
+        problem,
+        value: shown(value),
+        remedy,
+      });
+    try {
+      return this.#build(name, decoding, samplingDefaults(defaults), key);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      if (error.cause instanceof SpecError) {
+        const { path, problem, value, remedy, nearest: hint } = error.cause;
+        throw inFile(path, problem, value, hint === null ? remedy : `Did you mean ${hint}? ${remedy}`);
+      }
+      throw inFile(key, error.message, decoding, 'Correct the deployment or remove it.');
+    }
+  }
+
+  #shareVocabulary(models: readonly string[], path: string): void {
+    const [first, ...others] = models;
+    if (first === undefined) return;
+    const own = this.#factsOf(first);
+    for (const other of others) {
+      const facts = this.#factsOf(other);
+      if (facts.vocabularyHash === own.vocabularyHash) continue;
+      throw new AppError('vocabulary_mismatch', {
+        param: path,
+        first,
+        firstSize: own.vocabSize,
+        second: other,
+        secondSize: facts.vocabSize,
+        difference: facts.vocabSize === own.vocabSize ? ' (the sizes agree, but ids stand for different pieces)' : '',
+      });
+    }
+  }
+
+  #factsOf(model: string): ModelFacts {
+    const facts = this.#facts.get(model);
+    if (facts === undefined) throw new Error(`no facts of the model ${model}`);
+    return facts;
+  }
+
+  /** A spec's own complaint in the words of the wire. */
+  #requestError(error: SpecError): AppError {
+    const { path, problem, value, remedy, known } = error;
+    const hint = error.nearest === null ? '' : ` Did you mean ${error.nearest}?`;
+    if (problem === 'unknown key') {
+      return new AppError(
+        'unknown_key',
+        {
+          param: path,
+          key: shown(path.split('.').at(-1)),
+          where: path.split('.').slice(0, -1).join('.'),
+          nearest: hint,
+          known: known.join(', '),
+        },
+        { cause: error },
+      );
+    }
+    const reward = this.#settings.models.some((model) => model.kind === 'reward' && model.name === value);
+    return new AppError(
+      'invalid_value',
+      {
+        param: path,
+        problem: reward ? 'it is a reward model, which gives scores and predicts no tokens' : problem,
+        value: shown(value),
+        remedy: `${hint} ${remedy}`.trim(),
+      },
+      { cause: error },
+    );
+  }
+
+  #notFound(model: string): AppError {
+    const known = [...this.#named.keys()];
+    const hint = nearest(model, known);
+    return new AppError('model_not_found', {
+      param: 'model',
+      model: shown(model),
+      available: `${known.join(', ')}${hint === null ? '' : ` (did you mean ${hint}?)`}`,
+    });
+  }
+}
+
+function samplingDefaults(given: DeploymentConfig['defaults']): SamplingDefaults {
+  const { temperature, top_p, top_k, min_p, repetition_penalty, max_tokens } = given;
+  return {
+    ...(temperature === undefined ? {} : { temperature }),
+    ...(top_p === undefined ? {} : { topP: top_p }),
+    ...(top_k === undefined ? {} : { topK: top_k }),
+    ...(min_p === undefined ? {} : { minP: min_p }),
+    ...(repetition_penalty === undefined ? {} : { repetitionPenalty: repetition_penalty }),
+    ...(max_tokens === undefined ? {} : { maxTokens: max_tokens }),
+  };
+}
+
+const nowSeconds = (): number => Math.floor(Date.now() / 1000);
