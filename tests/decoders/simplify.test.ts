@@ -17,7 +17,7 @@ import type { Scores } from '../../decoders/expr.js';
 import { print } from '../../decoders/print.js';
 import { rules, simplify } from '../../decoders/simplify.js';
 import { rowOf, rowsFor, scoresTree } from '../support/arbitrary.js';
-import { expectClose } from '../support/laws.js';
+import { expectClose, isFragile } from '../support/laws.js';
 
 const treeWithRows = scoresTree({ depth: 4, masks: true }).chain((expr) =>
   rowsFor(expr, 6).map((rows) => ({ expr, rows })),
@@ -28,6 +28,7 @@ describe('simplify', () => {
   it('keeps the distribution of every random tree', () => {
     fc.assert(
       fc.property(treeWithRows, ({ expr, rows }) => {
+        fc.pre(!isFragile(expr, rows, 1e-7));
         expectClose(
           normalise(evaluate(simplify(expr), rowOf(rows))),
           normalise(evaluate(expr, rowOf(rows))),
