@@ -1,0 +1,60 @@
+// The only file that creates onnxruntime sessions. It knows bytes, names and tensors; not what a graph means. A session belongs to
+// whoever made it, who must release it. `run` blocks its thread (the binding is synchronous): sessions live in the engine thread.
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+
+export { Tensor };
+
+export interface SessionSettings {
+  /** Threads of the session's own pool, the calling thread included. */
+  readonly threads: number;
+  readonly device: 'cpu';
+  /** Writes a trace of every operator to files with this prefix: for measurements only. */
+  readonly profilePrefix?: string;
+}
+
+export type Feeds = Readonly<Record<string, Tensor>>;
+export type Fetches = Readonly<Record<string, Tensor>>;
+
+export interface Session {
+  readonly inputNames: readonly string[];
+  readonly outputNames: readonly string[];
+  /** Runs the model; every fetched output is copied to the host, so name only what is needed. All outputs by default. */
+  run(feeds: Feeds, fetches?: readonly string[]): Promise<Fetches>;
+  /** Frees the model. Running afterwards is an error. */
+  release(): Promise<void>;
+}
+
+export async function createSession(
+  model: Uint8Array | { readonly path: string },
+  { threads, device, profilePrefix }: SessionSettings,
+): Promise<Session> {
+  const options: InferenceSession.SessionOptions = {
+    executionProviders: [device],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    logSeverityLevel: 3,
+    ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
+  };
+  const session =
+    model instanceof Uint8Array
+      ? await InferenceSession.create(model, options)
+      : await InferenceSession.create(model.path, options);
+  let released = false;
+  return {
+    inputNames: session.inputNames,
+    outputNames: session.outputNames,
+    async run(feeds, fetches) {
+      if (released) throw new Error('The session is released.');
+      const results = fetches ? await session.run(feeds, fetches) : await session.run(feeds);
+      return results;
+    },
+    async release() {
+      if (released) return;
+      released = true;
+      if (profilePrefix !== undefined) session.endProfiling();
+      await session.release();
+    },
+  };
+}
