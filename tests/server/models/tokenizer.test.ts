@@ -27,8 +27,13 @@ interface Golden {
 const shared = new URL('../../../../shared/goldens', import.meta.url).pathname;
 const own = new URL('fixtures', import.meta.url).pathname;
 const foldersOf = (root: string) =>
-  existsSync(root) ? readdirSync(root).map((name) => join(root, name)).filter((path) => existsSync(join(path, 'tokenizer_golden.json'))) : [];
-if (!existsSync(shared)) console.warn(`SKIPPED: no golden checkpoints at ${shared}; only the own fixtures are compared.`);
+  existsSync(root)
+    ? readdirSync(root)
+        .map((name) => join(root, name))
+        .filter((path) => existsSync(join(path, 'tokenizer_golden.json')))
+    : [];
+if (!existsSync(shared))
+  console.warn(`SKIPPED: no golden checkpoints at ${shared}; only the own fixtures are compared.`);
 
 describe.each([...foldersOf(own), ...foldersOf(shared)])('%s', (directory) => {
   const golden = JSON.parse(readFileSync(join(directory, 'tokenizer_golden.json'), 'utf8')) as Golden;
@@ -36,7 +41,14 @@ describe.each([...foldersOf(own), ...foldersOf(shared)])('%s', (directory) => {
 
   test('encodings and decodings', () => {
     expect(golden.encode.length).toBeGreaterThanOrEqual(14);
-    for (const { text, ids, ids_with_special: withSpecial, tokens, decoded, decoded_skip_special: skipped } of golden.encode) {
+    for (const {
+      text,
+      ids,
+      ids_with_special: withSpecial,
+      tokens,
+      decoded,
+      decoded_skip_special: skipped,
+    } of golden.encode) {
       expect([...tokenizer.encode(text, { addSpecialTokens: false })], JSON.stringify(text)).toEqual(ids);
       expect([...tokenizer.encode(text, { addSpecialTokens: true })], JSON.stringify(text)).toEqual(withSpecial);
       expect(ids.map((id) => tokenizer.vocabulary.pieceOf(id))).toEqual(tokens);
