@@ -1,5 +1,6 @@
 // The shape of one benchmark result and the arithmetic on repeated measurements. Every benchmark file returns Rows; main.ts prints them.
 // Nothing here measures or judges by itself: `holds` is computed from the stated target, never by hand.
+import { quantile } from '../measure.js';
 
 export interface Row {
   readonly name: string;
@@ -35,17 +36,6 @@ export const atLeast = (name: string, value: number, unit: string, limit: number
   target: `≥ ${limit}`,
   holds: value >= limit,
 });
-
-/** Linear interpolation between order statistics; NaN for no values. */
-export function quantile(values: readonly number[], q: number): number {
-  if (values.length === 0) return NaN;
-  const sorted = Float64Array.from(values).sort();
-  const at = (sorted.length - 1) * q;
-  const low = Math.floor(at);
-  const a = sorted[low] ?? NaN;
-  const b = sorted[Math.min(low + 1, sorted.length - 1)] ?? NaN;
-  return a + (b - a) * (at - low);
-}
 
 export const median = (values: readonly number[]): number => quantile(values, 0.5);
 
