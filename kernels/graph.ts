@@ -7,10 +7,11 @@ import { shapeText } from './dims.js';
 
 export type { Dim, Shape } from './dims.js';
 
-export type DType = 'float32' | 'uint8' | 'int8' | 'int32' | 'int64' | 'bool';
+export type DType = 'float32' | 'float64' | 'uint8' | 'int8' | 'int32' | 'int64' | 'bool';
 
 export const bytesPerElement: Readonly<Record<DType, number>> = {
   float32: 4,
+  float64: 8,
   uint8: 1,
   int8: 1,
   int32: 4,
@@ -80,10 +81,12 @@ export interface Graph {
 type ConstantData = readonly number[] | readonly bigint[] | Float32Array | Int32Array | Uint8Array | Int8Array;
 
 function constantBytes(dtype: DType, data: ConstantData): Uint8Array {
-  const make = (): Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array => {
+  const make = (): Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Int8Array => {
     switch (dtype) {
       case 'float32':
         return Float32Array.from(data as readonly number[]);
+      case 'float64':
+        return Float64Array.from(data as readonly number[]);
       case 'int32':
         return Int32Array.from(data as readonly number[]);
       case 'int64':

@@ -98,7 +98,15 @@ const schema = protobuf.Root.fromJSON({
 
 const modelType = schema.lookupType('ModelProto');
 
-const elementType: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
+const elementType: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+};
 
 function attributeMessage([name, attribute]: [string, Attribute]): object {
   if ('float' in attribute) return { name, type: 1, f: attribute.float };

@@ -2,8 +2,8 @@
 import type { DType, Value } from '../graph.js';
 import { asValues, broadcast, expectDtype, expectSameDtype, fail, only, type Operand } from './check.js';
 
-const numeric: readonly DType[] = ['float32', 'int32', 'int64', 'int8', 'uint8'];
-const floats: readonly DType[] = ['float32'];
+const numeric: readonly DType[] = ['float32', 'float64', 'int32', 'int64', 'int8', 'uint8'];
+const floats: readonly DType[] = ['float32', 'float64'];
 
 function binary(op: string, a: Operand, b: Operand, dtype?: DType, attributes = {}): Value {
   const [left, right] = asValues(op, a, b);
@@ -43,7 +43,9 @@ export const Min = (a: Operand, b: Operand): Value => arithmetic('Min', a, b);
 
 /** Integers: the sign of the divisor (Python). Floats: the sign of the dividend (C's fmod), the only form ONNX allows. */
 export function Mod(a: Operand, b: Operand): Value {
-  const isFloat = [a, b].some((operand) => typeof operand !== 'number' && operand.dtype === 'float32');
+  const isFloat = [a, b].some(
+    (operand) => typeof operand !== 'number' && (operand.dtype === 'float32' || operand.dtype === 'float64'),
+  );
   return arithmetic('Mod', a, b, isFloat ? { fmod: { int: 1 } } : {});
 }
 
@@ -61,7 +63,7 @@ export const Not = (x: Value): Value => unary('Not', x, ['bool']);
 export const IsNaN = (x: Value): Value => unary('IsNaN', x, floats, 'bool');
 export const IsInf = (x: Value): Value => unary('IsInf', x, floats, 'bool');
 
-export const Neg = (x: Value): Value => unary('Neg', x, ['float32', 'int32', 'int64', 'int8']);
+export const Neg = (x: Value): Value => unary('Neg', x, ['float32', 'float64', 'int32', 'int64', 'int8']);
 export const Abs = (x: Value): Value => unary('Abs', x, numeric);
 export const Exp = (x: Value): Value => unary('Exp', x, floats);
 export const Log = (x: Value): Value => unary('Log', x, floats);
@@ -114,7 +116,15 @@ export function Where(condition: Value, then: Operand, otherwise: Operand): Valu
   return only(condition.graph.node('Where', [condition, a, b], [{ dtype: a.dtype, shape }]));
 }
 
-const elementTypes: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9 };
+const elementTypes: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+};
 
 export function Cast(x: Value, dtype: DType): Value {
   if (x.dtype === dtype) return x;

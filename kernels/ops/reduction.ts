@@ -8,7 +8,7 @@ interface ReduceOptions {
 }
 
 function reduce(op: string, x: Value, { axes, keepdims }: ReduceOptions): Value {
-  expectDtype(op, x, ['float32', 'int32', 'int64']);
+  expectDtype(op, x, ['float32', 'float64', 'int32', 'int64']);
   if (axes.length === 0) fail(op, 'no axes', x);
   const at = axes.map((axis) => normaliseAxis(op, axis, x.shape.length));
   const shape = keepdims
@@ -62,7 +62,7 @@ export function TopK(
 }
 
 export function CumSum(x: Value, { axis, exclusive = false }: { axis: number; exclusive?: boolean }): Value {
-  expectDtype('CumSum', x, ['float32', 'int32', 'int64']);
+  expectDtype('CumSum', x, ['float32', 'float64', 'int32', 'int64']);
   const at = normaliseAxis('CumSum', axis, x.shape.length);
   const inputs = [x, x.graph.constant('int64', [], [at])];
   const attributes = exclusive ? { exclusive: { int: 1 } } : {};
