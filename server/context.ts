@@ -73,6 +73,8 @@ export interface SamplingDefaults {
   readonly topK?: number;
   readonly minP?: number;
   readonly repetitionPenalty?: number;
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
   readonly maxTokens?: number;
 }
 

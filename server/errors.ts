@@ -87,7 +87,7 @@ export const errorTable = {
     status: 408,
     type: 'invalid_request_error',
     message:
-      'The request did not arrive completely within {seconds} s. Send it faster or raise limits.requestTimeoutMs.',
+      'The request did not arrive completely within {seconds} s. Send it faster or raise limits.bodyTimeoutMs.',
   },
   reply_too_large: {
     status: 400,

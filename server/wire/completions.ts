@@ -28,6 +28,9 @@ export const CompletionRequest = Type.Object(
         description: 'an integer from 0 to 5, or -1 for the whole vocabulary',
       }),
     ),
+    add_special_tokens: Type.Optional(
+      Type.Boolean({ description: 'true (default) or false; whether the tokenizer adds its BOS and the like' }),
+    ),
     echo: Type.Optional(Type.Boolean({ description: 'true or false' })),
   },
   { description: 'a JSON object with at least model and prompt' },

@@ -2,8 +2,8 @@
 // something this server cannot do are refused by name (unless their value asks for what happens anyway), and the rest are
 // listed in a response header, or refused in strict mode.
 import { AppError } from '../errors.js';
-import { nearest } from './nearest.js';
-import { shown } from './shown.js';
+import { nearest } from '../config/nearest.js';
+import { shown, wellFormed } from './shown.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
@@ -110,6 +110,6 @@ function unknownKey(key: string, declared: readonly string[]): AppError {
 
 /** A header value that any key, however odd, can stand in. */
 export function ignoredHeader(keys: readonly string[]): string {
-  const listed = keys.slice(0, 16).map((key) => encodeURIComponent(key.slice(0, 64).toWellFormed()));
+  const listed = keys.slice(0, 16).map((key) => encodeURIComponent(wellFormed(key.slice(0, 64))));
   return keys.length > listed.length ? `${listed.join(',')},...` : listed.join(',');
 }

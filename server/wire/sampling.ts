@@ -73,5 +73,4 @@ export const sharedFields = {
   ),
 } as const;
 
-const SharedRequest = Type.Object(sharedFields);
-export type SharedRequest = Type.Static<typeof SharedRequest>;
+export type SharedRequest = Type.Static<Type.TObject<typeof sharedFields>>;

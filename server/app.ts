@@ -1,0 +1,62 @@
+// Builds the HTTP server without listening: the CLI listens, tests use inject(). Every limit of fastify and node that is off by default
+// is set here on purpose. Start reading at routes/answer.ts for what happens to a request.
+import { randomUUID } from 'node:crypto';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { AppContext } from './context.js';
+import { AppError } from './errors.js';
+import { clientErrorHandler, errorsPlugin } from './plugins/errors.js';
+import { Metrics } from './plugins/metrics.js';
+import { writeGuard } from './plugins/write-guard.js';
+import { chatRoute } from './routes/chat.js';
+import { completionsRoute } from './routes/completions.js';
+import { modelsRoutes } from './routes/models.js';
+import { statusRoutes } from './routes/status.js';
+
+const acceptableRequestId = /^[\w.:-]{1,128}$/;
+
+/** The client's own id when it is harmless in headers and logs. */
+function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && acceptableRequestId.test(given) ? given : randomUUID();
+}
+
+export async function buildApp(context: AppContext): Promise<FastifyInstance> {
+  const { config } = context;
+  const app = Fastify({
+    bodyLimit: config.bodyBytes,
+    requestTimeout: config.requestTimeoutMs,
+    connectionTimeout: config.connectionTimeoutMs,
+    keepAliveTimeout: config.keepAliveTimeoutMs,
+    http: { headersTimeout: config.requestTimeoutMs },
+    clientErrorHandler: clientErrorHandler(config),
+    genReqId: requestId,
+    disableRequestLogging: true,
+    logger: { level: config.logLevel ?? 'warn', stream: process.stderr },
+    // Nothing is coerced, removed or filled in: what the client sent is what is checked.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+  });
+  app.removeContentTypeParser('text/plain');
+
+  const metrics = new Metrics(context);
+  app.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    done();
+  });
+  app.addHook('onError', (_request, _reply, error, done) => {
+    if (error instanceof AppError && error.data.code === 'budget_exceeded') metrics.rejected('all', error.data.code);
+    done();
+  });
+  app.addHook('onClose', (_app, done) => {
+    metrics.close();
+    done();
+  });
+  await app.register(errorsPlugin, { config });
+  await app.register(writeGuard, { writeTimeoutMs: config.writeTimeoutMs });
+
+  const options = { context, metrics };
+  statusRoutes(app, options);
+  modelsRoutes(app, options);
+  chatRoute(app, options);
+  completionsRoute(app, options);
+  return app;
+}

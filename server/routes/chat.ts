@@ -1,0 +1,127 @@
+// POST /v1/chat/completions: messages through each view's own chat template, then the same way as every other answer.
+import type { FastifyInstance } from 'fastify';
+import type { ChatEncoding, ChatMessage, ResolvedStrategy, TextService } from '../context.js';
+import { AppError } from '../errors.js';
+import { ChatReply } from '../wire/chat-reply.js';
+import { ChatRequest, type WireMessage } from '../wire/chat.js';
+import type { LogprobsParams } from '../wire/decode.js';
+import { shown } from '../wire/shown.js';
+import { answer, closedSignal } from './answer.js';
+import { decodeRequests } from './prepare.js';
+import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
+
+const notSupported = (param: string, value: unknown, remedy: string): AppError =>
+  new AppError('not_supported', { param, value: shown(value), remedy });
+
+const invalid = (param: string, problem: string, value: unknown, remedy: string): AppError =>
+  new AppError('invalid_value', { param, problem, value: shown(value), remedy });
+
+/** Templates of most models know no developer; OpenAI defines the role as the system role's new name. */
+const roles: Readonly<Record<string, ChatMessage['role']>> = {
+  system: 'system',
+  developer: 'system',
+  user: 'user',
+  assistant: 'assistant',
+};
+
+const unsupportedFields = ['tool_calls', 'function_call', 'audio', 'tool_call_id'];
+
+function content(message: WireMessage, where: string): string {
+  if (typeof message.content === 'string') return message.content;
+  if (!Array.isArray(message.content)) {
+    throw invalid(`${where}.content`, 'is required', message.content, 'Send a string or a list of text parts.');
+  }
+  const texts = message.content.map((part, index) => {
+    const param = `${where}.content[${index}]`;
+    if (part.type !== 'text') throw notSupported(`${param}.type`, part.type, 'Only text parts are available.');
+    if (part.text === undefined) throw invalid(`${param}.text`, 'is required', part.text, 'Send a string.');
+    return part.text;
+  });
+  return texts.join('\n');
+}
+
+function chatMessage(message: WireMessage, index: number): ChatMessage {
+  const where = `messages[${index}]`;
+  const role = Object.hasOwn(roles, message.role) ? roles[message.role] : undefined;
+  if (role === undefined) {
+    throw notSupported(`${where}.role`, message.role, `Use one of ${Object.keys(roles).join(', ')}.`);
+  }
+  for (const field of unsupportedFields) {
+    const value = (message as Record<string, unknown>)[field];
+    if (value !== undefined && value !== null) throw notSupported(`${where}.${field}`, value, 'Leave it out.');
+  }
+  const name = message.name ?? undefined;
+  return { role, content: content(message, where), ...(name === undefined ? {} : { name }) };
+}
+
+function chatEncoding(body: ChatRequest): ChatEncoding {
+  const continueFinal = body.continue_final_message ?? false;
+  if (continueFinal && body.add_generation_prompt === true) {
+    throw invalid('continue_final_message', 'excludes add_generation_prompt', true, 'Send one of the two.');
+  }
+  return { continueFinal, addGenerationPrompt: body.add_generation_prompt ?? !continueFinal };
+}
+
+function askedTokens({ max_tokens: old, max_completion_tokens: current }: ChatRequest): number | null {
+  if (old !== undefined && current !== undefined && old !== current) {
+    throw invalid('max_tokens', 'contradicts max_completion_tokens', old, 'Send max_completion_tokens only.');
+  }
+  return current ?? old ?? null;
+}
+
+function chatLogprobsParams(body: ChatRequest): LogprobsParams | null {
+  if (body.logprobs === true) return { top: body.top_logprobs ?? 0, full: false, prompt: false };
+  if (body.top_logprobs !== undefined && body.top_logprobs > 0) {
+    throw invalid('top_logprobs', 'needs "logprobs": true', body.top_logprobs, 'Send logprobs too.');
+  }
+  return null;
+}
+
+/** Views of one model share their prompt: each template runs once. */
+async function viewPrompts(
+  text: TextService,
+  strategy: ResolvedStrategy,
+  messages: readonly ChatMessage[],
+  encoding: ChatEncoding,
+): Promise<Int32Array[]> {
+  const byModel = new Map<string, Promise<Int32Array>>();
+  for (const { model } of strategy.views) {
+    if (!byModel.has(model)) byModel.set(model, text.encodeChat(model, messages, encoding));
+  }
+  return Promise.all(strategy.views.map(({ model }) => byModel.get(model)!));
+}
+
+export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptions): void {
+  app.post<{ Body: ChatRequest }>(
+    '/v1/chat/completions',
+    { schema: { body: ChatRequest }, ...v1Hooks(context, metrics, Object.keys(ChatRequest.properties)) },
+    async (request, reply) => {
+      const controller = closedSignal(reply);
+      const { body } = request;
+      const strategy = context.catalog.resolve(body.model, body.decoding);
+      const messages = body.messages.map(chatMessage);
+      const encoding = chatEncoding(body);
+      const logprobs = chatLogprobsParams(body);
+      const asked = askedTokens(body);
+      const views = await viewPrompts(context.text, strategy, messages, encoding);
+      const head = replyHead('chatcmpl', body, strategy, context);
+      const requests = decodeRequests({
+        id: head.id,
+        body,
+        strategy,
+        prompts: [views],
+        length: { asked, fallback: null, param: 'messages' },
+        logprobs,
+        config: context.config,
+      });
+      const tokenIds = body.return_token_ids ?? false;
+      const format = new ChatReply(head, {
+        logprobs: logprobs !== null,
+        tokenIds,
+        promptIds: tokenIds ? Array.from(views[0]!) : [],
+      });
+      const job = { strategy, requests, format, stream: body.stream ?? false, includeUsage: head.includeUsage };
+      return answer(job, request, reply, { context, metrics, controller });
+    },
+  );
+}

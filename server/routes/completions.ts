@@ -1,0 +1,110 @@
+// POST /v1/completions: text or token ids, one or many, go to every view as they are.
+import type { FastifyInstance } from 'fastify';
+import type { ResolvedStrategy, TextService } from '../context.js';
+import { AppError } from '../errors.js';
+import { CompletionReply } from '../wire/completion-reply.js';
+import { CompletionRequest, wholeVocabulary } from '../wire/completions.js';
+import type { LogprobsParams } from '../wire/decode.js';
+import { shown } from '../wire/shown.js';
+import { answer, closedSignal } from './answer.js';
+import { decodeRequests, promptFromIds } from './prepare.js';
+import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
+
+/** OpenAI's default length of a plain completion. */
+const defaultMaxTokens = 16;
+
+/** Bytes of reply that whole-vocabulary log-probabilities may take: they are built in memory, as one JSON text. */
+const maxFullBytes = 128 * 1024 * 1024;
+
+type Prompt = string | readonly number[];
+
+function promptList(prompt: CompletionRequest['prompt']): readonly Prompt[] {
+  if (typeof prompt === 'string') return [prompt];
+  return typeof prompt[0] === 'number' ? [prompt as number[]] : (prompt as string[] | number[][]);
+}
+
+function logprobsParams({ logprobs, echo }: CompletionRequest, maxTokens: number | null): LogprobsParams | null {
+  if (logprobs === undefined) {
+    // Nothing to generate: the engine still reads the prompt, which is what was asked for.
+    return maxTokens === 0 ? { top: 0, full: false, prompt: true } : null;
+  }
+  const full = logprobs === wholeVocabulary;
+  return { top: full ? 0 : logprobs, full, prompt: echo ?? false };
+}
+
+function checkFullSize(tokens: number, strategy: ResolvedStrategy): void {
+  const bytes = tokens * strategy.vocabSize * Float32Array.BYTES_PER_ELEMENT * (4 / 3);
+  if (bytes <= maxFullBytes) return;
+  throw new AppError('reply_too_large', { param: 'logprobs', tokens, bytes: Math.ceil(bytes), limit: maxFullBytes });
+}
+
+/** What `echo` repeats: the client's own text, or what its ids spell. */
+async function echoed(text: TextService, model: string, prompts: readonly Prompt[]): Promise<string[]> {
+  return Promise.all(
+    prompts.map(async (prompt) => (typeof prompt === 'string' ? prompt : text.decode(model, Int32Array.from(prompt)))),
+  );
+}
+
+export function completionsRoute(app: FastifyInstance, { context, metrics }: RouteOptions): void {
+  app.post<{ Body: CompletionRequest }>(
+    '/v1/completions',
+    { schema: { body: CompletionRequest }, ...v1Hooks(context, metrics, Object.keys(CompletionRequest.properties)) },
+    async (request, reply) => {
+      const controller = closedSignal(reply);
+      const { body } = request;
+      const { config, text } = context;
+      const strategy = context.catalog.resolve(body.model, body.decoding);
+      const prompts = promptList(body.prompt);
+      if (prompts.length > config.maxPrompts) {
+        const problem = `must have at most ${config.maxPrompts} entries`;
+        const remedy = 'Send several requests.';
+        throw new AppError('invalid_value', { param: 'prompt', problem, value: prompts.length, remedy });
+      }
+      const asked = body.max_tokens ?? null;
+      if (asked === 0 && body.echo !== true) {
+        const problem = 'may be 0 only with "echo": true';
+        throw new AppError('invalid_value', {
+          param: 'max_tokens',
+          problem,
+          value: shown(asked),
+          remedy: 'Send at least 1.',
+        });
+      }
+      const addSpecialTokens = body.add_special_tokens ?? true;
+      const ids = await Promise.all(
+        prompts.map(async (prompt) =>
+          typeof prompt === 'string'
+            ? text.encode(strategy.tokenizerModel, prompt, { addSpecialTokens })
+            : promptFromIds(prompt, strategy),
+        ),
+      );
+      const logprobs = logprobsParams(body, asked);
+      const head = replyHead('cmpl', body, strategy, context);
+      const requests = decodeRequests({
+        id: head.id,
+        body,
+        strategy,
+        prompts: ids.map((promptIds) => strategy.views.map(() => promptIds)),
+        length: { asked, fallback: defaultMaxTokens, param: 'prompt' },
+        logprobs,
+        config,
+      });
+      if (logprobs?.full === true) {
+        checkFullSize(
+          requests.reduce((sum, { n, maxTokens }) => sum + n * maxTokens, 0),
+          strategy,
+        );
+      }
+      const tokenIds = body.return_token_ids ?? false;
+      const format = new CompletionReply(head, {
+        logprobs: body.logprobs === undefined ? null : { full: logprobs?.full ?? false },
+        tokenIds,
+        n: body.n ?? 1,
+        promptIds: tokenIds ? ids.map((promptIds) => Array.from(promptIds)) : [],
+        echo: body.echo === true ? await echoed(text, strategy.tokenizerModel, prompts) : null,
+      });
+      const job = { strategy, requests, format, stream: body.stream ?? false, includeUsage: head.includeUsage };
+      return answer(job, request, reply, { context, metrics, controller });
+    },
+  );
+}

@@ -1,0 +1,92 @@
+// What the /v1 text routes share: the checks before the schema (engine ready, null means "left out", unknown keys) and the head of
+// the answer.
+import { createHash, randomUUID } from 'node:crypto';
+import type { preValidationHookHandler } from 'fastify';
+import type { AppContext, Engine, ResolvedStrategy } from '../context.js';
+import { AppError } from '../errors.js';
+import type { Metrics } from '../plugins/metrics.js';
+import { checkKeys, ignoredHeader } from '../wire/keys.js';
+import type { ReplyHead } from '../wire/reply.js';
+import type { SharedRequest } from '../wire/sampling.js';
+
+export interface RouteOptions {
+  readonly context: AppContext;
+  readonly metrics: Metrics;
+}
+
+/** Seconds after which a client should ask again while models load. */
+const loadingRetrySeconds = 2;
+
+/** Throws unless the engine takes requests. */
+export function checkReady(engine: Engine): void {
+  const { state } = engine;
+  switch (state) {
+    case 'ready':
+      return;
+    case 'starting':
+      throw new AppError('not_ready', { retryAfterSeconds: loadingRetrySeconds });
+    case 'draining':
+      throw new AppError('draining', {});
+    case 'failed':
+      throw new AppError('engine_failed', { reason: 'it has stopped' });
+    default:
+      state satisfies never;
+  }
+}
+
+function dropNulls(body: Record<string, unknown>): void {
+  for (const key of Object.keys(body)) if (body[key] === null) delete body[key];
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Reading the body comes after the check of readiness: a server that cannot answer does not parse megabytes first. */
+export function v1Hooks(context: AppContext, metrics: Metrics, declared: readonly string[]) {
+  const onRequest = (_request: unknown, _reply: unknown, done: (error?: Error) => void): void => {
+    try {
+      checkReady(context.engine);
+      done();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      metrics.rejected('all', error.data.code);
+      done(error);
+    }
+  };
+  const preValidation: preValidationHookHandler = (request, reply, done) => {
+    const { body } = request;
+    try {
+      if (isObject(body)) {
+        dropNulls(body);
+        const ignored = checkKeys(body, declared, context.config.strict);
+        if (ignored.length > 0) void reply.header('x-trimtab-ignored', ignoredHeader(ignored));
+      }
+      done();
+    } catch (error) {
+      done(error as Error);
+    }
+  };
+  return { onRequest, preValidation };
+}
+
+/** Changes when the answer to the same request with the same seed may change. */
+export function fingerprint({ config, engine }: AppContext): string {
+  const models = engine.info.map(({ name, family, weights, parameters }) => [name, family, weights, parameters]);
+  const facts = JSON.stringify([config.version, models.map((model) => model.join(':')).sort()]);
+  return `fp_${createHash('sha256').update(facts).digest('hex').slice(0, 10)}`;
+}
+
+export function replyHead(
+  prefix: 'chatcmpl' | 'cmpl',
+  body: SharedRequest,
+  strategy: ResolvedStrategy,
+  context: AppContext,
+): ReplyHead {
+  return {
+    id: `${prefix}-${randomUUID().replaceAll('-', '')}`,
+    created: Math.floor(Date.now() / 1000),
+    model: strategy.name,
+    fingerprint: fingerprint(context),
+    includeUsage: body.stream === true && (body.stream_options?.include_usage ?? false),
+  };
+}

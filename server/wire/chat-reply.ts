@@ -1,0 +1,98 @@
+// Answers of POST /v1/chat/completions: one body, or chunks in the order role, deltas, closing chunk, usage. Chunks are put together
+// from constant pieces because this runs for every token of every stream.
+import type { FinishReason, TokenRecord } from './decode.js';
+import { chatLogprobs } from './logprobs.js';
+import {
+  chunkPrefix,
+  chunkSuffix,
+  type Choice,
+  type DecodingReport,
+  type ReplyFormat,
+  type ReplyHead,
+  type WireUsage,
+} from './reply.js';
+
+export interface ChatReplyOptions {
+  readonly logprobs: boolean;
+  readonly tokenIds: boolean;
+  /** Of the first view; shown with tokenIds. */
+  readonly promptIds: readonly number[];
+}
+
+const ids = (tokens: readonly TokenRecord[]): number[] => tokens.map((token) => token.id);
+
+export class ChatReply implements ReplyFormat {
+  readonly #head: ReplyHead;
+  readonly #options: ChatReplyOptions;
+  readonly #prefix: string;
+  readonly #suffix: string;
+
+  constructor(head: ReplyHead, options: ChatReplyOptions) {
+    this.#head = head;
+    this.#options = options;
+    this.#prefix = chunkPrefix(head, 'chat.completion.chunk');
+    this.#suffix = chunkSuffix(head);
+  }
+
+  open(choice: number): string {
+    const prompt = this.#options.tokenIds ? `,"prompt_token_ids":${JSON.stringify(this.#options.promptIds)}` : '';
+    return (
+      `${this.#prefix}[{"index":${choice},"delta":{"role":"assistant","content":""},"logprobs":null,` +
+      `"finish_reason":null}]${choice === 0 ? prompt : ''}${this.#suffix}`
+    );
+  }
+
+  prompt(): string {
+    return '';
+  }
+
+  delta(choice: number, text: string, tokens: readonly TokenRecord[]): string {
+    const { logprobs, tokenIds } = this.#options;
+    if (text === '' && (tokens.length === 0 || (!logprobs && !tokenIds))) return '';
+    const shownLogprobs = logprobs && tokens.length > 0 ? JSON.stringify(chatLogprobs(tokens)) : 'null';
+    const shownIds = tokenIds ? `,"token_ids":${JSON.stringify(ids(tokens))}` : '';
+    return (
+      `${this.#prefix}[{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":${shownLogprobs},` +
+      `"finish_reason":null${shownIds}}]${this.#suffix}`
+    );
+  }
+
+  close(
+    choice: number,
+    reason: FinishReason,
+    stopReason: string | number | null,
+    decoding: DecodingReport | null,
+  ): string {
+    const report = decoding === null ? '' : `,"decoding":${JSON.stringify(decoding)}`;
+    return (
+      `${this.#prefix}[{"index":${choice},"delta":{},"logprobs":null,"finish_reason":"${reason}",` +
+      `"stop_reason":${JSON.stringify(stopReason)}}]${report}${this.#suffix}`
+    );
+  }
+
+  usage(usage: WireUsage, decoding: DecodingReport): string {
+    return `${this.#prefix}[],"usage":${JSON.stringify(usage)},"decoding":${JSON.stringify(decoding)}}\n\n`;
+  }
+
+  body(choices: readonly Choice[], usage: WireUsage, decoding: DecodingReport): object {
+    const { logprobs, tokenIds, promptIds } = this.#options;
+    return {
+      id: this.#head.id,
+      object: 'chat.completion',
+      created: this.#head.created,
+      model: this.#head.model,
+      system_fingerprint: this.#head.fingerprint,
+      choices: choices.map((choice) => ({
+        index: choice.index,
+        message: { role: 'assistant', content: choice.text, refusal: null },
+        logprobs: logprobs ? chatLogprobs(choice.tokens) : null,
+        finish_reason: choice.reason,
+        stop_reason: choice.stopReason,
+        ...(tokenIds ? { token_ids: ids(choice.tokens) } : {}),
+      })),
+      usage,
+      ...(tokenIds ? { prompt_token_ids: promptIds } : {}),
+      decoding,
+    };
+  }
+}

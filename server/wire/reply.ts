@@ -1,0 +1,82 @@
+// What the two text endpoints have in common in their answers: the head that all chunks of a stream share, the usage, the report of
+// what was applied, and the interface through which routes/answer.ts speaks either dialect.
+import type { FinishReason, PromptTokenRecord, TokenRecord } from './decode.js';
+
+export interface ReplyHead {
+  readonly id: string;
+  /** Unix seconds. */
+  readonly created: number;
+  readonly model: string;
+  readonly fingerprint: string;
+  /** Every chunk but the last carries `usage: null`. */
+  readonly includeUsage: boolean;
+}
+
+/** The reply's `decoding` field: what was really done. */
+export interface DecodingReport {
+  readonly method: string;
+  readonly formula?: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly models: readonly string[];
+  /** Decoder rows computed per model, prompt and answer together. */
+  readonly forwards: Readonly<Record<string, number>>;
+  readonly rewinds: number;
+  readonly fallbacks: Readonly<Record<string, number>>;
+  readonly seed: number;
+  /** One per prompt, when there are several with different seeds. */
+  readonly seeds?: readonly number[];
+}
+
+export interface WireUsage {
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly total_tokens: number;
+  readonly prompt_tokens_details: { readonly cached_tokens: number };
+}
+
+export interface Choice {
+  readonly index: number;
+  text: string;
+  readonly promptTokens: PromptTokenRecord[];
+  readonly tokens: TokenRecord[];
+  reason: FinishReason | null;
+  stopReason: string | number | null;
+}
+
+/**
+ * One answer in one dialect. The chunk methods return whole SSE events, ready to be written, or '' for none; one instance serves
+ * one request, streamed or not, and may remember what it has said.
+ */
+export interface ReplyFormat {
+  /** The chunks that come first for a choice. */
+  open(choice: number): string;
+  prompt(choice: number, tokens: readonly PromptTokenRecord[]): string;
+  delta(choice: number, text: string, tokens: readonly TokenRecord[]): string;
+  /** `decoding` comes with the last choice only. */
+  close(
+    choice: number,
+    reason: FinishReason,
+    stopReason: string | number | null,
+    decoding: DecodingReport | null,
+  ): string;
+  usage(usage: WireUsage, decoding: DecodingReport): string;
+  body(choices: readonly Choice[], usage: WireUsage, decoding: DecodingReport): object;
+}
+
+export const sseEvent = (json: string): string => `data: ${json}\n\n`;
+export const sseDone = 'data: [DONE]\n\n';
+
+/** The constant beginning of every chunk, up to and including `"choices":`. */
+export function chunkPrefix(head: ReplyHead, object: string): string {
+  const fields = {
+    id: head.id,
+    object,
+    created: head.created,
+    model: head.model,
+    system_fingerprint: head.fingerprint,
+  };
+  return `data: ${JSON.stringify(fields).slice(0, -1)},"choices":`;
+}
+
+/** The constant end of every chunk but the one with the usage. */
+export const chunkSuffix = (head: ReplyHead): string => (head.includeUsage ? ',"usage":null}\n\n' : '}\n\n');
