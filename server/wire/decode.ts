@@ -36,6 +36,8 @@ export interface DecodeRequest {
   readonly promptIds: readonly Int32Array[];
   /** The model whose tokenizer turns ids into text (all members share it). */
   readonly tokenizer: string;
+  /** Tokens of the common vocabulary: wider logits rows are cut to it. */
+  readonly vocabSize: number;
   readonly n: number;
   /** 32-bit unsigned; randomness is a function of (seed, choice, position). */
   readonly seed: number;

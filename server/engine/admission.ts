@@ -1,0 +1,102 @@
+// Who may start: prices each request in rows and cache bytes before anything is allocated, refuses what can never fit, lets the rest wait
+// in order of priority and arrival. Claims nothing itself. Called by the engine at the start of a tick.
+import { AppError } from '../errors.js';
+import type { EngineLimits } from './engine.js';
+import type { EngineModel } from './model.js';
+import type { Run } from './run.js';
+
+const RETRY_AFTER_SECONDS = 2;
+
+export class Admission {
+  readonly #limits: EngineLimits;
+  #queue: Run[] = [];
+
+  constructor(limits: EngineLimits) {
+    this.#limits = limits;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Throws AppError for a request that could never run, or when too many wait already. */
+  enqueue(run: Run): void {
+    for (const [model, { rows, length }] of run.demand) {
+      if (rows > this.#limits.maxRows)
+        throw new AppError('invalid_value', {
+          param: 'n',
+          problem: `the request needs ${rows} rows of ${model.name} at once, the limit is ${this.#limits.maxRows}`,
+          value: run.request.n,
+          remedy: 'Lower n or raise limits.maxRows.',
+        });
+      if (!model.cache.fits(rows, length))
+        throw new AppError('cache_too_small', {
+          model: model.name,
+          needed: rows * length * model.cache.tokenBytes,
+          budget: model.cache.budgetBytes,
+        });
+    }
+    if (this.#queue.length >= this.#limits.maxWaiting)
+      throw new AppError('queue_full', {
+        waiting: this.#queue.length,
+        limit: this.#limits.maxWaiting,
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+      });
+    this.#insert(run);
+  }
+
+  /** A preempted run waits again, at the place that its arrival gives it. */
+  putBack(run: Run): void {
+    this.#insert(run);
+  }
+
+  /** Takes a request out of the queue; returns how many were taken. */
+  remove(requestId: string): number {
+    const before = this.#queue.length;
+    this.#queue = this.#queue.filter((run) => run.request.requestId !== requestId);
+    return before - this.#queue.length;
+  }
+
+  drain(): Run[] {
+    return this.#queue.splice(0);
+  }
+
+  /** The runs that may start now, beside those that run. Strictly in order: a large request is never overtaken for ever. */
+  admit(running: readonly Run[]): Run[] {
+    const admitted: Run[] = [];
+    for (;;) {
+      const next = this.#queue[0];
+      if (!next || !this.#hasRoom(next, [...running, ...admitted])) return admitted;
+      this.#queue.shift();
+      admitted.push(next);
+    }
+  }
+
+  #hasRoom(run: Run, beside: readonly Run[]): boolean {
+    for (const [model, demand] of run.demand) {
+      let rows = demand.rows;
+      let longest = demand.promptLength + 1;
+      for (const other of beside) {
+        const known = other.demand.get(model);
+        if (!known) continue;
+        rows += known.rows;
+        longest = Math.max(longest, known.promptLength + 1, longestLive(other, model));
+      }
+      if (!model.cache.fits(rows, longest)) return false;
+    }
+    return true;
+  }
+
+  #insert(run: Run): void {
+    const before = (a: Run, b: Run) => a.request.priority - b.request.priority || a.arrival - b.arrival;
+    const at = this.#queue.findIndex((other) => before(run, other) < 0);
+    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, run);
+  }
+}
+
+function longestLive(run: Run, model: EngineModel): number {
+  let longest = 0;
+  for (const sequence of run.live)
+    for (const view of sequence.views) if (view.model === model) longest = Math.max(longest, view.length);
+  return longest;
+}

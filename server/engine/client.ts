@@ -1,0 +1,181 @@
+// The main thread's side of the engine: the only owner of the worker. submit() gives an async iterable of events; breaking out of the
+// loop, or aborting the signal, cancels the request in the engine. Knows no HTTP.
+import { Worker } from 'node:worker_threads';
+import { AppError } from '../errors.js';
+import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
+import type { EngineSettings, EngineStats, FromEngine, LoadedModelInfo, ToEngine } from './messages.js';
+
+export type EngineState = 'starting' | 'ready' | 'draining' | 'failed';
+export type Progress = (model: string, stage: string, fraction: number) => void;
+
+const EMPTY_STATS: EngineStats = {
+  running: 0,
+  waiting: 0,
+  ticks: 0,
+  preemptions: 0,
+  promptTokens: 0,
+  cachedPromptTokens: 0,
+  generatedTokens: 0,
+  nanRows: 0,
+  cancelled: 0,
+  models: {},
+  forwards: {},
+  fuseSeconds: 0,
+};
+
+/** Events of one request between the worker's messages and its reader. */
+class Mailbox {
+  readonly #events: DecodeEvent[] = [];
+  #wake: (() => void) | null = null;
+
+  push(event: DecodeEvent): void {
+    this.#events.push(event);
+    this.#wake?.();
+  }
+
+  async take(): Promise<DecodeEvent> {
+    while (this.#events.length === 0)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    this.#wake = null;
+    return this.#events.shift() as DecodeEvent;
+  }
+}
+
+export class EngineClient {
+  readonly #worker: Worker;
+  readonly #mailboxes = new Map<string, Mailbox>();
+  #state: EngineState = 'starting';
+  #stats = EMPTY_STATS;
+  #info: readonly LoadedModelInfo[] = [];
+  #failure: AppError | null = null;
+  readonly #stopped: Promise<void>;
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    this.#stopped = new Promise((resolve) => worker.once('exit', () => resolve()));
+  }
+
+  /** Starts the thread and loads the models; rejects with the AppError that stopped it. */
+  static async start(settings: EngineSettings, onProgress: Progress = () => undefined): Promise<EngineClient> {
+    const worker = new Worker(workerUrl(), { workerData: settings });
+    const client = new EngineClient(worker);
+    await new Promise<void>((resolve, reject) => {
+      worker.on('message', (message: FromEngine) => client.#receive(message, onProgress, resolve));
+      worker.on('error', (cause) => client.#fail(new AppError('engine_failed', { reason: cause.message }, { cause })));
+      worker.on('exit', (code) => {
+        if (client.#state !== 'draining')
+          client.#fail(new AppError('engine_failed', { reason: `its thread ended with code ${code}` }));
+        reject(client.#failure ?? new AppError('engine_failed', { reason: 'its thread ended' }));
+      });
+    });
+    return client;
+  }
+
+  get state(): EngineState {
+    return this.#state;
+  }
+
+  get info(): readonly LoadedModelInfo[] {
+    return this.#info;
+  }
+
+  /** The engine's latest figures; at most about 100 ms old. */
+  stats(): EngineStats {
+    return this.#stats;
+  }
+
+  /** Events of one request; the last is `done` or `failed`. Single consumption. */
+  async *submit(request: DecodeRequest, signal?: AbortSignal): AsyncGenerator<DecodeEvent, void, undefined> {
+    if (this.#state === 'draining') throw new AppError('draining', {});
+    if (this.#state !== 'ready') throw this.#failure ?? new AppError('engine_failed', { reason: 'it is not ready' });
+    const mailbox = new Mailbox();
+    const cancelled = (): void => mailbox.push({ kind: 'failed', error: new AppError('cancelled', {}).data });
+    let ended = false;
+    this.#mailboxes.set(request.requestId, mailbox);
+    signal?.addEventListener('abort', cancelled, { once: true });
+    try {
+      if (signal?.aborted) return;
+      this.#post({ kind: 'submit', request });
+      while (!ended) {
+        const event = await mailbox.take();
+        ended = event.kind === 'done' || (event.kind === 'failed' && event.error.code !== 'cancelled');
+        yield event;
+        if (event.kind === 'failed') return;
+      }
+    } finally {
+      signal?.removeEventListener('abort', cancelled);
+      this.#mailboxes.delete(request.requestId);
+      if (!ended) this.#post({ kind: 'cancel', requestId: request.requestId });
+    }
+  }
+
+  /** Refuses new requests from now on; those that run go on. */
+  drain(): void {
+    if (this.#state === 'ready') this.#state = 'draining';
+  }
+
+  /** Requests that have not ended. */
+  get inFlight(): number {
+    return this.#mailboxes.size;
+  }
+
+  /** Ends the thread; what still runs fails. */
+  async stop(): Promise<void> {
+    if (this.#state !== 'failed') {
+      this.#state = 'draining';
+      this.#post({ kind: 'shutdown' });
+    }
+    await this.#stopped;
+  }
+
+  #post(message: ToEngine): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromEngine, onProgress: Progress, ready: () => void): void {
+    switch (message.kind) {
+      case 'progress':
+        onProgress(message.model, message.stage, message.fraction);
+        break;
+      case 'ready':
+        this.#info = message.models;
+        if (this.#state === 'starting') this.#state = 'ready';
+        ready();
+        break;
+      case 'events':
+        for (const { requestId, event } of message.events) this.#mailboxes.get(requestId)?.push(event);
+        break;
+      case 'stats':
+        this.#stats = message.stats;
+        break;
+      case 'failed':
+        this.#fail(AppError.fromData(message.error));
+        break;
+      case 'stopped':
+        this.#endAll(new AppError('draining', {}));
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+
+  #fail(error: AppError): void {
+    this.#failure ??= error;
+    this.#state = 'failed';
+    this.#endAll(error);
+  }
+
+  #endAll(error: AppError): void {
+    for (const mailbox of this.#mailboxes.values()) mailbox.push({ kind: 'failed', error: error.data });
+  }
+}
+
+/** Worker threads run compiled code: sources (under a test runner) use the build beside them. */
+function workerUrl(): URL {
+  return new URL(
+    import.meta.url.endsWith('.ts') ? '../../dist/server/engine/worker.js' : './worker.js',
+    import.meta.url,
+  );
+}

@@ -1,0 +1,266 @@
+// The engine: read tick() first. Requests come in by submit() and cancel(), events go out as the value of tick(); in between there is no
+// callback, no timer and no hidden state. Knows models, rows and searches; knows no thread, no HTTP and no tokenizer.
+import type { LogitKernels } from '../../kernels/logits/kernels.js';
+import { AppError } from '../errors.js';
+import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
+import { Admission } from './admission.js';
+import { Fuser, type ReadyRow } from './fuse.js';
+import type { EngineSettings, EngineStats } from './messages.js';
+import type { EngineModel, ForwardRow } from './model.js';
+import { Run } from './run.js';
+import { schedule, type Share, type Work } from './scheduler.js';
+import type { Sequence } from './sequence.js';
+import type { View } from './view.js';
+
+/** Prompt positions scored per tick and row: each holds a whole row of logits until it is decided. */
+const SCORED_PER_TICK = 32;
+
+export type EngineLimits = Pick<EngineSettings, 'tokensPerTick' | 'maxRows' | 'maxWaiting'>;
+
+export interface RequestEvent {
+  readonly requestId: string;
+  readonly event: DecodeEvent;
+}
+
+/** A view that has to take in tokens, with the run and the sequence it belongs to. */
+interface Feed {
+  readonly run: Run;
+  readonly sequence: Sequence;
+  readonly view: View;
+}
+
+export class Engine {
+  readonly #models: ReadonlyMap<string, EngineModel>;
+  readonly #limits: EngineLimits;
+  readonly #fuser: Fuser;
+  readonly #admission: Admission;
+  #runs: Run[] = [];
+  #outbox: RequestEvent[] = [];
+  #arrivals = 0;
+  #ticks = 0;
+  #preemptions = 0;
+  #cancelled = 0;
+  #promptTokens = 0;
+  #cachedPromptTokens = 0;
+  #generatedTokens = 0;
+
+  constructor(models: ReadonlyMap<string, EngineModel>, kernels: LogitKernels, limits: EngineLimits) {
+    this.#models = models;
+    this.#limits = limits;
+    this.#fuser = new Fuser(kernels);
+    this.#admission = new Admission(limits);
+  }
+
+  /** Nothing runs, waits or is left to tell. */
+  get idle(): boolean {
+    return this.#runs.length === 0 && this.#admission.waiting === 0 && this.#outbox.length === 0;
+  }
+
+  /** Queues a request. What can never be served, or finds the queue full, is answered at once with `failed`. */
+  submit(request: DecodeRequest): void {
+    try {
+      this.#admission.enqueue(new Run(request, this.#models, this.#arrivals++));
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      this.#outbox.push({ requestId: request.requestId, event: { kind: 'failed', error: error.data } });
+    }
+  }
+
+  /** Takes effect before the next forward; the request's rows are free when the current tick ends. */
+  cancel(requestId: string): void {
+    this.#cancelled += this.#admission.remove(requestId);
+    for (const run of this.#runs)
+      if (run.request.requestId === requestId && !run.cancelled) {
+        run.cancelled = true;
+        this.#cancelled++;
+      }
+  }
+
+  /** One step of everything that runs: new tokens in, decisions out. */
+  async tick(): Promise<RequestEvent[]> {
+    this.#ticks++;
+    this.#admit();
+    for (const [model, feeds] of this.#collect())
+      for (const shares of schedule(feeds, {
+        tokens: model.tokenBudget(this.#limits.tokensPerTick),
+        rows: this.#limits.maxRows,
+      }))
+        await this.#forward(model, shares);
+    for (const run of this.#runs) run.expand();
+    const decided = await this.#fuser.decide(this.#ready());
+    for (const { row, decision } of decided) {
+      if (row.forcedId !== null) row.run.scored(row.sequence, row.position, decision);
+      else {
+        row.run.accept(row.sequence, decision);
+        this.#generatedTokens++;
+      }
+    }
+    this.#tell();
+    this.#release();
+    return this.#takeOutbox();
+  }
+
+  /** Throws when rows or bytes have leaked; called when idle. */
+  check(): void {
+    for (const model of this.#models.values()) {
+      model.cache.check();
+      if (this.#runs.length === 0 && model.cache.rowsInUse > 0)
+        throw new Error(`${model.name}: ${model.cache.rowsInUse} cache rows are claimed although nothing runs`);
+    }
+  }
+
+  stats(): EngineStats {
+    const models = [...this.#models.values()];
+    return {
+      running: this.#runs.length,
+      waiting: this.#admission.waiting,
+      ticks: this.#ticks,
+      preemptions: this.#preemptions,
+      promptTokens: this.#promptTokens,
+      cachedPromptTokens: this.#cachedPromptTokens,
+      generatedTokens: this.#generatedTokens,
+      nanRows: this.#fuser.nanRows,
+      cancelled: this.#cancelled,
+      models: Object.fromEntries(models.map((model) => [model.name, model.gauges()])),
+      forwards: Object.fromEntries(models.map((model) => [model.name, { ...model.forwards }])),
+      fuseSeconds: this.#fuser.seconds,
+    };
+  }
+
+  /** Fails everything that runs or waits: for a tick that threw. Rows are given back. */
+  abort(error: AppError): RequestEvent[] {
+    for (const run of [...this.#runs, ...this.#admission.drain()]) {
+      run.fail(error);
+      run.release();
+      this.#push(run, run.takeEvents());
+    }
+    this.#runs = [];
+    return this.#takeOutbox();
+  }
+
+  #admit(): void {
+    for (const run of this.#admission.admit(this.#runs)) {
+      run.start();
+      this.#runs.push(run);
+      if (run.preemptions > 0) continue;
+      this.#promptTokens += run.request.promptIds[0]?.length ?? 0;
+      this.#cachedPromptTokens += run.sequences[0]?.views[0]?.cachedTokens ?? 0;
+    }
+  }
+
+  /** What every live view still has to take in, by model. */
+  #collect(): Map<EngineModel, Work<Feed>[]> {
+    const feeds = new Map<EngineModel, Work<Feed>[]>([...this.#models.values()].map((model) => [model, []]));
+    for (const run of this.#runs)
+      for (const sequence of run.live)
+        for (const view of sequence.views) {
+          view.refreshRegime();
+          const pending = view.scoresPrompt ? Math.min(view.pending, SCORED_PER_TICK) : view.pending;
+          if (pending > 0)
+            feeds
+              .get(view.model)
+              ?.push({ item: { run, sequence, view }, pending, priority: run.request.priority, arrival: run.arrival });
+        }
+    return feeds;
+  }
+
+  /** Runs one forward over the rows that are still wanted, and hands each view its logits. */
+  async #forward(model: EngineModel, shares: readonly Share<Feed>[]): Promise<void> {
+    const wanted = this.#makeRoom(
+      model,
+      shares.filter(({ item }) => this.#wants(item)),
+    );
+    if (wanted.length === 0) return;
+    const rows = wanted.flatMap(({ item: { view }, count }): ForwardRow[] =>
+      view.row
+        ? [
+            {
+              row: view.row,
+              ids: view.take(count),
+              pastLength: view.row.length,
+              logitsFrom: view.logitsFrom(count),
+              longRope: view.longRope,
+            },
+          ]
+        : [],
+    );
+    const { logits, firstRow } = await model.forward(rows);
+    wanted.forEach(({ item: { run, sequence, view }, count }, r) => {
+      run.countForward(model.name, count);
+      const { row, pastLength, logitsFrom } = rows[r] as ForwardRow;
+      const first = firstRow.get(row) ?? 0;
+      const undecided = run.positionOf(sequence);
+      for (let i = logitsFrom; i < count; i++) {
+        const position = pastLength + i + 1 - view.promptIds.length;
+        if (position >= undecided) view.hold(position, { batch: logits, row: first + i - logitsFrom });
+      }
+    });
+  }
+
+  #wants({ run, view }: Feed): boolean {
+    return !run.cancelled && run.failure === null && view.row !== null;
+  }
+
+  /** Under memory pressure the newest runs of this model give way: their rows are freed now and computed again later. */
+  #makeRoom(model: EngineModel, shares: readonly Share<Feed>[]): readonly Share<Feed>[] {
+    let wanted = shares;
+    for (;;) {
+      const rows = wanted.flatMap(({ item }) => item.view.row ?? []);
+      if (
+        model.cache.reserve(
+          rows,
+          wanted.map(({ count }) => count),
+        )
+      )
+        return wanted;
+      const users = this.#runs.filter((run) => run.demand.has(model) && run.live.length > 0);
+      const victim = users.reduce<Run | null>((last, run) => (!last || run.arrival > last.arrival ? run : last), null);
+      if (!victim) return wanted;
+      this.#runs = this.#runs.filter((run) => run !== victim);
+      victim.preempt();
+      this.#admission.putBack(victim);
+      this.#preemptions++;
+      wanted = wanted.filter(({ item }) => item.run !== victim);
+      if (wanted.length === 0) return wanted;
+    }
+  }
+
+  /** Rows to decide: every view has logits for the position. Prompt positions may be many at once, generated ones are one at a time. */
+  #ready(): ReadyRow[] {
+    const ready: ReadyRow[] = [];
+    for (const run of this.#runs) {
+      if (run.cancelled || run.failure) continue;
+      for (const sequence of run.live) {
+        const first = run.positionOf(sequence);
+        for (let position = first; position <= 0 || position === first; position++) {
+          const forcedId = run.forcedAt(position);
+          if (forcedId === null && position !== first) break;
+          const logits = sequence.views.flatMap((view) => view.logits(position) ?? []);
+          if (logits.length < sequence.views.length) break;
+          ready.push({ run, sequence, position, forcedId, logits });
+        }
+      }
+    }
+    return ready;
+  }
+
+  #tell(): void {
+    for (const run of this.#runs) this.#push(run, run.takeEvents());
+  }
+
+  #push(run: Run, events: readonly DecodeEvent[]): void {
+    for (const event of events) this.#outbox.push({ requestId: run.request.requestId, event });
+  }
+
+  #release(): void {
+    const over = (run: Run) => run.cancelled || run.failure !== null || run.done;
+    for (const run of this.#runs) if (over(run)) run.release();
+    this.#runs = this.#runs.filter((run) => !over(run));
+  }
+
+  #takeOutbox(): RequestEvent[] {
+    const outbox = this.#outbox;
+    this.#outbox = [];
+    return outbox;
+  }
+}

@@ -1,0 +1,113 @@
+// One choice of one request: the generated ids, a view per (model, prompt), and everything that decoding remembers about them. It turns
+// a decided token into released text, records and, at the end, a finish. Knows no HTTP and no batch; owned by a Run.
+import type { Branch } from '../../decoders/search.js';
+import { editsOf, type Edits } from '../../decoders/warp.js';
+import type { Alternative, DecodeRequest, FinishReason, TokenRecord } from '../wire/decode.js';
+import { TextStream, type Released, type TokenTable } from './text-stream.js';
+import type { View } from './view.js';
+
+/** What the kernels decided for one position. */
+export interface Decision {
+  readonly tokenId: number;
+  readonly logprob: number;
+  readonly top: readonly { readonly id: number; readonly logprob: number }[];
+  readonly full: Float32Array | null;
+}
+
+export interface Finish {
+  readonly reason: FinishReason;
+  readonly stopReason: string | number | null;
+}
+
+/** What may be shown after a token: never to be taken back. */
+export interface Growth {
+  readonly text: string;
+  readonly tokens: readonly TokenRecord[];
+  readonly finish: Finish | null;
+}
+
+export class Sequence implements Branch {
+  readonly choice: number;
+  readonly tokens: number[];
+  readonly views: readonly View[];
+  finish: Finish | null = null;
+  /** Tokens that count as the answer: end tokens do not. */
+  emitted = 0;
+  readonly #request: DecodeRequest;
+  readonly #table: TokenTable;
+  readonly #text: TextStream<TokenRecord>;
+  readonly #counts = new Map<number, number>();
+  readonly #promptIds: ReadonlySet<number>;
+
+  /** `views` read `tokens`: the caller has made them over the same array. */
+  constructor(choice: number, request: DecodeRequest, table: TokenTable, tokens: number[], views: readonly View[]) {
+    this.choice = choice;
+    this.tokens = tokens;
+    this.views = views;
+    this.#request = request;
+    this.#table = table;
+    this.#text = new TextStream(table, {
+      stops: request.stop,
+      includeStop: request.includeStop,
+      minTokens: request.minTokens,
+    });
+    this.#promptIds = new Set(request.sampling.repetitionPenalty === 1 ? [] : request.promptIds[0]);
+  }
+
+  /** The next position to decide. */
+  get position(): number {
+    return this.tokens.length;
+  }
+
+  /** Changes of the combined scores for the next token. */
+  edits(): Edits {
+    const banned = this.tokens.length < this.#request.minTokens ? this.#request.stopTokenIds : [];
+    return editsOf(this.#request.sampling, this.#promptIds, this.#counts, banned);
+  }
+
+  /** Takes in a decided token. */
+  accept(decision: Decision): Growth {
+    const { tokenId } = decision;
+    this.views.forEach((view) => view.settle(this.position));
+    this.tokens.push(tokenId);
+    this.#counts.set(tokenId, (this.#counts.get(tokenId) ?? 0) + 1);
+    if (this.#request.stopTokenIds.includes(tokenId)) {
+      this.finish = { reason: 'stop', stopReason: tokenId };
+      return this.#growth(this.#text.flush());
+    }
+    this.emitted++;
+    const released = this.#text.push(tokenId, this.#record(decision));
+    if (released.stopped !== null) this.finish = { reason: 'stop', stopReason: released.stopped };
+    else if (this.emitted >= this.#request.maxTokens) {
+      const rest = this.#text.flush();
+      this.finish =
+        rest.stopped === null ? { reason: 'length', stopReason: null } : { reason: 'stop', stopReason: rest.stopped };
+      return this.#growth({
+        ...rest,
+        text: released.text + rest.text,
+        records: [...released.records, ...rest.records],
+      });
+    }
+    return this.#growth(released);
+  }
+
+  release(): void {
+    this.views.forEach((view) => view.release());
+  }
+
+  #growth(released: Released<TokenRecord>): Growth {
+    return { text: released.text, tokens: released.records, finish: this.finish };
+  }
+
+  #record({ tokenId, logprob, top, full }: Decision): TokenRecord {
+    return {
+      ...alternative(this.#table, tokenId, logprob),
+      top: top.map(({ id, logprob: p }) => alternative(this.#table, id, p)),
+      ...(full ? { full } : {}),
+    };
+  }
+}
+
+export function alternative(table: TokenTable, id: number, logprob: number): Alternative {
+  return { id, logprob, bytes: table.bytesOf(id) };
+}

@@ -1,0 +1,158 @@
+// A model with its own prompt, inside one sequence: which tokens its cache row has taken in, and the logits it holds for positions
+// that are not decided yet. Positions count from the end of the prompt: 0 is the first generated token.
+import type { CacheRow, RowCopy } from './cache.js';
+import type { EngineModel } from './model.js';
+
+/** Logits of one forward, kept where the model left them: [rows, width]. */
+export interface LogitsBatch {
+  readonly data: Float32Array;
+  readonly width: number;
+}
+
+/** One row of a LogitsBatch. */
+export interface LogitsRef {
+  readonly batch: LogitsBatch;
+  readonly row: number;
+}
+
+export class View {
+  readonly model: EngineModel;
+  readonly promptIds: Int32Array;
+  /** The sequence's generated ids: shared verbatim by all its views. */
+  readonly #generated: readonly number[];
+  /** First position whose logits are wanted. */
+  readonly #wantedFrom: number;
+  #row: CacheRow | null = null;
+  /** Logits by position, of positions not decided yet. */
+  readonly #held = new Map<number, LogitsRef>();
+  #longRope = false;
+  /** Prompt tokens that came from the prefix store when the row was claimed. */
+  cachedTokens = 0;
+
+  constructor(model: EngineModel, promptIds: Int32Array, generated: readonly number[], wantedFrom: number) {
+    this.model = model;
+    this.promptIds = promptIds;
+    this.#generated = generated;
+    this.#wantedFrom = wantedFrom;
+  }
+
+  get row(): CacheRow | null {
+    return this.#row;
+  }
+
+  get longRope(): boolean {
+    return this.#longRope;
+  }
+
+  get length(): number {
+    return this.promptIds.length + this.#generated.length;
+  }
+
+  /** Tokens that are known but not in the cache yet. */
+  get pending(): number {
+    return this.#row ? this.length - this.#row.length : 0;
+  }
+
+  /** Must this view give logits for prompt positions too (prompt logprobs)? */
+  get scoresPrompt(): boolean {
+    return this.#wantedFrom < 0;
+  }
+
+  /** Claims a row and fills it with the longest stored beginning of the known tokens. The caller has checked for room. */
+  claim(): void {
+    this.#row = this.model.cache.claim();
+    this.#longRope = this.#regime();
+    if (this.scoresPrompt) return;
+    const hit = this.model.prefixes.find(this.#allIds(), this.model.regimeKey(this.#longRope));
+    if (!hit || !this.model.cache.reserve([this.#row], [hit.length])) return;
+    this.model.cache.copyIn(this.#row, hit.copy, hit.length);
+    this.cachedTokens = Math.min(hit.length, this.promptIds.length);
+  }
+
+  /** The next `count` tokens to take in. */
+  take(count: number): number[] {
+    const from = this.#row?.length ?? 0;
+    const ids: number[] = [];
+    for (let i = from; i < from + count; i++) ids.push(this.#idAt(i));
+    return ids;
+  }
+
+  /** Index, within a share that begins at the row's length, from which logits are wanted. */
+  logitsFrom(count: number): number {
+    const fed = this.#row?.length ?? 0;
+    // Logits after token i decide position i + 1 − promptLength.
+    const firstToken = Math.max(
+      this.promptIds.length - 1 + this.#wantedFrom,
+      this.promptIds.length - 1 + this.#firstUndecided(),
+    );
+    return Math.min(Math.max(firstToken - fed, 0), count);
+  }
+
+  hold(position: number, logits: LogitsRef): void {
+    this.#held.set(position, logits);
+  }
+
+  /** The logits for `position`, if the model has got that far. */
+  logits(position: number): LogitsRef | null {
+    return this.#held.get(position) ?? null;
+  }
+
+  /** `position` is decided: its logits are no longer needed. */
+  settle(position: number): void {
+    this.#held.delete(position);
+  }
+
+  /** Rope factors depend on the total length (longrope): when the regime changes, everything in the cache is computed anew. */
+  refreshRegime(): void {
+    if (!this.#row || this.#regime() === this.#longRope) return;
+    this.#longRope = !this.#longRope;
+    this.model.cache.truncate(this.#row, 0);
+    this.#held.clear();
+  }
+
+  /** A copy with its own row, for a sequence whose generated ids are `generated`. */
+  fork(generated: readonly number[]): View {
+    const copy = new View(this.model, this.promptIds, generated, 0);
+    if (this.#row) copy.#row = this.model.cache.fork(this.#row);
+    copy.#longRope = this.#longRope;
+    for (const [position, logits] of this.#held) copy.#held.set(position, logits);
+    return copy;
+  }
+
+  /** Keeps what was computed for later requests that begin alike. */
+  store(): void {
+    if (!this.#row) return;
+    const ids = this.#allIds().subarray(0, this.#row.length);
+    const regime = this.model.regimeKey(this.#longRope);
+    if (this.model.prefixes.covers(ids, regime)) return;
+    const copy: RowCopy = this.model.cache.copyOut(this.#row, ids.length);
+    this.model.prefixes.store(ids.slice(), regime, copy);
+  }
+
+  release(): void {
+    if (this.#row) this.model.cache.release(this.#row);
+    this.#row = null;
+    this.#held.clear();
+  }
+
+  #idAt(index: number): number {
+    const prompt = this.promptIds.length;
+    return (index < prompt ? this.promptIds[index] : this.#generated[index - prompt]) ?? 0;
+  }
+
+  #allIds(): Int32Array {
+    const ids = new Int32Array(this.length);
+    ids.set(this.promptIds);
+    ids.set(this.#generated, this.promptIds.length);
+    return ids;
+  }
+
+  #firstUndecided(): number {
+    return this.#wantedFrom < 0 ? this.#wantedFrom : this.#generated.length;
+  }
+
+  #regime(): boolean {
+    const switchLength = this.model.ropeSwitchLength;
+    return switchLength !== null && this.length > switchLength;
+  }
+}

@@ -1,0 +1,107 @@
+// The engine thread's entry: loads the models, then drains the inbox, ticks, and posts what happened. When idle it checks the cache's
+// invariants and waits for a message. The only place where engine and thread meet.
+import { setImmediate as yieldToMessages } from 'node:timers/promises';
+import { parentPort, workerData } from 'node:worker_threads';
+import { LogitKernels } from '../../kernels/logits/kernels.js';
+import { AppError } from '../errors.js';
+import { Engine } from './engine.js';
+import type { EngineSettings, FromEngine, ToEngine } from './messages.js';
+import { EngineModel } from './model.js';
+
+const STATS_INTERVAL_MS = 100;
+
+const port = parentPort;
+if (!port) throw new Error('worker.ts runs as a worker thread only');
+const post = (message: FromEngine, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, transfer);
+
+const settings = workerData as EngineSettings;
+const inbox: ToEngine[] = [];
+let wake: (() => void) | null = null;
+let stopping = false;
+
+port.on('message', (message: ToEngine) => {
+  inbox.push(message);
+  wake?.();
+});
+
+async function loadModels(): Promise<Map<string, EngineModel>> {
+  const models = new Map<string, EngineModel>();
+  for (const model of settings.models) {
+    const onProgress = (stage: string, fraction: number) =>
+      post({ kind: 'progress', model: model.name, stage, fraction });
+    models.set(model.name, await EngineModel.load(model, settings, onProgress));
+  }
+  return models;
+}
+
+function takeInbox(engine: Engine): void {
+  for (const message of inbox.splice(0)) {
+    switch (message.kind) {
+      case 'submit':
+        engine.submit(message.request);
+        break;
+      case 'cancel':
+        engine.cancel(message.requestId);
+        break;
+      case 'shutdown':
+        stopping = true;
+        break;
+      default:
+        message satisfies never;
+    }
+  }
+}
+
+/** One tick, its failure contained: a bug ends the requests that run with a clear error, not the process. */
+async function step(engine: Engine): Promise<void> {
+  const events = await engine.tick().catch((cause: unknown) => {
+    console.error('engine tick failed:', cause);
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return engine.abort(cause instanceof AppError ? cause : new AppError('engine_failed', { reason }, { cause }));
+  });
+  if (events.length === 0) return;
+  const transfer = events.flatMap(({ event }) =>
+    event.kind === 'delta' ? event.tokens.flatMap(({ full }) => (full ? [full.buffer as ArrayBuffer] : [])) : [],
+  );
+  post({ kind: 'events', events }, transfer);
+}
+
+async function serve(engine: Engine): Promise<void> {
+  let statsAt = 0;
+  while (!stopping) {
+    takeInbox(engine);
+    if (engine.idle) {
+      engine.check();
+      post({ kind: 'stats', stats: engine.stats() });
+      if (inbox.length === 0)
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      wake = null;
+      continue;
+    }
+    await step(engine);
+    if (performance.now() - statsAt > STATS_INTERVAL_MS) {
+      statsAt = performance.now();
+      post({ kind: 'stats', stats: engine.stats() });
+    }
+    // A tick without a forward never leaves this thread's event loop turn: let messages in.
+    await yieldToMessages();
+  }
+}
+
+try {
+  const models = await loadModels();
+  const kernels = new LogitKernels({ threads: settings.threads });
+  const engine = new Engine(models, kernels, settings);
+  post({ kind: 'ready', models: [...models.values()].map(({ info }) => info) });
+  await serve(engine);
+  for (const model of models.values()) await model.release();
+  await kernels.release();
+  post({ kind: 'stopped' });
+} catch (cause) {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  post({ kind: 'failed', error: (cause instanceof AppError ? cause : new AppError('engine_failed', { reason })).data });
+} finally {
+  port.close();
+}

@@ -1,0 +1,174 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { capacityFor, RowCache, type CacheRow } from '../../server/engine/cache.js';
+
+const LAYERS = [
+  { kvHeads: 2, headDim: 3 },
+  { kvHeads: 1, headDim: 4 },
+];
+const TOKEN_BYTES = (2 * 2 * 3 + 2 * 1 * 4) * 4;
+
+/** The naive twin: each row as plain lists of per-token vectors. */
+class Twin {
+  readonly tokens: number[] = [];
+}
+
+/** Keys of a token are a function of its tag, so that reading back shows which token lies where. */
+const fill = (tag: number, layer: number, head: number, dim: number, value: boolean): number =>
+  tag * 1000 + layer * 100 + head * 10 + dim + (value ? 0.5 : 0);
+
+function newTokens(
+  tags: readonly (readonly number[])[],
+  width: number,
+): { keys: Float32Array[]; values: Float32Array[] } {
+  const make = (value: boolean) =>
+    LAYERS.map(({ kvHeads, headDim }, layer) => {
+      const data = new Float32Array(tags.length * kvHeads * width * headDim).fill(-7);
+      tags.forEach((row, b) =>
+        row.forEach((tag, s) => {
+          for (let head = 0; head < kvHeads; head++)
+            for (let dim = 0; dim < headDim; dim++)
+              data[((b * kvHeads + head) * width + s) * headDim + dim] = fill(tag, layer, head, dim, value);
+        }),
+      );
+      return data;
+    });
+  return { keys: make(false), values: make(true) };
+}
+
+/** Appends `tags` to `row` the way the engine does: through arrange, in a batch with others. */
+function append(cache: RowCache, row: CacheRow, tags: readonly number[]): boolean {
+  if (!cache.reserve([row], [tags.length])) return false;
+  const { keys, values } = newTokens([tags], tags.length);
+  cache.append(row, keys, values, 0, tags.length, tags.length);
+  return true;
+}
+
+function contents(cache: RowCache, row: CacheRow): number[] {
+  const { start } = cache.arrange([row]);
+  const { keys, values, capacity } = cache.slice(start, 1);
+  const tags: number[] = [];
+  for (let token = 0; token < row.length; token++) {
+    const tag = Math.floor((keys[0]?.[token * 3] ?? 0) / 1000);
+    LAYERS.forEach(({ kvHeads, headDim }, layer) => {
+      for (let head = 0; head < kvHeads; head++)
+        for (let dim = 0; dim < headDim; dim++) {
+          const at = (head * capacity + token) * headDim + dim;
+          expect(keys[layer]?.[at]).toBe(Math.fround(fill(tag, layer, head, dim, false)));
+          expect(values[layer]?.[at]).toBe(Math.fround(fill(tag, layer, head, dim, true)));
+        }
+    });
+    tags.push(tag);
+  }
+  return tags;
+}
+
+describe('RowCache', () => {
+  it('behaves like independent lists under random programs of claim, append, fork, truncate, arrange, copy and release', () => {
+    const command = fc.record({
+      op: fc.constantFrom('claim', 'append', 'fork', 'truncate', 'arrange', 'copy', 'release'),
+      pick: fc.nat(100),
+      size: fc.integer({ min: 1, max: 90 }),
+    });
+    fc.assert(
+      fc.property(fc.array(command, { minLength: 5, maxLength: 60 }), (program) => {
+        const cache = new RowCache(LAYERS, { maxRows: 8, bytes: 1 << 30 });
+        const rows: { row: CacheRow; twin: Twin }[] = [];
+        let nextTag = 1;
+        for (const { op, pick, size } of program) {
+          const chosen = rows[pick % Math.max(rows.length, 1)];
+          if (op === 'claim' && rows.length < 8) rows.push({ row: cache.claim(), twin: new Twin() });
+          else if (!chosen) continue;
+          else if (op === 'append') {
+            const tags = Array.from({ length: size }, () => nextTag++ % 9000);
+            expect(append(cache, chosen.row, tags)).toBe(true);
+            chosen.twin.tokens.push(...tags);
+          } else if (op === 'fork' && rows.length < 8) {
+            const twin = new Twin();
+            twin.tokens.push(...chosen.twin.tokens);
+            rows.push({ row: cache.fork(chosen.row), twin });
+          } else if (op === 'truncate') {
+            const length = size % (chosen.row.length + 1);
+            cache.truncate(chosen.row, length);
+            chosen.twin.tokens.length = length;
+          } else if (op === 'arrange') {
+            const some = rows.filter((_, i) => (pick >> (i % 6)) % 2 === 0).map(({ row }) => row);
+            if (some.length > 0) expect(new Set(cache.arrange(some).rows)).toEqual(new Set(some));
+          } else if (op === 'copy' && rows.length < 8) {
+            const copy = cache.copyOut(chosen.row, chosen.row.length);
+            const row = cache.claim();
+            expect(cache.reserve([row], [copy.length])).toBe(true);
+            const length = size % (copy.length + 1);
+            cache.copyIn(row, copy, length);
+            const twin = new Twin();
+            twin.tokens.push(...chosen.twin.tokens.slice(0, length));
+            rows.push({ row, twin });
+          } else if (op === 'release') {
+            cache.release(chosen.row);
+            rows.splice(rows.indexOf(chosen), 1);
+          }
+          cache.check();
+        }
+        for (const { row, twin } of rows) expect(contents(cache, row)).toEqual(twin.tokens);
+        expect(cache.rowsInUse).toBe(rows.length);
+        rows.forEach(({ row }) => cache.release(row));
+        expect(cache.bytes).toBe(0);
+        cache.check();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('appends the right rows of a ragged batch', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 4, bytes: 1 << 20 });
+    const [a, b] = [cache.claim(), cache.claim()];
+    cache.reserve([a, b], [3, 1]);
+    const { keys, values } = newTokens([[1, 2, 3], [4]], 3);
+    cache.append(a, keys, values, 0, 3, 3);
+    cache.append(b, keys, values, 1, 3, 1);
+    expect(contents(cache, a)).toEqual([1, 2, 3]);
+    expect(contents(cache, b)).toEqual([4]);
+  });
+
+  it('keeps within its byte budget and says when it cannot', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 4, bytes: TOKEN_BYTES * 100 });
+    const [a, b] = [cache.claim(), cache.claim()];
+    expect(cache.fits(1, 100)).toBe(true);
+    expect(cache.fits(1, 101)).toBe(false);
+    expect(cache.fits(5, 1)).toBe(false);
+    expect(
+      append(
+        cache,
+        a,
+        Array.from({ length: 50 }, (_, i) => i + 1),
+      ),
+    ).toBe(true);
+    expect(cache.bytes).toBeLessThanOrEqual(TOKEN_BYTES * 100);
+    expect(append(cache, b, [1])).toBe(true);
+    expect(append(cache, a, [51])).toBe(false); // two rows of 51 tokens are more than 100
+    expect(contents(cache, a)).toHaveLength(50);
+    cache.release(b);
+    expect(append(cache, a, [51])).toBe(true);
+    cache.check();
+  });
+
+  it('moves nothing when the rows of a batch already lie side by side', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 8, bytes: 1 << 20 });
+    const rows = Array.from({ length: 4 }, () => cache.claim());
+    rows.forEach((row, i) => append(cache, row, [i + 1]));
+    expect(cache.arrange([rows[2]!, rows[1]!])).toEqual({ start: 1, rows: [rows[1], rows[2]] });
+    expect(cache.arrange(rows)).toEqual({ start: 0, rows });
+  });
+
+  it('refuses a released row', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 2, bytes: 1 << 20 });
+    const row = cache.claim();
+    cache.release(row);
+    expect(() => cache.release(row)).toThrow(/was released/);
+    expect(() => cache.truncate(row, 0)).toThrow(/was released/);
+  });
+
+  it('grows geometrically', () => {
+    expect([1, 64, 65, 97, 129, 200, 1000].map(capacityFor)).toEqual([64, 64, 96, 128, 192, 256, 1024]);
+  });
+});
