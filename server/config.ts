@@ -194,7 +194,7 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     deployments,
     server: { ...parsed.server, host, port },
     limits: parsed.limits,
-    runtime: { threads: overrides.threads ?? parsed.runtime.threads ?? availableParallelism() },
+    runtime: { threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads() },
     artifactDirectory: resolve(base, environment['TRIMTAB_ARTIFACTS'] || parsed.artifactDirectory),
     allowNegativeWeights: parsed.allowNegativeWeights,
   });
@@ -207,6 +207,9 @@ function deepFreeze<T>(value: T): T {
   }
   return value;
 }
+
+/** One thread per core that this process may use. */
+export const defaultThreads = (): number => availableParallelism();
 
 /** Where `convert` and `logits` keep artifacts when no config file is at hand. */
 export function defaultArtifactDirectory(environment: Environment = process.env): string {

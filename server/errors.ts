@@ -86,8 +86,7 @@ export const errorTable = {
   request_timeout: {
     status: 408,
     type: 'invalid_request_error',
-    message:
-      'The request did not arrive completely within {seconds} s. Send it faster or raise limits.bodyTimeoutMs.',
+    message: 'The request did not arrive completely within {seconds} s. Send it faster or raise limits.bodyTimeoutMs.',
   },
   reply_too_large: {
     status: 400,
@@ -169,6 +168,11 @@ export const errorTable = {
     status: 500,
     type: 'configuration_error',
     message: 'The configuration {path} cannot be read: {reason}. Create it or give --config.',
+  },
+  cannot_listen: {
+    status: 500,
+    type: 'configuration_error',
+    message: 'Cannot listen on {address}: {reason}. Choose another with --port and --host, or in the configuration.',
   },
 } as const satisfies Record<string, Row>;
 
