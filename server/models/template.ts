@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import * as library from '@huggingface/jinja';
 import { AppError } from '../errors.js';
-import { invalidFile, isJsonObject, readSmallFile, reason, type JsonObject } from './json-file.js';
+import { invalidFile, isJsonObject, readJsonObject, readSmallFile, reason } from './json-file.js';
 import type { SpecialTokens } from './tokenizer.js';
 
 export interface ChatMessage {
@@ -57,15 +57,12 @@ export class ChatTemplate {
   }
 
   /** Null when the checkpoint has no template (base models). */
-  static load(
-    directory: string,
-    { config, specialTokens }: { readonly config: JsonObject; readonly specialTokens: SpecialTokens },
-  ): ChatTemplate | null {
+  static load(directory: string, specialTokens: SpecialTokens): ChatTemplate | null {
     const file = join(directory, 'chat_template.jinja');
     const bytes = readSmallFile(file);
     if (bytes !== null) return new ChatTemplate(file, bytes.toString('utf8'), specialTokens);
     const path = join(directory, 'tokenizer_config.json');
-    const source = defaultTemplate(path, config['chat_template']);
+    const source = defaultTemplate(path, readJsonObject(path)?.['chat_template']);
     return source === null ? null : new ChatTemplate(path, source, specialTokens);
   }
 

@@ -1,5 +1,6 @@
 // The tokenizer of a checkpoint folder (tokenizer.json, tokenizer_config.json): text → ids by the reference library for JavaScript,
 // ids → text by our own byte table, which is exact where the library is lossy. Knows no model. Called by the text worker and the engine.
+import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import * as library from '@huggingface/tokenizers';
 import { Detokenizer, type TokenTable } from '../engine/detokenizer.js';
@@ -44,15 +45,12 @@ interface TokenizerFiles {
 export class Tokenizer {
   readonly vocabulary: Vocabulary;
   readonly specialTokens: SpecialTokens;
-  /** The parsed tokenizer_config.json. */
-  readonly config: JsonObject;
   readonly #path: string;
   readonly #encoder: Encoder;
 
   private constructor(files: TokenizerFiles) {
     this.vocabulary = files.vocabulary;
     this.specialTokens = files.specialTokens;
-    this.config = files.config;
     this.#path = files.path;
     try {
       this.#encoder = new LibraryTokenizer(withUnicodeSpaces(files.tokenizer), files.config);
@@ -61,8 +59,16 @@ export class Tokenizer {
     }
   }
 
-  static load(directory: string): Tokenizer {
-    return new Tokenizer(readFiles(directory));
+  /** `known` shares one tokenizer among folders whose files say the same, whatever their chat templates. */
+  static load(directory: string, known = new Map<string, Tokenizer>()): Tokenizer {
+    const files = readFiles(directory);
+    const { chat_template: _template, name_or_path: _name, ...config } = files.config;
+    const identity = createHash('sha256')
+      .update(JSON.stringify([files.tokenizer, config, files.specialTokens]))
+      .digest('hex');
+    const tokenizer = known.get(identity) ?? new Tokenizer(files);
+    known.set(identity, tokenizer);
+    return tokenizer;
   }
 
   encode(text: string, { addSpecialTokens }: EncodeOptions): Int32Array {

@@ -58,7 +58,7 @@ describe.each([...foldersOf(own), ...foldersOf(shared)])('%s', (directory) => {
   });
 
   test('chat renderings', () => {
-    const template = ChatTemplate.load(directory, tokenizer);
+    const template = ChatTemplate.load(directory, tokenizer.specialTokens);
     expect(golden.chat.length).toBeGreaterThanOrEqual(4);
     for (const { messages, add_generation_prompt: addGenerationPrompt, text, ids } of golden.chat) {
       const rendered = template?.render(messages, { addGenerationPrompt, continueFinal: false });
