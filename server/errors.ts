@@ -149,6 +149,11 @@ export const errorTable = {
     type: 'configuration_error',
     message: '{path}: model_type {value} is not supported. Supported: {known}.',
   },
+  artifact_not_written: {
+    status: 500,
+    type: 'configuration_error',
+    message: 'The converted model cannot be kept in {path}: {reason}. {remedy}',
+  },
   weights_not_finite: {
     status: 500,
     type: 'configuration_error',
