@@ -1,10 +1,9 @@
 // The engine: read tick() first. Requests come in by submit() and cancel(), events go out as the value of tick(); in between there is no
 // callback, no timer and no hidden state. Knows models, rows and searches; knows no thread, no HTTP and no tokenizer.
-import type { LogitKernels } from '../../kernels/logits/kernels.js';
 import { AppError } from '../errors.js';
 import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
 import { Admission } from './admission.js';
-import { Fuser, type ReadyRow } from './fuse.js';
+import { Fuser, type Kernels, type ReadyRow } from './fuse.js';
 import type { EngineSettings, EngineStats } from './messages.js';
 import type { EngineModel, ForwardRow } from './model.js';
 import { Run } from './run.js';
@@ -44,7 +43,7 @@ export class Engine {
   #cachedPromptTokens = 0;
   #generatedTokens = 0;
 
-  constructor(models: ReadonlyMap<string, EngineModel>, kernels: LogitKernels, limits: EngineLimits) {
+  constructor(models: ReadonlyMap<string, EngineModel>, kernels: Kernels, limits: EngineLimits) {
     this.#models = models;
     this.#limits = limits;
     this.#fuser = new Fuser(kernels);

@@ -14,6 +14,9 @@ import type { Run } from './run.js';
 import type { Decision, Sequence } from './sequence.js';
 import type { LogitsRef } from './view.js';
 
+/** What the engine needs of the logit kernels. */
+export type Kernels = Pick<LogitKernels, 'run'>;
+
 /** A position of a sequence whose logits are all there. */
 export interface ReadyRow {
   readonly run: Run;
@@ -36,11 +39,11 @@ const OK = 0;
 const NAN = 2;
 
 export class Fuser {
-  readonly #kernels: LogitKernels;
+  readonly #kernels: Kernels;
   seconds = 0;
   nanRows = 0;
 
-  constructor(kernels: LogitKernels) {
+  constructor(kernels: Kernels) {
     this.#kernels = kernels;
   }
 

@@ -1,6 +1,6 @@
 // One loaded model in the engine: its decoder graph, its cache rows, its stored prefixes and its counters. forward() is the only
 // place where the engine runs a decoder.
-import { DecoderModel } from '../../kernels/decoder/model.js';
+import { DecoderModel, type DecoderBatch, type DecoderOutput } from '../../kernels/decoder/model.js';
 import { ensureArtifact } from '../models/artifacts.js';
 import { loadTokenTable, type TokenTable } from '../models/tokenizer.js';
 import { makeBatch, type BatchRow } from './batch.js';
@@ -12,6 +12,17 @@ import type { LogitsBatch } from './view.js';
 /** A tick should not keep an abort waiting longer than this: bounds the prefill chunk once the model's speed is known. */
 const CHUNK_TARGET_MS = 150;
 const RATE_MEMORY = 0.8;
+
+/** What the engine needs of a decoder: a DecoderModel, or a toy in tests. */
+export interface Decoder {
+  readonly spec: {
+    readonly layers: readonly { readonly kvHeads: number; readonly headDim: number }[];
+    readonly vocabSize: number;
+    readonly ropeSwitchLength: number | null;
+  };
+  forward(batch: DecoderBatch): Promise<DecoderOutput>;
+  release(): Promise<void>;
+}
 
 export interface ForwardRow extends BatchRow {
   readonly row: CacheRow;
@@ -25,14 +36,14 @@ export class EngineModel {
   readonly info: LoadedModelInfo;
   readonly ropeSwitchLength: number | null;
   readonly forwards = { count: 0, rows: 0, seconds: 0 };
-  readonly #decoder: DecoderModel;
+  readonly #decoder: Decoder;
   readonly #emptyPast: CacheSlice;
   #emptyRows = 0;
   /** Smoothed prefill speed in tokens per millisecond; null until measured. */
   #prefillRate: number | null = null;
 
   constructor(
-    decoder: DecoderModel,
+    decoder: Decoder,
     table: TokenTable,
     info: LoadedModelInfo,
     settings: Pick<EngineSettings, 'maxRows' | 'cacheBytes' | 'prefixCacheBytes'>,

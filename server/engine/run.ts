@@ -38,7 +38,9 @@ export class Run {
     this.arrival = arrival;
     this.#models = viewsOf(request.distribution).map(({ model }) => find(models, model));
     this.#table = find(models, request.tokenizer).table;
-    this.#promptScores = request.logprobs?.prompt ? [] : null;
+    this.#promptScores = request.logprobs?.prompt
+      ? [this.#promptRecord(request.promptIds[0]?.[0] ?? 0, null, [])]
+      : null;
     const demand = new Map<EngineModel, { rows: number; promptLength: number; length: number }>();
     this.#models.forEach((model, v) => {
       const promptLength = request.promptIds[v]?.length ?? 0;
@@ -68,7 +70,7 @@ export class Run {
 
   /** Claims rows: for the prompt when new, for every unfinished choice when it comes back from preemption. */
   start(): void {
-    if (this.sequences.length === 0) this.sequences = [this.#firstSequence()];
+    if (this.sequences.length === 0) this.#add(this.#firstSequence());
     for (const sequence of this.live) for (const view of sequence.views) view.claim();
     if (this.preemptions === 0) this.#cachedTokens = this.sequences[0]?.views[0]?.cachedTokens ?? 0;
   }
@@ -86,7 +88,7 @@ export class Run {
   /** The position of a sequence to decide next: prompt positions (negative) first when they are to be scored. */
   positionOf(sequence: Sequence): number {
     return this.#promptScores
-      ? this.#promptScores.length - (this.request.promptIds[0]?.length ?? 0) + 1
+      ? this.#promptScores.length - (this.request.promptIds[0]?.length ?? 0)
       : sequence.position;
   }
 
@@ -118,8 +120,6 @@ export class Run {
   scored(sequence: Sequence, position: number, decision: Decision): void {
     if (!this.#promptScores) throw new Error('a prompt score that nobody asked for');
     sequence.views.forEach((view) => view.settle(position));
-    if (this.#promptScores.length === 0)
-      this.#promptScores.push(this.#promptRecord(this.request.promptIds[0]?.[0] ?? 0, null, []));
     this.#promptScores.push(
       this.#promptRecord(
         decision.tokenId,
@@ -183,9 +183,7 @@ export class Run {
     const views = this.#models.map(
       (model, v) => new View(model, this.request.promptIds[v] ?? new Int32Array(0), tokens, wantedFrom),
     );
-    const sequence = new Sequence(0, this.request, this.#table, tokens, views);
-    this.#begin(sequence);
-    return sequence;
+    return new Sequence(0, this.request, this.#table, tokens, views);
   }
 
   #add(sequence: Sequence): void {
@@ -198,10 +196,7 @@ export class Run {
     const search = sample(sequence);
     search.next();
     this.#searches.set(sequence, search);
-    if (this.#promptScores?.length === 0 && this.request.promptIds[0]?.length === 1) {
-      this.#promptScores.push(this.#promptRecord(this.request.promptIds[0][0] ?? 0, null, []));
-      this.#promptIsScored(sequence);
-    }
+    if (this.#promptScores && this.request.promptIds[0]?.length === 1) this.#promptIsScored(sequence);
   }
 
   #promptIsScored(sequence: Sequence): void {
@@ -227,7 +222,7 @@ export class Run {
   }
 
   #promptRecord(id: number, logprob: number | null, top: Alternative[]): PromptTokenRecord {
-    return { id, logprob, bytes: this.#table.bytesOf(id), top };
+    return { ...alternative(this.#table, id, 0), logprob, top };
   }
 }
 

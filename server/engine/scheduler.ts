@@ -47,7 +47,7 @@ export function schedule<T>(work: readonly Work<T>[], budget: Budget): Plan<T> {
 
 /** Water-filling: equal shares, and what short prompts leave goes to the longer ones. First come first served below the smallest chunk. */
 function shareOut<T>(prompts: readonly Work<T>[], tokens: number): Share<T>[] {
-  const admitted = prompts.slice(0, Math.max(1, Math.floor(tokens / SMALLEST_CHUNK)));
+  const admitted = prompts.slice(0, Math.max(1, fitting(prompts, tokens)));
   const byLength = [...admitted].sort((a, b) => a.pending - b.pending);
   const counts = new Map<Work<T>, number>();
   let left = tokens;
@@ -57,6 +57,13 @@ function shareOut<T>(prompts: readonly Work<T>[], tokens: number): Share<T>[] {
     left -= count;
   });
   return admitted.map((work) => ({ item: work.item, count: counts.get(work) ?? 1 }));
+}
+
+/** How many prompts, in order, can each have at least the smallest chunk. */
+function fitting<T>(prompts: readonly Work<T>[], tokens: number): number {
+  let left = tokens;
+  const full = prompts.findIndex(({ pending }) => (left -= Math.min(pending, SMALLEST_CHUNK)) < 0);
+  return full < 0 ? prompts.length : full;
 }
 
 /** Splits shares into forwards so that padding stays small. */

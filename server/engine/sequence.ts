@@ -109,5 +109,6 @@ export class Sequence implements Branch {
 }
 
 export function alternative(table: TokenTable, id: number, logprob: number): Alternative {
-  return { id, logprob, bytes: table.bytesOf(id) };
+  // A copy: the table hands out views of one large buffer, and crossing a thread clones the whole buffer behind a view.
+  return { id, logprob, bytes: new Uint8Array(table.bytesOf(id)) };
 }

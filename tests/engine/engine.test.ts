@@ -1,0 +1,453 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { evaluate } from '../../decoders/evaluate.js';
+import { linear, logits, viewsOf, type Scores } from '../../decoders/expr.js';
+import { uniform } from '../../decoders/random.js';
+import { applyEdits, draw, editsOf, lawOf, logprobsOf } from '../../decoders/warp.js';
+import { Engine, type RequestEvent } from '../../server/engine/engine.js';
+import type { DecodeEvent, DecodeRequest } from '../../server/wire/decode.js';
+import { TOY_VOCAB, toyLogits, toyModel, type ToyLimits, type ToyOptions } from '../support/toy-decoder.js';
+import { twinKernels } from '../support/twin-kernels.js';
+
+const END = TOY_VOCAB - 1;
+const SALTS: Record<string, number> = { large: 1, small: 2, tuned: 3 };
+const plain = logits('large');
+const eft = (weight: number): Scores =>
+  linear([
+    [1, logits('large')],
+    [
+      weight,
+      linear([
+        [1, logits('tuned')],
+        [-1, logits('small')],
+      ]),
+    ],
+  ]);
+
+function request(id: string, change: Partial<DecodeRequest> = {}): DecodeRequest {
+  const distribution = change.distribution ?? plain;
+  return {
+    requestId: id,
+    distribution,
+    promptIds: viewsOf(distribution).map(() => Int32Array.from([1, 2, 3])),
+    tokenizer: 'large',
+    vocabSize: TOY_VOCAB,
+    n: 1,
+    seed: 7,
+    sampling: {
+      temperature: 1,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: [],
+    },
+    maxTokens: 12,
+    minTokens: 0,
+    stop: [],
+    includeStop: false,
+    stopTokenIds: [END],
+    logprobs: null,
+    priority: 0,
+    ...change,
+  };
+}
+
+interface Setup {
+  readonly limits?: ToyLimits & { maxWaiting?: number; tokensPerTick?: number };
+  readonly options?: Partial<ToyOptions>;
+}
+
+function makeEngine({ limits = {}, options = {} }: Setup = {}): {
+  engine: Engine;
+  models: Map<string, ReturnType<typeof toyModel>>;
+} {
+  const models = new Map(
+    Object.entries(SALTS).map(([name, salt]) => [name, toyModel(name, { salt, ...options }, limits)]),
+  );
+  const engine = new Engine(models, twinKernels, {
+    tokensPerTick: limits.tokensPerTick ?? 64,
+    maxRows: limits.maxRows ?? 64,
+    maxWaiting: limits.maxWaiting ?? 1000,
+  });
+  return { engine, models };
+}
+
+async function drain(engine: Engine, log: RequestEvent[] = []): Promise<Map<string, DecodeEvent[]>> {
+  for (let tick = 0; !engine.idle; tick++) {
+    if (tick > 5000) throw new Error('the engine does not come to rest');
+    log.push(...(await engine.tick()));
+  }
+  engine.check();
+  const byRequest = new Map<string, DecodeEvent[]>();
+  for (const { requestId, event } of log) byRequest.set(requestId, [...(byRequest.get(requestId) ?? []), event]);
+  return byRequest;
+}
+
+interface Answer {
+  readonly ids: number[];
+  readonly logprobs: number[];
+  readonly text: string;
+  readonly reason: string;
+}
+
+/** Naive decoding of one choice: the whole context through every model for every token. */
+function naive(req: DecodeRequest, choice: number, ropeSwitch = Infinity): Answer {
+  const ids: number[] = [];
+  const logprobs: number[] = [];
+  const counts = new Map<number, number>();
+  const views = viewsOf(req.distribution);
+  for (;;) {
+    const scores = applyEdits(
+      evaluate(req.distribution, (view) => {
+        const prompt = req.promptIds[views.findIndex(({ model }) => model === view.model)]!;
+        const all = [...prompt, ...ids];
+        return toyLogits(all, SALTS[view.model]!, all.length > ropeSwitch);
+      }),
+      editsOf(req.sampling, new Set(req.promptIds[0]), counts, ids.length < req.minTokens ? req.stopTokenIds : []),
+    );
+    const id = draw(lawOf(scores, req.sampling), uniform(req.seed, choice, ids.length));
+    const text = ids.map((i) => String.fromCharCode(97 + i)).join('');
+    if (req.stopTokenIds.includes(id)) return { ids, logprobs, text, reason: 'stop' };
+    ids.push(id);
+    counts.set(id, (counts.get(id) ?? 0) + 1);
+    logprobs.push(logprobsOf(scores)[id]!);
+    if (ids.length === req.maxTokens)
+      return { ids, logprobs, text: text + String.fromCharCode(97 + id), reason: 'length' };
+  }
+}
+
+function answerOf(events: readonly DecodeEvent[], choice: number): Answer {
+  const deltas = events.flatMap((event) => (event.kind === 'delta' && event.choice === choice ? [event] : []));
+  const finished = events.find((event) => event.kind === 'finished' && event.choice === choice);
+  const tokens = deltas.flatMap((delta) => delta.tokens);
+  return {
+    ids: tokens.map(({ id }) => id),
+    logprobs: tokens.map(({ logprob }) => logprob),
+    text: deltas.map(({ text }) => text).join(''),
+    reason: finished?.kind === 'finished' ? finished.reason : 'none',
+  };
+}
+
+function expectNaive(events: readonly DecodeEvent[] | undefined, req: DecodeRequest, ropeSwitch?: number): void {
+  expect(events?.at(-1)?.kind).toBe('done');
+  for (let choice = 0; choice < req.n; choice++) {
+    const actual = answerOf(events!, choice);
+    const expected = naive(req, choice, ropeSwitch);
+    expect({ ...actual, logprobs: [] }).toEqual({ ...expected, logprobs: [] });
+    actual.logprobs.forEach((logprob, i) => expect(logprob).toBeCloseTo(expected.logprobs[i]!, 5));
+  }
+}
+
+const arbitraryRequest = fc.record({
+  weight: fc.constantFrom(null, 0.5, 1, 1.5),
+  promptLength: fc.integer({ min: 1, max: 90 }),
+  maxTokens: fc.integer({ min: 1, max: 20 }),
+  n: fc.constantFrom(1, 1, 1, 3),
+  temperature: fc.constantFrom(0, 0.7, 1),
+  topP: fc.constantFrom(1, 0.8),
+  minTokens: fc.constantFrom(0, 4),
+  repetitionPenalty: fc.constantFrom(1, 1.3),
+  frequencyPenalty: fc.constantFrom(0, 0.5),
+  seed: fc.nat(),
+  priority: fc.integer({ min: -1, max: 1 }),
+  /** Ticks before it arrives. */
+  after: fc.nat(8),
+});
+
+function requestOf(id: string, r: typeof arbitraryRequest extends fc.Arbitrary<infer T> ? T : never): DecodeRequest {
+  const distribution = r.weight === null ? plain : eft(r.weight);
+  return request(id, {
+    distribution,
+    // Members may have prompts of their own length, as with templates.
+    promptIds: viewsOf(distribution).map((_, v) =>
+      Int32Array.from({ length: r.promptLength + v }, (_, i) => (i * 7 + r.promptLength) % END),
+    ),
+    n: r.n,
+    seed: r.seed,
+    maxTokens: r.maxTokens,
+    minTokens: Math.min(r.minTokens, r.maxTokens),
+    priority: r.priority,
+    sampling: {
+      temperature: r.temperature,
+      topK: 0,
+      topP: r.topP,
+      minP: 0,
+      repetitionPenalty: r.repetitionPenalty,
+      presencePenalty: 0,
+      frequencyPenalty: r.frequencyPenalty,
+      logitBias: [],
+    },
+  });
+}
+
+async function serveAll(
+  setup: Setup,
+  items: readonly (typeof arbitraryRequest extends fc.Arbitrary<infer T> ? T : never)[],
+) {
+  const { engine, models } = makeEngine(setup);
+  const requests = items.map((item, i) => requestOf(`r${i}`, item));
+  const log: RequestEvent[] = [];
+  for (let tick = 0; tick <= 8; tick++) {
+    items.forEach(({ after }, i) => after === tick && engine.submit(requests[i]!));
+    log.push(...(await engine.tick()));
+  }
+  const events = await drain(engine, log);
+  for (const model of models.values()) expect(model.cache.bytes).toBe(0);
+  return { events, requests, stats: engine.stats() };
+}
+
+describe('Engine', () => {
+  it('T24: a mix of plain and EFT requests gives each the answer it gets alone (random mixes)', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(arbitraryRequest, { minLength: 1, maxLength: 24 }), async (items) => {
+        const { events, requests } = await serveAll({}, items);
+        for (const req of requests) expectNaive(events.get(req.requestId), req);
+      }),
+      { numRuns: 25 },
+    );
+  });
+
+  it('gives the same answers under memory pressure, where runs are preempted and computed again', async () => {
+    let preemptions = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(arbitraryRequest, { minLength: 8, maxLength: 16 }), async (items) => {
+        const tokenBytes = 2 * (2 * 2 + 3) * 4;
+        const { events, requests, stats } = await serveAll({ limits: { cacheBytes: tokenBytes * 340 } }, items);
+        for (const req of requests) expectNaive(events.get(req.requestId), req);
+        preemptions += stats.preemptions;
+      }),
+      { numRuns: 25 },
+    );
+    expect(preemptions).toBeGreaterThan(0);
+  });
+
+  it('gives the same answers when prompts come from the prefix store', async () => {
+    const { engine } = makeEngine({ limits: { prefixCacheBytes: 1 << 24 } });
+    const prompt = Int32Array.from({ length: 60 }, (_, i) => (i * 5) % END);
+    const make = (id: string) => request(id, { distribution: eft(1), promptIds: [prompt, prompt, prompt], seed: 3 });
+    engine.submit(make('first'));
+    const first = (await drain(engine)).get('first');
+    engine.submit(make('second'));
+    const second = (await drain(engine)).get('second');
+    expectNaive(first, make('first'));
+    expectNaive(second, make('second'));
+    const usage = second?.at(-1);
+    expect(usage?.kind === 'done' ? usage.usage.cachedTokens : 0).toBe(59);
+  });
+
+  it('recomputes a row when its length crosses the rope switch', async () => {
+    const { engine } = makeEngine({ options: { ropeSwitchLength: 8 } });
+    const req = request('r', { maxTokens: 14, stopTokenIds: [] });
+    engine.submit(req);
+    expectNaive((await drain(engine)).get('r'), req, 8);
+  });
+
+  it('makes one forward per model and tick for rows of all methods', async () => {
+    const widths: string[] = [];
+    const { engine } = makeEngine({
+      options: { onForward: (batch) => void widths.push(`${batch.rows}x${batch.width}`) },
+    });
+    for (let i = 0; i < 20; i++)
+      engine.submit(
+        request(`p${i}`, {
+          stopTokenIds: [],
+          maxTokens: 6,
+          ...(i % 2 ? { distribution: eft(i / 10), promptIds: [1, 2, 3].map(() => Int32Array.from([1, 2, 3])) } : {}),
+        }),
+      );
+    await engine.tick();
+    widths.length = 0;
+    await engine.tick();
+    expect(widths.sort()).toEqual(['10x1', '10x1', '20x1']);
+    await drain(engine);
+  });
+
+  it('cancels within one forward and returns every row', async () => {
+    const forwards: string[] = [];
+    let cancelAt = Infinity;
+    const { engine, models } = makeEngine({
+      options: {
+        onForward: () => {
+          forwards.push('f');
+          if (forwards.length === cancelAt) engine.cancel('r');
+        },
+      },
+    });
+    engine.submit(
+      request('r', {
+        distribution: eft(1),
+        promptIds: [1, 2, 3].map(() => Int32Array.from([1, 2, 3])),
+        maxTokens: 500,
+        stopTokenIds: [],
+      }),
+    );
+    for (let i = 0; i < 5; i++) await engine.tick();
+    cancelAt = forwards.length + 1;
+    const events = await engine.tick();
+    expect(forwards).toHaveLength(cancelAt); // the second and third model were not run any more
+    expect(events).toEqual([]);
+    expect(engine.idle).toBe(true);
+    engine.check();
+    for (const model of models.values()) expect(model.cache.rowsInUse).toBe(0);
+  });
+
+  it('leaks nothing when requests are cancelled at random ticks', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(arbitraryRequest, fc.nat(20)), { minLength: 1, maxLength: 12 }),
+        async (items) => {
+          const { engine, models } = makeEngine({ limits: { maxRows: 8 } });
+          items.forEach(([item], i) => engine.submit(requestOf(`r${i}`, item)));
+          const log: RequestEvent[] = [];
+          for (let tick = 0; tick <= 20; tick++) {
+            items.forEach(([, at], i) => at === tick && i % 2 === 0 && engine.cancel(`r${i}`));
+            log.push(...(await engine.tick()));
+          }
+          const events = await drain(engine, log);
+          items.forEach(([item], i) => i % 2 === 1 && expectNaive(events.get(`r${i}`), requestOf(`r${i}`, item)));
+          for (const model of models.values()) expect(model.cache.bytes).toBe(0);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it('T23: NaN logits of one member fall back to the first view, counted and reported; of the first view they fail the request', async () => {
+    const models = new Map([
+      ['large', toyModel('large', { salt: 1 })],
+      ['small', toyModel('small', { salt: 2 })],
+      ['tuned', toyModel('tuned', { salt: 3, nanFrom: 5 })],
+    ]);
+    const engine = new Engine(models, twinKernels, { tokensPerTick: 64, maxRows: 8, maxWaiting: 8 });
+    const promptIds = [1, 2, 3].map(() => Int32Array.from([1, 2, 3]));
+    engine.submit(request('steered', { distribution: eft(1), promptIds, maxTokens: 6, stopTokenIds: [] }));
+    const events = (await drain(engine)).get('steered')!;
+    const done = events.at(-1);
+    expect(done?.kind === 'done' ? done.applied.fallbacks : null).toEqual({ nan: 4 });
+    const ids = answerOf(events, 0).ids;
+    for (let i = 2; i < 6; i++) {
+      const row = toyLogits([1, 2, 3, ...ids.slice(0, i)], 1);
+      expect(ids[i]).toBe(row.indexOf(Math.max(...row)));
+    }
+    engine.submit(request('broken', { distribution: logits('tuned'), promptIds: [Int32Array.from([1, 2, 3, 4, 5])] }));
+    const failed = (await drain(engine)).get('broken')!;
+    expect(failed).toHaveLength(1);
+    expect(failed[0]).toMatchObject({ kind: 'failed', error: { code: 'nan_logits', status: 500 } });
+    expect(engine.stats().nanRows).toBeGreaterThanOrEqual(5);
+  });
+
+  it('scores the prompt position by position, also steered, in chunks, and then goes on', async () => {
+    const prompt = Int32Array.from({ length: 70 }, (_, i) => (i * 11) % END);
+    const req = request('r', {
+      distribution: eft(0.5),
+      promptIds: [prompt, prompt, prompt],
+      logprobs: { top: 2, full: false, prompt: true },
+      maxTokens: 3,
+      n: 2,
+      stopTokenIds: [],
+    });
+    const { engine } = makeEngine({ limits: { tokensPerTick: 24 } });
+    engine.submit(req);
+    const events = (await drain(engine)).get('r')!;
+    expectNaive(events, req);
+    const scored = events.find((event) => event.kind === 'prompt');
+    if (scored?.kind !== 'prompt') throw new Error('no prompt event');
+    expect(scored.tokens.map(({ id }) => id)).toEqual([...prompt]);
+    scored.tokens.forEach(({ logprob, top }, i) => {
+      if (i === 0) return expect(logprob).toBeNull();
+      const expected = logprobsOf(
+        evaluate(req.distribution, ({ model }) => toyLogits([...prompt.slice(0, i)], SALTS[model]!)),
+      );
+      expect(logprob).toBeCloseTo(expected[prompt[i]!]!, 5);
+      expect(top[0]?.logprob).toBeCloseTo(Math.max(...expected), 5);
+      expect(top).toHaveLength(2);
+    });
+    const tiny = {
+      promptIds: [Int32Array.from([4])],
+      logprobs: { top: 0, full: false, prompt: true },
+      maxTokens: 0,
+      n: 2,
+    };
+    engine.submit(request('tiny', tiny));
+    const kinds = (await drain(engine)).get('tiny')!.map(({ kind }) => kind);
+    expect(kinds).toEqual(['prompt', 'finished', 'finished', 'done']);
+    engine.submit(
+      request('only', { promptIds: [prompt], logprobs: { top: 0, full: false, prompt: true }, maxTokens: 0, n: 2 }),
+    );
+    const only = (await drain(engine)).get('only')!;
+    expect(only.map(({ kind }) => kind)).toEqual(['prompt', 'finished', 'finished', 'done']);
+    engine.submit(
+      request('one', {
+        promptIds: [Int32Array.from([4])],
+        logprobs: { top: 0, full: false, prompt: true },
+        maxTokens: 2,
+        stopTokenIds: [],
+      }),
+    );
+    const one = (await drain(engine)).get('one')!;
+    expect(one[0]).toMatchObject({ kind: 'prompt', tokens: [{ id: 4, logprob: null }] });
+    expect(answerOf(one, 0).ids).toHaveLength(2);
+  });
+
+  it('gives the whole vocabulary on request', async () => {
+    const { engine } = makeEngine();
+    engine.submit(request('r', { logprobs: { top: 0, full: true, prompt: false }, maxTokens: 2, stopTokenIds: [] }));
+    const events = (await drain(engine)).get('r')!;
+    const tokens = events.flatMap((event) => (event.kind === 'delta' ? event.tokens : []));
+    expect(tokens).toHaveLength(2);
+    const expected = logprobsOf(Float64Array.from(toyLogits([1, 2, 3], 1)));
+    expect([...tokens[0]!.full!]).toEqual([...expected].map(Math.fround));
+  });
+
+  it('ends at stop strings across tokens and keeps the text before them', async () => {
+    const free = naive(request('x', { stopTokenIds: [], maxTokens: 12 }), 0).text;
+    const stop = free.slice(4, 7);
+    const { engine } = makeEngine();
+    engine.submit(request('r', { stop: [stop], stopTokenIds: [] }));
+    const events = (await drain(engine)).get('r')!;
+    expect(answerOf(events, 0).text).toBe(free.slice(0, free.indexOf(stop)));
+    expect(events).toContainEqual({ kind: 'finished', choice: 0, reason: 'stop', stopReason: stop });
+  });
+
+  it('refuses what can never fit and what finds the queue full, with figures', async () => {
+    const { engine } = makeEngine({ limits: { maxRows: 4, maxWaiting: 2, cacheBytes: 2 * 7 * 4 * 100 } });
+    engine.submit(request('rows', { n: 5 }));
+    engine.submit(request('bytes', { maxTokens: 200 }));
+    engine.submit(request('unknown', { distribution: logits('nobody') }));
+    for (const id of ['a', 'b', 'c']) engine.submit(request(id, { maxTokens: 3 }));
+    const events = await drain(engine);
+    const code = (id: string) => {
+      const event = events.get(id)?.[0];
+      return event?.kind === 'failed' ? event.error : null;
+    };
+    expect(code('rows')).toMatchObject({ code: 'invalid_value', param: 'n', status: 400 });
+    expect(code('bytes')).toMatchObject({
+      code: 'cache_too_small',
+      message: expect.stringContaining('11368') as string,
+    });
+    expect(code('unknown')).toMatchObject({ code: 'model_not_found' });
+    expect(code('c')).toMatchObject({ code: 'queue_full', status: 503, retryAfterSeconds: 2 });
+    expect(events.get('a')?.at(-1)?.kind).toBe('done');
+  });
+
+  it('a bug in a tick fails what runs and frees its rows', async () => {
+    const { engine, models } = makeEngine({
+      options: {
+        onForward: () => {
+          throw new Error('boom');
+        },
+      },
+    });
+    engine.submit(request('r'));
+    await expect(engine.tick()).rejects.toThrow('boom');
+    const { AppError } = await import('../../server/errors.js');
+    expect(engine.abort(new AppError('engine_failed', { reason: 'boom' }))).toMatchObject([
+      { requestId: 'r', event: { kind: 'failed' } },
+    ]);
+    expect(models.get('large')!.cache.rowsInUse).toBe(0);
+    expect(engine.idle).toBe(true);
+  });
+});

@@ -1,0 +1,50 @@
+// The logit kernels as their naive twin computes them: for engine tests that are about rows, rewinds and batches, not about rounding.
+import type { FuseCall, FuseResult } from '../../kernels/logits/kernels.js';
+import { viewKey, viewsOf } from '../../decoders/expr.js';
+import { evaluate } from '../../decoders/evaluate.js';
+import { applyEdits, draw, lawOf, logprobsOf, statusOf } from '../../decoders/warp.js';
+import type { Kernels } from '../../server/engine/fuse.js';
+
+export const twinKernels: Kernels = {
+  async run(call: FuseCall): Promise<FuseResult> {
+    const ids = new Int32Array(call.rows.length);
+    const logprobs = new Float32Array(call.rows.length);
+    const status = new Uint8Array(call.rows.length);
+    const topIds = new Int32Array(call.rows.length * call.topLogprobs);
+    const topLogprobs = new Float32Array(topIds.length);
+    const full = new Float32Array(call.full ? call.rows.length * call.vocabSize : 0);
+    call.rows.forEach((row, r) => {
+      const distribution = call.distribution[r]!;
+      const order = viewsOf(distribution).map(viewKey);
+      const scores = applyEdits(
+        evaluate(distribution, (view) => {
+          const { logits, rowIndex } = call.views[order.indexOf(viewKey(view))]!;
+          const at = (rowIndex ? rowIndex[r]! : r) * logits.width;
+          return (logits.data as Float32Array).subarray(at, at + call.vocabSize);
+        }),
+        row.edits,
+      );
+      const state = statusOf(scores);
+      status[r] = state === 'ok' ? 0 : state === 'dead' ? 1 : 2;
+      if (state !== 'ok') return;
+      const normal = logprobsOf(scores);
+      ids[r] = row.forcedId ?? draw(lawOf(scores, row), row.uniform);
+      logprobs[r] = normal[ids[r]!]!;
+      [...normal.keys()]
+        .sort((a, b) => normal[b]! - normal[a]! || a - b)
+        .slice(0, call.topLogprobs)
+        .forEach((id, i) => {
+          topIds[r * call.topLogprobs + i] = id;
+          topLogprobs[r * call.topLogprobs + i] = normal[id]!;
+        });
+      if (call.full) full.set(normal, r * call.vocabSize);
+    });
+    return {
+      ids,
+      logprobs,
+      status,
+      ...(call.topLogprobs > 0 ? { topIds, topLogprobs } : {}),
+      ...(call.full ? { full } : {}),
+    };
+  },
+};
