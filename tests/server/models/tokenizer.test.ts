@@ -25,7 +25,7 @@ interface Golden {
 }
 
 const shared = new URL('../../../../shared/goldens', import.meta.url).pathname;
-const own = new URL('fixtures', import.meta.url).pathname;
+const own = new URL('golden', import.meta.url).pathname;
 const foldersOf = (root: string) =>
   existsSync(root)
     ? readdirSync(root)
