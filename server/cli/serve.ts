@@ -1,0 +1,77 @@
+// trimtab serve: starts the server, says where it is and how to ask it, and drains it on SIGTERM or SIGINT.
+import { resolve } from 'node:path';
+import closeWithGrace from 'close-with-grace';
+import { configFileName, packageDirectory, type Config } from '../config.js';
+import type { LoadedModelInfo } from '../engine/messages.js';
+import { startServer, type RunningServer } from '../main.js';
+import { version } from '../version.js';
+import { exitCodes, reportFailure } from './failure.js';
+import { Progress } from './progress.js';
+import { siCount, styleFor, table, type Output } from './terminal.js';
+
+/** Beyond the drain deadline: time for threads to end before the process is ended anyway. */
+const EXIT_GRACE_MS = 5000;
+
+export async function serveCommand(config: Config, stdout: Output, stderr: Output, verbose: boolean): Promise<void> {
+  const started = performance.now();
+  const progress = new Progress(stderr);
+  const server = await startServer(config, (model, stage, fraction) => progress.report(`${model}: ${stage}`, fraction));
+  const style = styleFor(stdout);
+  closeWithGrace({ delay: config.limits.drainTimeoutMs + EXIT_GRACE_MS, logger: false }, async ({ err, signal }) => {
+    progress.clear();
+    if (err) reportFailure(err, stderr, verbose);
+    else stderr.write(`${signal ?? 'stopping'}: finishing what runs, taking nothing new\n`);
+    await server.close();
+  });
+  stdout.write(`${style.bold('trimtab')} ${version} on ${style.cyan(server.url)}\n`);
+  try {
+    const models = await server.ready;
+    progress.clear();
+    stdout.write(greeting(config, server, models, performance.now() - started, stdout));
+  } catch (error) {
+    progress.clear();
+    reportFailure(error, stderr, verbose);
+    process.exitCode = exitCodes.failed;
+    await server.close();
+    process.exit(exitCodes.failed);
+  }
+}
+
+function greeting(
+  config: Config,
+  { url, catalog }: RunningServer,
+  models: readonly LoadedModelInfo[],
+  tookMs: number,
+  stdout: Output,
+): string {
+  const style = styleFor(stdout);
+  const deployments = catalog.list().filter(({ kind }) => kind === 'deployment');
+  const rows: [string, string][] = [
+    ...models.map(({ name, family, parameters, weights, kind }): [string, string] => [
+      `  ${name}`,
+      `${family}, ${siCount(parameters)} parameters, ${weights}${kind === 'reward' ? ', reward' : ''}`,
+    ]),
+    ...deployments.map(({ id }): [string, string] => [`  ${id}`, `= ${catalog.resolve(id).formula ?? ''}`]),
+  ];
+  const asked = deployments[0]?.id ?? catalog.list()[0]?.id ?? '';
+  const body = JSON.stringify({
+    model: asked,
+    stream: true,
+    messages: [{ role: 'user', content: sampleQuestion(config) }],
+  });
+  return [
+    style.green(`ready in ${(tookMs / 1000).toFixed(1)} s`),
+    table(rows),
+    '',
+    'Ask it:',
+    `  curl -N ${url}/v1/chat/completions -H 'content-type: application/json' \\`,
+    `    -d '${body.replaceAll("'", String.raw`'\''`)}'`,
+    '',
+    `OpenAI clients: base URL ${url}/v1, any API key. Metrics: ${url}/metrics`,
+    '',
+  ].join('\n');
+}
+
+/** The pocket models know one small town only. */
+const sampleQuestion = ({ file }: Config): string =>
+  file === resolve(packageDirectory(), configFileName) ? 'Who keeps the lighthouse?' : 'Hello! Who are you?';

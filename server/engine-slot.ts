@@ -1,0 +1,68 @@
+// Stands in for the engine from the first moment, so that the port can be open (alive, not ready) while models are converted and
+// loaded, and turns red before a drain. Called by main.ts; the HTTP layer sees only the interface.
+import type { Engine, EngineState } from './context.js';
+import type { EngineClient } from './engine/client.js';
+import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
+import { AppError } from './errors.js';
+import type { DecodeEvent, DecodeRequest } from './wire/decode.js';
+
+const nothingYet: EngineStats = {
+  running: 0,
+  waiting: 0,
+  ticks: 0,
+  preemptions: 0,
+  promptTokens: 0,
+  cachedPromptTokens: 0,
+  generatedTokens: 0,
+  nanRows: 0,
+  cancelled: 0,
+  models: {},
+  forwards: {},
+  fuseSeconds: 0,
+};
+
+export class EngineSlot implements Engine {
+  #client: EngineClient | null = null;
+  #without: Exclude<EngineState, 'ready'> = 'starting';
+
+  fill(client: EngineClient): void {
+    this.#client = client;
+    if (this.#without === 'draining') client.drain();
+  }
+
+  /** Loading did not succeed. */
+  fail(): void {
+    this.#without = 'failed';
+  }
+
+  /** From now on nothing new is taken; what runs goes on. */
+  drain(): void {
+    this.#without = 'draining';
+    this.#client?.drain();
+  }
+
+  async stop(): Promise<void> {
+    await this.#client?.stop();
+  }
+
+  get inFlight(): number {
+    return this.#client?.inFlight ?? 0;
+  }
+
+  get state(): EngineState {
+    return this.#client?.state ?? this.#without;
+  }
+
+  get info(): readonly LoadedModelInfo[] {
+    return this.#client?.info ?? [];
+  }
+
+  stats(): EngineStats {
+    return this.#client?.stats() ?? nothingYet;
+  }
+
+  submit(request: DecodeRequest, signal: AbortSignal): AsyncIterable<DecodeEvent> {
+    if (this.#client === null) throw new AppError('not_ready', { retryAfterSeconds: 2 });
+    return this.#client.submit(request, signal);
+  }
+}

@@ -1,0 +1,121 @@
+// The process, from a configuration to a listening server and back. Order of a start: tokenizers and deployments are checked (their
+// mistakes stop the start), the port opens (alive, not ready), models are converted and loaded in the engine thread, ready.
+// Called by the CLI's serve and by end-to-end tests.
+import type { AddressInfo } from 'node:net';
+import { buildApp } from './app.js';
+import { Catalog, type ModelFacts } from './catalog.js';
+import type { Config } from './config.js';
+import type { HttpConfig } from './context.js';
+import { EngineClient, type Progress } from './engine/client.js';
+import type { EngineSettings, LoadedModelInfo } from './engine/messages.js';
+import { EngineSlot } from './engine-slot.js';
+import { AppError } from './errors.js';
+import { TextService, type TextModelInfo } from './models/text.js';
+import { version } from './version.js';
+
+export interface RunningServer {
+  /** http://host:port, with the port that was really bound. */
+  readonly url: string;
+  readonly catalog: Catalog;
+  /** Settles when the models are loaded, or with the error that stopped it. */
+  readonly ready: Promise<readonly LoadedModelInfo[]>;
+  /** Refuses new work, lets what runs finish within the deadline, then cuts it and ends every thread. Idempotent. */
+  close(): Promise<void>;
+}
+
+export async function startServer(config: Config, onProgress?: Progress): Promise<RunningServer> {
+  const text = new TextService(config.models, { timeoutMs: config.limits.textTimeoutMs });
+  const engine = new EngineSlot();
+  try {
+    const catalog = new Catalog(config, servedFacts(config, await text.load()));
+    const app = await buildApp({ config: httpConfig(config), engine, catalog, text });
+    const url = await listen(app, config);
+    const ready = EngineClient.start(engineSettings(config), onProgress).then(
+      (client) => {
+        engine.fill(client);
+        return client.info;
+      },
+      (error: unknown) => {
+        engine.fail();
+        throw error;
+      },
+    );
+    let closing: Promise<void> | null = null;
+    const close = async (): Promise<void> => {
+      engine.drain();
+      // Closing the listener waits for open answers; at the deadline their sockets are cut, which cancels them in the engine.
+      const deadline = setTimeout(() => app.server.closeAllConnections(), config.limits.drainTimeoutMs);
+      await app.close();
+      clearTimeout(deadline);
+      await engine.stop();
+      await text.close();
+    };
+    return { url, catalog, ready, close: () => (closing ??= close()) };
+  } catch (error) {
+    await text.close();
+    throw error;
+  }
+}
+
+/** The configuration may serve less context than the checkpoint has. */
+function servedFacts({ models }: Config, files: ReadonlyMap<string, TextModelInfo>): ReadonlyMap<string, ModelFacts> {
+  const limit = new Map(models.map(({ name, contextLength }) => [name, contextLength ?? Infinity]));
+  return new Map(
+    [...files].map(([name, facts]) => [
+      name,
+      { ...facts, contextLength: Math.min(limit.get(name) ?? Infinity, facts.contextLength) },
+    ]),
+  );
+}
+
+async function listen(app: Awaited<ReturnType<typeof buildApp>>, config: Config): Promise<string> {
+  const { host, port } = config.server;
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const reasons: Readonly<Record<string, string>> = {
+      EADDRINUSE: 'another process uses it',
+      EACCES: 'this user may not use it',
+      EADDRNOTAVAIL: 'this machine has no such address',
+      ENOTFOUND: 'this host name is unknown',
+    };
+    const reason =
+      (code === undefined ? undefined : reasons[code]) ?? (error instanceof Error ? error.message : String(error));
+    throw new AppError('cannot_listen', { address: `${host}:${port}`, reason }, { cause: error });
+  }
+  const bound = app.server.address() as AddressInfo;
+  const shownHost = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
+  return `http://${shownHost}:${bound.port}`;
+}
+
+function httpConfig({ server, limits }: Config): HttpConfig {
+  return {
+    version,
+    strict: server.strict,
+    logLevel: server.logLevel,
+    bodyBytes: limits.bodyBytes,
+    requestTimeoutMs: limits.requestTimeoutMs,
+    connectionTimeoutMs: limits.connectionTimeoutMs,
+    keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
+    pingMs: limits.pingMs,
+    writeTimeoutMs: limits.writeTimeoutMs,
+    maxN: limits.maxN,
+    maxPrompts: limits.maxPrompts,
+    tokensPerRequest: limits.tokensPerRequest,
+  };
+}
+
+function engineSettings({ models, artifactDirectory, runtime, limits }: Config): EngineSettings {
+  const { tokensPerTick, maxRows, maxWaiting, cacheBytes, prefixCacheBytes } = limits;
+  return {
+    models,
+    artifactDirectory,
+    threads: runtime.threads,
+    tokensPerTick,
+    maxRows,
+    maxWaiting,
+    cacheBytes,
+    prefixCacheBytes,
+  };
+}
