@@ -191,7 +191,8 @@ Examples:
   )
   .action(async (target: string, { config, ...options }: ExplainFlags) => {
     const { explainCommand } = await import('./cli/explain.js');
-    await explainCommand(target, loadConfig(config === undefined ? {} : { path: config }), options, stdout);
+    const known = loadConfig({ checkFolders: false, ...(config === undefined ? {} : { path: config }) });
+    await explainCommand(target, known, options, stdout);
   });
 
 program

@@ -40,6 +40,8 @@ export interface ConfigOverrides {
   readonly host?: string;
   readonly port?: number;
   readonly threads?: number;
+  /** false: the models' folders may be missing, because nothing will be loaded. */
+  readonly checkFolders?: boolean;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -160,7 +162,7 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
   const models = Object.entries(parsed.models).map(([name, entry]): ModelSettings => {
     checkName(label, `models.${name}`, name);
     const path = resolve(base, entry.path);
-    checkFolder(label, `models.${name}.path`, path);
+    if (overrides.checkFolders !== false) checkFolder(label, `models.${name}.path`, path);
     const weights = overrides.weights ?? entry.weights;
     return { name, path, weights, kind: entry.kind, device: entry.device, contextLength: entry.contextLength };
   });

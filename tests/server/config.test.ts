@@ -72,6 +72,11 @@ describe('a valid configuration', () => {
     expect(config).toMatchObject({ file: null, models: [{ name: 'm', path: join(folder, 'large'), weights: 'q4' }] });
   });
 
+  it('folders need not exist where nothing is loaded', () => {
+    const path = write({ models: { m: { path: 'gone' } } });
+    expect(loadConfig({ path, checkFolders: false }, {}).models[0]?.path).toBe(join(folder, 'gone'));
+  });
+
   it('a deployment keeps its decoding object as it is', () => {
     const decoding = { method: 'eft', base: 'large', tuned: 'a', reference: 'b', weight: 1.5 };
     const config = loadConfig(
