@@ -1,0 +1,69 @@
+// A Hugging Face checkpoint folder as this project sees it: config.json read into a DecoderSpec, generation_config.json, and the
+// weights on demand. Knows no graph. Called by artifacts.ts (conversion) and text.ts (context length, end-of-sequence ids).
+import { join } from 'node:path';
+import { UnsupportedConfigError, type JsonObject as KernelJson } from '../../kernels/decoder/config.js';
+import { knownModelTypes, readDecoderSpec } from '../../kernels/decoder/families/index.js';
+import type { DecoderSpec } from '../../kernels/decoder/spec.js';
+import { AppError } from '../errors.js';
+import { invalidFile, readJsonObject, requireJsonObject, type JsonObject } from './json-file.js';
+
+export interface Checkpoint {
+  readonly directory: string;
+  readonly config: JsonObject;
+  readonly spec: DecoderSpec;
+  /** Empty when the folder has none. */
+  readonly generationConfig: JsonObject;
+}
+
+export function readCheckpoint(directory: string): Checkpoint {
+  const path = join(directory, 'config.json');
+  const remedy = 'Give the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json.';
+  const config = requireJsonObject(path, remedy);
+  return {
+    directory,
+    config,
+    spec: readSpec(path, config),
+    generationConfig: readJsonObject(join(directory, 'generation_config.json')) ?? {},
+  };
+}
+
+function readSpec(path: string, config: JsonObject): DecoderSpec {
+  const type = config['model_type'];
+  if (typeof type !== 'string' || !knownModelTypes.includes(type)) {
+    const known = knownModelTypes.join(', ');
+    throw new AppError('model_family_unknown', { path, value: JSON.stringify(type) ?? 'nothing', known });
+  }
+  return refusingUnsupported(path, () => readDecoderSpec(config as KernelJson));
+}
+
+/** The kernels' refusal of a configuration as an error that names the file. */
+export function refusingUnsupported<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof UnsupportedConfigError)) throw error;
+    throw invalidFile(path, error.message, 'Use a checkpoint whose options are supported.', error);
+  }
+}
+
+/**
+ * Ids that end a sequence: of generation_config.json (a list where a chat model ends turns with its own token), else of config.json,
+ * else the tokenizer's.
+ */
+export function stopTokenIds(checkpoint: Checkpoint, tokenizerEos: number | null): readonly number[] {
+  const { directory, config, generationConfig } = checkpoint;
+  return (
+    idList(join(directory, 'generation_config.json'), generationConfig['eos_token_id']) ??
+    idList(join(directory, 'config.json'), config['eos_token_id']) ??
+    (tokenizerEos === null ? [] : [tokenizerEos])
+  );
+}
+
+function idList(path: string, value: unknown): readonly number[] | null {
+  if (value === undefined || value === null) return null;
+  const ids: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (!ids.every((id) => Number.isSafeInteger(id) && (id as number) >= 0)) {
+    throw invalidFile(path, `eos_token_id is ${JSON.stringify(value)}`, 'It must be a token id or a list of them.');
+  }
+  return ids.length === 0 ? null : [...new Set(ids as number[])];
+}

@@ -1,0 +1,41 @@
+// What crosses between the text service (main thread) and its worker: one union of jobs, one of answers. Plain data.
+import type { ErrorData } from '../errors.js';
+import type { ChatMessage, RenderOptions } from './template.js';
+
+export interface TextModel {
+  readonly name: string;
+  /** The checkpoint's folder, absolute. */
+  readonly path: string;
+}
+
+/** What a worker is started with. */
+export interface TextWorkerData {
+  readonly models: readonly TextModel[];
+}
+
+/** What a model's tokenizer files say. */
+export interface TokenizerFacts {
+  readonly vocabSize: number;
+  readonly vocabularyHash: string;
+  readonly eosTokenId: number | null;
+  readonly bosTokenId: number | null;
+  readonly hasChatTemplate: boolean;
+}
+
+export type TextJob =
+  | { readonly kind: 'facts'; readonly model: string }
+  | { readonly kind: 'encode'; readonly model: string; readonly text: string; readonly addSpecialTokens: boolean }
+  | {
+      readonly kind: 'chat';
+      readonly model: string;
+      readonly messages: readonly ChatMessage[];
+      readonly options: RenderOptions;
+    }
+  | { readonly kind: 'decode'; readonly model: string; readonly ids: Int32Array };
+
+/** Errors travel as data: a thrown AppError would arrive as a plain Error. */
+export type TextAnswer =
+  | { readonly kind: 'facts'; readonly facts: TokenizerFacts }
+  | { readonly kind: 'ids'; readonly ids: Int32Array }
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'error'; readonly error: ErrorData };

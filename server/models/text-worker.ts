@@ -1,0 +1,90 @@
+// The text thread: loads every model's tokenizer and chat template once, then answers one job at a time. Started by text.ts through
+// the pool, always as compiled JavaScript; the thread counts as ready when the exported promise is settled.
+import { workerData } from 'node:worker_threads';
+import { AppError } from '../errors.js';
+import { reason } from './json-file.js';
+import { ChatTemplate } from './template.js';
+import type { TextAnswer, TextJob, TextWorkerData } from './text-jobs.js';
+import { Tokenizer } from './tokenizer.js';
+
+interface Loaded {
+  readonly path: string;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate | null;
+}
+
+/** A model whose files are bad answers every job with that error, so the first job at start reports it. */
+type Entry = Loaded | { readonly error: TextAnswer };
+
+const asAnswer = (error: unknown): TextAnswer => {
+  const known =
+    error instanceof AppError ? error : new AppError('engine_failed', { reason: reason(error) }, { cause: error });
+  return { kind: 'error', error: known.data };
+};
+
+function load(): ReadonlyMap<string, Entry> {
+  const { models } = workerData as TextWorkerData;
+  const shared = new Map<string, Tokenizer>();
+  return new Map(
+    models.map(({ name, path }): [string, Entry] => {
+      try {
+        const tokenizer = Tokenizer.load(path, shared);
+        return [name, { path, tokenizer, template: ChatTemplate.load(path, tokenizer.specialTokens) }];
+      } catch (error) {
+        return [name, { error: asAnswer(error) }];
+      }
+    }),
+  );
+}
+
+const entries = load();
+
+function answer(job: TextJob): TextAnswer {
+  const entry = entries.get(job.model);
+  if (!entry) {
+    const available = [...entries.keys()].join(', ');
+    return asAnswer(new AppError('model_not_found', { model: job.model, available }));
+  }
+  if ('error' in entry) return entry.error;
+  const { tokenizer, template } = entry;
+  switch (job.kind) {
+    case 'facts':
+      return {
+        kind: 'facts',
+        facts: {
+          vocabSize: tokenizer.vocabulary.size,
+          vocabularyHash: tokenizer.vocabulary.hash,
+          eosTokenId: tokenizer.idOf('eos_token') ?? null,
+          bosTokenId: tokenizer.idOf('bos_token') ?? null,
+          hasChatTemplate: template !== null,
+        },
+      };
+    case 'encode':
+      return { kind: 'ids', ids: tokenizer.encode(job.text, { addSpecialTokens: job.addSpecialTokens }) };
+    case 'chat': {
+      if (template === null) {
+        throw new AppError('not_supported', {
+          param: 'messages',
+          value: `chat with ${job.model}, which has no chat template,`,
+          remedy: 'Use /v1/completions, or add chat_template.jinja to the model folder.',
+        });
+      }
+      // The template writes every special token itself.
+      const text = template.render(job.messages, job.options);
+      return { kind: 'ids', ids: tokenizer.encode(text, { addSpecialTokens: false }) };
+    }
+    case 'decode':
+      return { kind: 'text', text: tokenizer.decode(job.ids) };
+    default:
+      job satisfies never;
+      throw new Error('unreachable');
+  }
+}
+
+export default function run(job: TextJob): TextAnswer {
+  try {
+    return answer(job);
+  } catch (error) {
+    return asAnswer(error);
+  }
+}

@@ -1,0 +1,168 @@
+// Text ↔ ids for the main thread, which never does it itself: a thread of its own renders chat templates and tokenises. A job that
+// takes too long loses its thread (nothing else ends a loop inside a template) and a fresh one takes over. Called by the HTTP routes.
+import { Piscina } from 'piscina';
+import { AppError } from '../errors.js';
+import { readCheckpoint, stopTokenIds } from './checkpoint.js';
+import { reason } from './json-file.js';
+import type { ChatMessage, RenderOptions } from './template.js';
+import type { TextAnswer, TextJob, TextModel, TextWorkerData, TokenizerFacts } from './text-jobs.js';
+
+export interface TextModelInfo {
+  /** Of the tokenizer, without padding. */
+  readonly vocabSize: number;
+  /** Equal exactly when two models' ids mean the same pieces. */
+  readonly vocabularyHash: string;
+  readonly eosTokenIds: readonly number[];
+  readonly bosTokenId: number | null;
+  readonly hasChatTemplate: boolean;
+  /** Of the checkpoint; the config may serve less. */
+  readonly contextLength: number;
+}
+
+export interface TextServiceOptions {
+  /** Wall-clock limit of one job. */
+  readonly timeoutMs?: number;
+  /** Jobs that may wait; more are refused. */
+  readonly maxWaiting?: number;
+}
+
+const workerUrl = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/server/models/text-worker.js' : './text-worker.js',
+  import.meta.url,
+);
+/** Several tokenizers of 256k tokens fit; a template that fills memory does not. */
+const heapMegabytes = 2048;
+
+export class TextService {
+  readonly #pool: Piscina<TextJob, TextAnswer>;
+  readonly #models: readonly TextModel[];
+  readonly #timeoutMs: number;
+  readonly #maxWaiting: number;
+  /** Jobs run one after the other, so a job's time is its own and not that of those before it. */
+  #tail: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  /** False until the thread has loaded its files, again after it was ended: loading does not count as a job's time. */
+  #threadReady = false;
+
+  constructor(models: readonly TextModel[], { timeoutMs = 2000, maxWaiting = 1024 }: TextServiceOptions = {}) {
+    this.#models = models;
+    this.#timeoutMs = timeoutMs;
+    this.#maxWaiting = maxWaiting;
+    this.#pool = new Piscina<TextJob, TextAnswer>({
+      filename: workerUrl.href,
+      minThreads: 1,
+      maxThreads: 1,
+      workerData: { models } satisfies TextWorkerData,
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
+    });
+  }
+
+  /** What the files of each model say, by name. Throws the first model's error. */
+  async load(): Promise<ReadonlyMap<string, TextModelInfo>> {
+    const info = new Map<string, TextModelInfo>();
+    for (const { name, path } of this.#models) {
+      const checkpoint = readCheckpoint(path);
+      const facts = await this.#facts(name);
+      info.set(name, {
+        vocabSize: facts.vocabSize,
+        vocabularyHash: facts.vocabularyHash,
+        eosTokenIds: stopTokenIds(checkpoint, facts.eosTokenId),
+        bosTokenId: facts.bosTokenId,
+        hasChatTemplate: facts.hasChatTemplate,
+        contextLength: checkpoint.spec.contextLength,
+      });
+    }
+    return info;
+  }
+
+  async encode(model: string, text: string, options: { readonly addSpecialTokens: boolean }): Promise<Int32Array> {
+    const limit = { param: 'prompt', value: `${text.length} characters` };
+    return this.#ids({ kind: 'encode', model, text, addSpecialTokens: options.addSpecialTokens }, limit);
+  }
+
+  async encodeChat(model: string, messages: readonly ChatMessage[], options: RenderOptions): Promise<Int32Array> {
+    const length = messages.reduce((sum, { content }) => sum + content.length, 0);
+    const limit = { param: 'messages', value: `${messages.length} messages of ${length} characters` };
+    const { addGenerationPrompt, continueFinal } = options;
+    return this.#ids({ kind: 'chat', model, messages, options: { addGenerationPrompt, continueFinal } }, limit);
+  }
+
+  /** The text of the ids from its beginning, without special tokens. */
+  async decode(model: string, ids: ArrayLike<number>): Promise<string> {
+    const limit = { param: 'prompt', value: `${ids.length} tokens` };
+    const answer = await this.#submit({ kind: 'decode', model, ids: Int32Array.from(ids) }, limit);
+    if (answer.kind !== 'text') throw new Error(`an answer of kind ${answer.kind} to decode`);
+    return answer.text;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #ids(job: TextJob, limit: JobSize): Promise<Int32Array> {
+    const answer = await this.#submit(job, limit);
+    if (answer.kind !== 'ids') throw new Error(`an answer of kind ${answer.kind} to ${job.kind}`);
+    return answer.ids;
+  }
+
+  async #facts(model: string): Promise<TokenizerFacts> {
+    // Without a limit: the first answer waits for the thread to load its files.
+    const answer = await this.#submit({ kind: 'facts', model }, null);
+    if (answer.kind !== 'facts') throw new Error(`an answer of kind ${answer.kind} to facts`);
+    return answer.facts;
+  }
+
+  async #submit(job: TextJob, size: JobSize | null): Promise<Exclude<TextAnswer, { kind: 'error' }>> {
+    if (this.#waiting >= this.#maxWaiting) {
+      const details = { waiting: this.#waiting, limit: this.#maxWaiting, retryAfterSeconds: 1 };
+      throw new AppError('queue_full', details);
+    }
+    this.#waiting += 1;
+    const run = this.#tail.then(() => this.#run(job, size));
+    this.#tail = run.then(
+      () => undefined,
+      () => undefined,
+    );
+    let answer: TextAnswer;
+    try {
+      answer = await run;
+    } finally {
+      this.#waiting -= 1;
+    }
+    if (answer.kind === 'error') throw AppError.fromData(answer.error);
+    return answer;
+  }
+
+  async #run(job: TextJob, size: JobSize | null): Promise<TextAnswer> {
+    try {
+      if (!this.#threadReady) await this.#pool.run({ kind: 'facts', model: job.model });
+      this.#threadReady = true;
+      return await (size === null ? this.#pool.run(job) : this.#runWithin(job, size));
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      this.#threadReady = false;
+      throw new AppError('engine_failed', { reason: `the text thread ended: ${reason(error)}` }, { cause: error });
+    }
+  }
+
+  async #runWithin(job: TextJob, { param, value }: JobSize): Promise<TextAnswer> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), this.#timeoutMs);
+    try {
+      return await this.#pool.run(job, { signal: limit.signal });
+    } catch (error) {
+      if (!limit.signal.aborted) throw error;
+      this.#threadReady = false;
+      const problem = `turning it into tokens takes longer than ${this.#timeoutMs} ms`;
+      throw new AppError('invalid_value', { param, problem, value, remedy: 'Send less text.' }, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+/** What an error says about a job that took too long. */
+interface JobSize {
+  readonly param: string;
+  readonly value: string;
+}
