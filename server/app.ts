@@ -1,10 +1,11 @@
 // Builds the HTTP server without listening: the CLI listens, tests use inject(). Every limit of fastify and node that is off by default
 // is set here on purpose. Start reading at routes/answer.ts for what happens to a request.
 import { randomUUID } from 'node:crypto';
-import Fastify, { type FastifyInstance } from 'fastify';
+import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { AppContext } from './context.js';
 import { AppError } from './errors.js';
-import { clientErrorHandler, errorsPlugin } from './plugins/errors.js';
+import { clientErrorHandler, errorsPlugin, frameworkErrorHandler } from './plugins/errors.js';
+import { acceptOnlyJson } from './plugins/json-body.js';
 import { Metrics } from './plugins/metrics.js';
 import { writeGuard } from './plugins/write-guard.js';
 import { chatRoute } from './routes/chat.js';
@@ -29,13 +30,14 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
     keepAliveTimeout: config.keepAliveTimeoutMs,
     http: { headersTimeout: config.requestTimeoutMs },
     clientErrorHandler: clientErrorHandler(config),
+    frameworkErrors: frameworkErrorHandler(config),
     genReqId: requestId,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     logger: { level: config.logLevel ?? 'warn', stream: process.stderr },
     // Nothing is coerced, removed or filled in: what the client sent is what is checked.
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
   });
-  app.removeContentTypeParser('text/plain');
+  acceptOnlyJson(app);
 
   const metrics = new Metrics(context);
   app.addHook('onRequest', (request, reply, done) => {

@@ -111,10 +111,6 @@ function fromFastify(error: FastifyError, request: FastifyRequest, config: HttpC
   switch (error.code) {
     case 'FST_ERR_VALIDATION':
       return error.validation === undefined ? null : invalidValue(error as ValidationFailure, request);
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return new AppError('invalid_json', { reason: 'it is empty' });
-    case 'FST_ERR_CTP_INVALID_JSON_BODY':
-      return new AppError('invalid_json', { reason: jsonReason(error) });
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_TYPE':
       return new AppError('unsupported_media_type', { value: shown(request.headers['content-type']) });
@@ -125,19 +121,10 @@ function fromFastify(error: FastifyError, request: FastifyRequest, config: HttpC
     case 'FST_ERR_BAD_URL':
       return new AppError('malformed_request', { reason: 'its address is not a valid URL' });
     default:
-      // A SyntaxError of the JSON parser, e.g. a forbidden __proto__ key.
-      if (error instanceof SyntaxError) return new AppError('invalid_json', { reason: jsonReason(error) });
       return error.statusCode !== undefined && error.statusCode >= 400 && error.statusCode < 500
         ? new AppError('malformed_request', { reason: 'it was refused before it reached a route' })
         : null;
   }
-}
-
-function jsonReason(error: Error): string {
-  const cause = error.cause instanceof Error ? error.cause.message : error.message;
-  return /proto|constructor/.test(cause)
-    ? 'it has a forbidden key (__proto__ or constructor.prototype)'
-    : shown(cause, 120).slice(1, -1);
 }
 
 /** Which methods each registered address answers, for 405. */
@@ -177,6 +164,16 @@ export const errorsPlugin = fastifyPlugin<{ config: HttpConfig }>((app, { config
   });
   done();
 });
+
+/** What the router refuses before it has a route; no hook has run. */
+export function frameworkErrorHandler(
+  config: HttpConfig,
+): (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => void {
+  return (error, request, reply) => {
+    void reply.header('x-request-id', request.id);
+    void sendError(reply, publicError(fromFastify(error, request, config) ?? error, request.id));
+  };
+}
 
 /** What node's parser refuses never becomes a request; the answer is written by hand on the socket. */
 export function clientErrorHandler(config: HttpConfig): (error: NodeJS.ErrnoException, socket: Socket) => void {

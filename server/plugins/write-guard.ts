@@ -2,10 +2,14 @@
 // own guard in sse.ts.
 import fastifyPlugin from 'fastify-plugin';
 
-/** Slower readers than this are not waited for. */
-const leastBytesPerSecond = 16 * 1024;
+export interface WriteGuardOptions {
+  readonly writeTimeoutMs: number;
+  /** Slower readers than this are not waited for. */
+  readonly leastBytesPerSecond?: number;
+}
 
-export const writeGuard = fastifyPlugin<{ writeTimeoutMs: number }>((app, { writeTimeoutMs }, done) => {
+export const writeGuard = fastifyPlugin<WriteGuardOptions>((app, options, done) => {
+  const { writeTimeoutMs, leastBytesPerSecond = 16 * 1024 } = options;
   app.addHook('onSend', (_request, reply, payload, next) => {
     const length = typeof payload === 'string' || Buffer.isBuffer(payload) ? payload.length : 0;
     const timer = setTimeout(() => reply.raw.destroy(), writeTimeoutMs + (length / leastBytesPerSecond) * 1000);

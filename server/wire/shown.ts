@@ -1,14 +1,20 @@
-// How an offending value appears in an error message: as JSON, cut to a bearable length.
+// How an offending value appears in an error message: as JSON, cut to a bearable length. The value may be megabytes, and deep: only the
+// part that can be shown is serialised.
+
+const maxDepth = 4;
+
+function brief(value: unknown, limit: number, depth: number): unknown {
+  if (typeof value === 'string') return wellFormed(value.slice(0, limit + 1));
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth === maxDepth) return Array.isArray(value) ? ['...'] : { '...': '...' };
+  if (Array.isArray(value)) return value.slice(0, limit).map((item) => brief(item, limit, depth + 1));
+  const entries = Object.entries(value).slice(0, limit);
+  return Object.fromEntries(entries.map(([key, item]) => [key.slice(0, limit), brief(item, limit, depth + 1)]));
+}
 
 export function shown(value: unknown, limit = 80): string {
   if (value === undefined) return 'nothing';
-  // Only the part that can be shown is serialised: the value may be a body of megabytes.
-  const text =
-    typeof value === 'string'
-      ? JSON.stringify(wellFormed(value.slice(0, limit + 1)))
-      : Array.isArray(value)
-        ? JSON.stringify(value.slice(0, limit))
-        : (JSON.stringify(value) ?? typeof value);
+  const text = JSON.stringify(brief(value, limit, 0)) ?? typeof value;
   return text.length > limit ? `${text.slice(0, limit - 3)}...` : text;
 }
 

@@ -1,0 +1,61 @@
+// Reads JSON bodies: says where a malformed one breaks, refuses keys that poison prototypes, and bounds the nesting, so that nothing
+// behind it has to fear a recursion on what a client sent.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { AppError } from '../errors.js';
+import { shown } from '../wire/shown.js';
+
+const maxDepth = 64;
+
+const quote = 0x22;
+const backslash = 0x5c;
+/** `[` and `{`, `]` and `}` differ in this bit only. */
+const braceBit = 0x20;
+
+/** Deepest nesting of lists and objects; counts before anything is built. */
+export function jsonDepth(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === quote) {
+      for (index++; index < text.length && text.charCodeAt(index) !== quote; index++) {
+        if (text.charCodeAt(index) === backslash) index++;
+      }
+    } else if ((code | braceBit) === 0x7b) {
+      deepest = Math.max(deepest, ++depth);
+    } else if ((code | braceBit) === 0x7d) {
+      depth--;
+    }
+  }
+  return deepest;
+}
+
+/** What is wrong with a text that the safe parser refused. */
+function reasonOf(text: string): string {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    return shown((error as Error).message, 160).slice(1, -1);
+  }
+  return 'it has a forbidden key (__proto__ or constructor.prototype)';
+}
+
+export function acceptOnlyJson(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string' },
+    (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void): void => {
+      if (text === '') {
+        done(new AppError('invalid_json', { reason: 'it is empty' }));
+      } else if (jsonDepth(text) > maxDepth) {
+        done(new AppError('invalid_json', { reason: `it is nested deeper than ${maxDepth} levels` }));
+      } else {
+        void parse(request, text, (error, body) => {
+          done(error === null ? null : new AppError('invalid_json', { reason: reasonOf(text) }), body);
+        });
+      }
+    },
+  );
+}

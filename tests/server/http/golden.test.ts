@@ -1,0 +1,102 @@
+// Golden transcripts: the bytes of each kind of stream and body, after normalising id, creation time and fingerprint.
+import { afterEach, expect, test } from 'vitest';
+import { AppError } from '../../../server/errors.js';
+import {
+  chat,
+  completion,
+  eos,
+  harness,
+  hello,
+  normalised,
+  says,
+  token,
+  type Harness,
+  type Script,
+} from './support.js';
+
+let running: Harness | null = null;
+afterEach(async () => {
+  await running?.app.close();
+  running = null;
+});
+
+async function transcript(script: Script, path: string, payload: object): Promise<string> {
+  running = await harness(script);
+  const response = await running.app.inject({ method: 'POST', url: path, payload });
+  expect(response.statusCode).toBe(200);
+  expect(response.headers['content-type']).toBe(
+    (payload as { stream?: boolean }).stream === true
+      ? 'text/event-stream; charset=utf-8'
+      : 'application/json; charset=utf-8',
+  );
+  return normalised(response.body);
+}
+
+const two = says({
+  pieces: [
+    { choice: 1, text: 'B' },
+    { choice: 0, text: 'A' },
+    { choice: 1, text: 'b' },
+  ],
+  reason: 'length',
+});
+
+const breaks: Script = async function* () {
+  yield { kind: 'delta', choice: 0, text: 'He', tokens: [token(72), token(101)] };
+  yield { kind: 'failed', error: new AppError('nan_logits', { model: 'bytes', position: 3 }).data };
+};
+
+const chatPath = '/v1/chat/completions';
+const textPath = '/v1/completions';
+
+const cases: Record<string, readonly [Script, string, object]> = {
+  'chat-stream': [hello, chatPath, chat({ stream: true })],
+  'chat-stream-usage': [hello, chatPath, chat({ stream: true, stream_options: { include_usage: true } })],
+  'chat-stream-n2-length': [two, chatPath, chat({ stream: true, n: 2 })],
+  'chat-stream-stop': [
+    says({ pieces: [{ text: 'ab' }], stopReason: 'STOP' }),
+    chatPath,
+    chat({ stream: true, stop: ['STOP'] }),
+  ],
+  'chat-stream-logprobs': [hello, chatPath, chat({ stream: true, logprobs: true, top_logprobs: 2 })],
+  'chat-stream-token-ids': [hello, chatPath, chat({ stream: true, return_token_ids: true })],
+  'chat-stream-error': [breaks, chatPath, chat({ stream: true })],
+  'chat-stream-eft': [hello, chatPath, chat({ stream: true, model: 'steered' })],
+  'chat-body': [hello, chatPath, chat()],
+  'chat-body-logprobs': [hello, chatPath, chat({ logprobs: true, top_logprobs: 1 })],
+  'chat-body-n2': [two, chatPath, chat({ n: 2 })],
+  'completion-stream': [hello, textPath, completion({ stream: true, stream_options: { include_usage: true } })],
+  'completion-stream-echo-logprobs': [hello, textPath, completion({ stream: true, echo: true, logprobs: 2 })],
+  'completion-stream-echo': [hello, textPath, completion({ stream: true, echo: true })],
+  'completion-stream-list': [two, textPath, completion({ stream: true, prompt: ['x', 'yz'], n: 2 })],
+  'completion-body': [hello, textPath, completion()],
+  'completion-body-echo-logprobs': [hello, textPath, completion({ echo: true, logprobs: 1 })],
+  'completion-body-list': [hello, textPath, completion({ prompt: ['x', 'yz'] })],
+  'completion-body-ids': [
+    hello,
+    textPath,
+    completion({ prompt: [[104, 105], [33]], return_token_ids: true, echo: true }),
+  ],
+  'completion-body-special': [
+    says({
+      pieces: [
+        { text: 'é!', ids: [0xc3, 0xa9, 33] },
+        { text: '', ids: [eos] },
+      ],
+      stopReason: eos,
+    }),
+    textPath,
+    completion({ logprobs: 0, stop_token_ids: [eos] }),
+  ],
+  'completion-body-echo-only': [
+    says({ pieces: [], reason: 'length' }),
+    textPath,
+    completion({ echo: true, max_tokens: 0, logprobs: 0 }),
+  ],
+};
+
+for (const [name, [script, path, payload]] of Object.entries(cases)) {
+  test(name, async () => {
+    await expect(await transcript(script, path, payload)).toMatchFileSnapshot(`golden/${name}.txt`);
+  });
+}
