@@ -30,11 +30,11 @@ export function evaluateMask(mask: Mask, rowOf: RowOf): boolean[] {
     }
     case 'nucleus': {
       const kept = new Array<boolean>(logprobs.length).fill(mask.mass >= 1);
-      let mass = 0;
+      let before = 0;
       for (const id of descending(logprobs)) {
+        if (before >= mask.mass && before > 0) break;
         kept[id] = true;
-        mass += Math.exp(logprobs[id] ?? NaN);
-        if (mass >= mask.mass) break;
+        before += Math.exp(logprobs[id] ?? NaN);
       }
       return kept;
     }

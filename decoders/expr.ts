@@ -174,7 +174,7 @@ export function rewrite(node: Scores, by: Rewriter): Scores {
   }
 }
 
-/** Pre-order visit, the order of `scalarsOf` and `structureKey`. */
+/** Pre-order visit. */
 function walk(node: Expr, visit: (node: Expr) => void): void {
   visit(node);
   for (const member of membersOf(node)) walk(member, visit);
@@ -196,15 +196,30 @@ export function viewKey(view: View): string {
   return JSON.stringify([view.model, view.prompt]);
 }
 
-/** The scalars of one node, in order. */
-export function ownScalars(node: Expr): readonly number[] {
+export interface Scalar {
+  readonly kind: 'weight' | 'ratio' | 'mass';
+  readonly value: number;
+}
+
+/** Every scalar in pre-order: what is bound per row. Two expressions of one structure have equally many, kind by kind. */
+export function slotsOf(expr: Expr): Scalar[] {
+  const slots: Scalar[] = [];
+  walk(expr, (node) => slots.push(...ownSlots(node)));
+  return slots;
+}
+
+export function scalarsOf(expr: Expr): number[] {
+  return slotsOf(expr).map(({ value }) => value);
+}
+
+function ownSlots(node: Expr): readonly Scalar[] {
   switch (node.kind) {
     case 'linear':
-      return node.terms.map((term) => term.weight);
+      return node.terms.map(({ weight }) => ({ kind: 'weight', value: weight }));
     case 'plausible':
-      return [node.ratio];
+      return [{ kind: 'ratio', value: node.ratio }];
     case 'nucleus':
-      return [node.mass];
+      return [{ kind: 'mass', value: node.mass }];
     case 'logits':
     case 'maximum':
     case 'minimum':
@@ -215,13 +230,6 @@ export function ownScalars(node: Expr): readonly number[] {
     default:
       return node satisfies never;
   }
-}
-
-/** Every scalar: what is bound per row. Two expressions of one structure have equally many, slot by slot of the same meaning. */
-export function scalarsOf(expr: Expr): number[] {
-  const scalars: number[] = [];
-  walk(expr, (node) => scalars.push(...ownScalars(node)));
-  return scalars;
 }
 
 /**

@@ -111,8 +111,12 @@ export function lawOf(scores: Float64Array, warp: Warp): Law {
   return { ids, probs: softmaxOf(ids, scores, warp.temperature) };
 }
 
-/** The first token whose cumulated probability exceeds `uniform`. A token of probability 0 is never drawn. */
+/**
+ * The first token whose cumulated probability exceeds `uniform`, which is taken from [2^-53, 1 − 2^-52]: at 0 a token of vanishing
+ * probability could come out that float32 cannot tell from an impossible one. A token of probability 0 is never drawn.
+ */
 export function draw(law: Law, uniform: number): number {
+  const bounded = Math.min(Math.max(uniform, 2 ** -53), 1 - 2 ** -52);
   let cumulated = 0;
   let last = -1;
   for (let index = 0; index < law.ids.length; index++) {
@@ -120,7 +124,7 @@ export function draw(law: Law, uniform: number): number {
     if (prob === 0) continue;
     cumulated += prob;
     last = law.ids[index] ?? -1;
-    if (cumulated > uniform) return last;
+    if (cumulated > bounded) return last;
   }
   return last;
 }

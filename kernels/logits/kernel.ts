@@ -1,0 +1,160 @@
+// One expression structure + one variant → the graph that combines, checks and samples. A variant holds what the rows of a call have in common and what
+// therefore costs nothing: no gather where rows come in order, no multiplication by a weight of 1, no sort without top_p.
+import { viewKey, viewsOf } from '../../decoders/expr.js';
+import type { Scores } from '../../decoders/expr.js';
+import { type Graph, GraphBuilder, type Value } from '../graph.js';
+import {
+  Abs,
+  And,
+  Cast,
+  Concat,
+  Equal,
+  Gather,
+  Greater,
+  IsNaN,
+  Less,
+  Or,
+  ReduceMax,
+  ReduceSum,
+  Slice,
+  Squeeze,
+  Where,
+} from '../ops.js';
+import { type Coefficient, lower } from './lower.js';
+import { edit, sample, type SamplerVariant } from './sampler.js';
+
+/** How the rows of one view's logits come. */
+export interface ViewVariant {
+  /** Rows are picked by index; otherwise row r is row r. */
+  readonly gathered: boolean;
+  /** Columns; those beyond the vocabulary are padding. */
+  readonly width: number;
+}
+
+/** A scalar's slot: the same unit in every row, or a number per row. */
+export type SlotVariant = 'one' | 'minus one' | 'bound';
+
+/**
+ * `assumed`: views are taken to be finite, which is checked on the side; a row that is not comes back unsound. `checked`: −∞ is legal everywhere and
+ * the row's status is exact. The first costs one pass, the second many.
+ */
+export type Soundness = 'assumed' | 'checked';
+
+export interface KernelVariant {
+  readonly vocabSize: number;
+  readonly views: readonly ViewVariant[];
+  readonly slots: readonly SlotVariant[];
+  readonly soundness: Soundness;
+  readonly sampler: SamplerVariant;
+}
+
+/** Values of the output `status`. UNSOUND is internal: the row has to be run again with `checked`. */
+export const STATUS = { ok: 0, dead: 1, nan: 2, unsound: 3 } as const;
+
+const perRow = { axes: [1], keepdims: true } as const;
+
+export function buildKernel(name: string, expr: Scores, variant: KernelVariant): Graph {
+  const graph = new GraphBuilder(name);
+  const views = viewInputs(graph, expr, variant);
+  const scalar = scalarInputs(graph, variant.slots);
+  let k: Value | null = null;
+  const preselection = (): Value => (k ??= graph.input('preselection', 'int64', [1]));
+  const isChecked = variant.soundness === 'checked';
+  const lowered = lower(expr, {
+    graph,
+    view: (model, prompt) => views.get(viewKey({ model, prompt })) as Value,
+    scalar,
+    viewsMayForbid: isChecked,
+    preselection,
+  });
+  const scores = variant.sampler.edits ? edit(graph, lowered.scores) : lowered.scores;
+  const sampled = sample(graph, scores, variant.vocabSize, variant.sampler, preselection);
+  const status = isChecked
+    ? exactStatus([...views.values()], scores)
+    : Where(
+        And(sampled.drawn, isSound(expr, [...views.values()], lowered.scores)),
+        graph.constant('int32', [], [STATUS.ok]),
+        graph.constant('int32', [], [STATUS.unsound]),
+      );
+  graph.output('id', Squeeze(Cast(sampled.id, 'int32'), [1]));
+  graph.output('logprob', Squeeze(sampled.logprob, [1]));
+  graph.output('status', Squeeze(status, [1]));
+  const covers = [lowered.covered, sampled.covered].flatMap((covered) => (covered ? [covered] : []));
+  if (covers.length > 0)
+    graph.output(
+      'covered',
+      Squeeze(
+        Cast(
+          covers.reduce((a, b) => And(a, b)),
+          'int32',
+        ),
+        [1],
+      ),
+    );
+  if (sampled.topIds && sampled.topLogprobs) {
+    graph.output('top_ids', sampled.topIds);
+    graph.output('top_logprobs', sampled.topLogprobs);
+  }
+  if (sampled.full) graph.output('full', sampled.full);
+  return graph.finish();
+}
+
+/** [R, V] per view, by key. */
+function viewInputs(graph: GraphBuilder, expr: Scores, { vocabSize, views }: KernelVariant): Map<string, Value> {
+  return new Map(
+    viewsOf(expr).map((view, index) => {
+      const { gathered, width } = views[index] ?? { gathered: false, width: vocabSize };
+      let rows = graph.input(`view_${index}`, 'float32', [gathered ? `N${index}` : 'R', width]);
+      if (gathered) rows = Gather(rows, graph.input(`rows_${index}`, 'int32', ['R']));
+      return [viewKey(view), width > vocabSize ? Slice(rows, { axis: 1, start: 0, end: vocabSize }) : rows];
+    }),
+  );
+}
+
+function scalarInputs(graph: GraphBuilder, slots: readonly SlotVariant[]): (slot: number) => Coefficient {
+  const bound = slots.flatMap((slot, index) => (slot === 'bound' ? [index] : []));
+  const packed = bound.length > 0 ? graph.input('scalars', 'float32', ['R', bound.length]) : null;
+  return (slot) => {
+    if (slots[slot] === 'one') return 1;
+    if (slots[slot] === 'minus one') return -1;
+    const column = bound.indexOf(slot);
+    if (!packed || column < 0) throw new RangeError(`no scalar in slot ${slot}`);
+    return bound.length === 1 ? packed : Slice(packed, { axis: 1, start: column, end: column + 1 });
+  };
+}
+
+/** Whether every view was finite. A sum of finite terms is, and a sum with one that is not never is: then looking at the result will do. */
+function isSound(expr: Scores, views: readonly Value[], scores: Value): Value {
+  const witnesses = isTransparent(expr) ? [scores] : views;
+  const sums = witnesses.map((row) => ReduceSum(row, perRow));
+  return Less(Abs(sums.length === 1 ? (sums[0] as Value) : ReduceSum(Concat(sums, 1), perRow)), Infinity);
+}
+
+/** No node hides one of its members at some token. */
+function isTransparent(expr: Scores): boolean {
+  switch (expr.kind) {
+    case 'logits':
+      return true;
+    case 'linear':
+      return expr.terms.every(({ of }) => isTransparent(of));
+    case 'logSoftmax':
+      return isTransparent(expr.of);
+    case 'maximum':
+    case 'minimum':
+    case 'where':
+    case 'masked':
+      return false;
+    default:
+      return expr satisfies never;
+  }
+}
+
+function exactStatus(views: readonly Value[], scores: Value): Value {
+  const { graph } = scores;
+  const isBroken = (row: Value): Value =>
+    Greater(ReduceMax(Cast(Or(IsNaN(row), Equal(row, Infinity)), 'float32'), perRow), 0);
+  const broken = [...views, scores].map(isBroken).reduce((a, b) => Or(a, b));
+  const dead = Equal(ReduceMax(scores, perRow), -Infinity);
+  const code = (value: number): Value => graph.constant('int32', [], [value]);
+  return Where(broken, code(STATUS.nan), Where(dead, code(STATUS.dead), code(STATUS.ok)));
+}

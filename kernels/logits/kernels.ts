@@ -1,0 +1,220 @@
+// Logits of several models → one token id per row, through compiled kernels. Sessions are cached by structure and variant; a call takes the cheapest kernel
+// that can be right, and rows that it could not settle (a nucleus wider than what was sorted, a view with −∞) run again through a
+// dearer one: the answer is always exact. Called by the engine's fuser, one call per group of rows of one structure.
+import { structureKey } from '../../decoders/expr.js';
+import type { Scores } from '../../decoders/expr.js';
+import { encodeModel } from '../proto.js';
+import { createSession, type Session } from '../session.js';
+import { type Batch, classOf, feedsOf, firstPreselection, type Pass, variantOf } from './binding.js';
+import { buildKernel, type KernelVariant, STATUS } from './kernel.js';
+import type { SamplerClass } from './sampler.js';
+
+export interface ViewLogits {
+  /** [rows, width]; width may exceed the vocabulary (padding, ignored). Read during the call only. */
+  readonly logits: { readonly data: Float32Array; readonly rows: number; readonly width: number };
+  /** Which of its rows belongs to each row of the call; null when row r is row r. */
+  readonly rowIndex: Int32Array | null;
+}
+
+export interface SamplerRow {
+  /** 0 is greedy. */
+  readonly temperature: number;
+  /** 0 is off. */
+  readonly topK: number;
+  /** 1 is off. */
+  readonly topP: number;
+  /** 0 is off. */
+  readonly minP: number;
+  /** In [0, 1). */
+  readonly uniform: number;
+  /** The token whose log-probability is asked for, instead of choosing one. */
+  readonly forcedId: number | null;
+  /** Sparse changes of the combined scores: (s > 0 ? s / repetition : s · repetition) + add; −Infinity forbids. Each id once. */
+  readonly edits: {
+    readonly ids: readonly number[];
+    readonly add: readonly number[];
+    readonly repetition: readonly number[];
+  };
+}
+
+export interface FuseCall {
+  /** One per row, all of one structure. */
+  readonly distribution: readonly Scores[];
+  /** One per view, in the order of `viewsOf`. */
+  readonly views: readonly ViewLogits[];
+  readonly vocabSize: number;
+  readonly rows: readonly SamplerRow[];
+  /** Alternatives per row, at most the vocabulary; 0 for none. */
+  readonly topLogprobs: number;
+  /** Log-probabilities of the whole vocabulary. */
+  readonly full: boolean;
+}
+
+export interface FuseResult {
+  /** Meaningless where the status is not 0. */
+  readonly ids: Int32Array;
+  /** log softmax of the edited scores, before temperature. */
+  readonly logprobs: Float32Array;
+  /** 0 ok, 1 dead (everything is forbidden), 2 NaN or +∞ in a view or in the combination. */
+  readonly status: Uint8Array;
+  /** [R · n], falling. */
+  readonly topIds?: Int32Array;
+  readonly topLogprobs?: Float32Array;
+  /** [R · V] */
+  readonly full?: Float32Array;
+}
+
+/** Compiled kernels kept: a client can ask for ever new structures. */
+const MAX_SESSIONS = 128;
+
+/** Rows of one class are cheapest together; a call may mix them. */
+export function samplerClass(row: SamplerRow): SamplerClass {
+  return classOf(row);
+}
+
+export class LogitKernels {
+  readonly #threads: number;
+  /** In order of use, the least recent first. */
+  readonly #sessions = new Map<string, Promise<Session>>();
+
+  constructor({ threads }: { readonly threads: number }) {
+    this.#threads = threads;
+  }
+
+  async run(call: FuseCall): Promise<FuseResult> {
+    check(call);
+    const count = call.rows.length;
+    const top = Math.min(call.topLogprobs, call.vocabSize);
+    const result = {
+      ids: new Int32Array(count),
+      logprobs: new Float32Array(count),
+      status: new Uint8Array(count),
+      ...(top > 0 ? { topIds: new Int32Array(count * top), topLogprobs: new Float32Array(count * top) } : {}),
+      ...(call.full ? { full: new Float32Array(count * call.vocabSize) } : {}),
+    };
+    const queue: Pass[] = firstPasses(call);
+    for (let pass = queue.shift(); pass; pass = queue.shift()) queue.push(...(await this.#settle(call, pass, result)));
+    return result;
+  }
+
+  /** Frees every kernel. The object can be used again. */
+  async release(): Promise<void> {
+    const sessions = [...this.#sessions.values()];
+    this.#sessions.clear();
+    for (const session of sessions) await (await session).release();
+  }
+
+  /** Runs one pass, writes the rows it settles, returns what has to run again. */
+  async #settle(call: FuseCall, pass: Pass, result: FuseResult): Promise<Pass[]> {
+    const batch: Batch = { call, pass };
+    const variant = variantOf(batch);
+    const [expr] = pass.rows.map((row) => call.distribution[row] as Scores);
+    const session = await this.#session(expr as Scores, variant);
+    const outputs = await session.run(feedsOf(batch, variant));
+    const numbers = (name: string): Float32Array | Int32Array | undefined =>
+      outputs[name]?.data as Float32Array | Int32Array | undefined;
+    const [status, covered] = [numbers('status'), numbers('covered')];
+    const unsound: number[] = [];
+    const uncovered: number[] = [];
+    pass.rows.forEach((row, r) => {
+      if (status?.[r] === STATUS.unsound) unsound.push(row);
+      else if (status?.[r] === STATUS.ok && covered?.[r] === 0 && pass.preselection < call.vocabSize)
+        uncovered.push(row);
+      else {
+        result.ids[row] = numbers('id')?.[r] ?? 0;
+        result.logprobs[row] = numbers('logprob')?.[r] ?? NaN;
+        result.status[row] = status?.[r] ?? STATUS.nan;
+        copyRow(numbers('top_ids'), r, result.topIds, row, pass.rows.length);
+        copyRow(numbers('top_logprobs'), r, result.topLogprobs, row, pass.rows.length);
+        copyRow(numbers('full'), r, result.full, row, pass.rows.length);
+      }
+    });
+    const again: Pass[] = [];
+    if (unsound.length > 0) again.push({ ...pass, rows: unsound, soundness: 'checked' });
+    if (uncovered.length > 0)
+      again.push({ ...pass, rows: uncovered, preselection: widen(pass.preselection, call.vocabSize) });
+    return again;
+  }
+
+  async #session(expr: Scores, variant: KernelVariant): Promise<Session> {
+    const structure = structureKey(expr);
+    const key = `${structure} ${JSON.stringify(variant)}`;
+    let session = this.#sessions.get(key);
+    if (session) this.#sessions.delete(key);
+    else {
+      const { bytes } = encodeModel(buildKernel(structure, expr, variant), null);
+      session = createSession(bytes, { threads: this.#threads, device: 'cpu' });
+    }
+    this.#sessions.set(key, session);
+    const [oldest] = this.#sessions.keys();
+    if (this.#sessions.size > MAX_SESSIONS && oldest !== undefined) {
+      const evicted = this.#sessions.get(oldest);
+      this.#sessions.delete(oldest);
+      await (await evicted)?.release();
+    }
+    return session;
+  }
+}
+
+/** One pass per way of sampling. Greedy rows join whichever other rows there are. */
+function firstPasses(call: FuseCall): Pass[] {
+  const preselection = firstPreselection(call);
+  const classes = call.rows.map(classOf);
+  const others = (['full', 'filtered'] as const).filter((kind) => classes.includes(kind));
+  const kinds: readonly SamplerClass[] = others.length > 0 ? others : ['greedy'];
+  return kinds.map((kind, index) => ({
+    kind,
+    rows: classes.flatMap((own, row) => (own === kind || (own === 'greedy' && index === 0) ? [row] : [])),
+    preselection,
+    soundness: 'assumed',
+  }));
+}
+
+/** A sort costs about its size: first few tokens, then many, then all. */
+function widen(preselection: number, vocabSize: number): number {
+  return Math.min(vocabSize, preselection * 16);
+}
+
+function copyRow(
+  from: Float32Array | Int32Array | undefined,
+  fromRow: number,
+  to: Float32Array | Int32Array | undefined,
+  toRow: number,
+  rows: number,
+): void {
+  if (!from || !to) return;
+  const width = from.length / rows;
+  to.set(from.subarray(fromRow * width, (fromRow + 1) * width), toRow * width);
+}
+
+function check({ distribution, rows, views, vocabSize, topLogprobs }: FuseCall): void {
+  const [first] = distribution;
+  if (!first || distribution.length !== rows.length)
+    throw new RangeError(
+      `a call needs one distribution per row, at least one; got ${distribution.length} for ${rows.length} rows`,
+    );
+  const structure = structureKey(first);
+  for (const expr of distribution)
+    if (expr !== first && structureKey(expr) !== structure)
+      throw new RangeError(`rows of one call share a structure; got ${structure} and ${structureKey(expr)}`);
+  if (!(topLogprobs >= 0)) throw new RangeError(`topLogprobs must not be negative; got ${topLogprobs}`);
+  views.forEach(({ logits, rowIndex }, view) => {
+    if (logits.width < vocabSize)
+      throw new RangeError(`view ${view} has ${logits.width} logits per row, fewer than the vocabulary's ${vocabSize}`);
+    if (logits.data.length !== logits.rows * logits.width)
+      throw new RangeError(`view ${view}: ${logits.data.length} numbers are not ${logits.rows} × ${logits.width}`);
+    const given = rowIndex ? rowIndex.length : logits.rows;
+    if (given !== rows.length) throw new RangeError(`view ${view} has ${given} rows, the call ${rows.length}`);
+    if (rowIndex?.some((row) => row < 0 || row >= logits.rows))
+      throw new RangeError(`view ${view}: a row index lies outside its ${logits.rows} rows`);
+  });
+  for (const { edits, forcedId, uniform } of rows) {
+    const inside = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < vocabSize;
+    if (!edits.ids.every(inside) || (forcedId !== null && !inside(forcedId)))
+      throw new RangeError(`a token id lies outside the vocabulary of ${vocabSize}`);
+    if (!edits.add.every((add) => add < Infinity)) throw new RangeError('an edit adds NaN or +Infinity');
+    if (!edits.repetition.every((factor) => factor > 0 && factor < Infinity))
+      throw new RangeError('a repetition factor must be positive and finite');
+    if (!(uniform >= 0 && uniform < 1)) throw new RangeError(`a uniform number lies in [0, 1); got ${uniform}`);
+  }
+}
