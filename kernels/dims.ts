@@ -70,19 +70,28 @@ export function divideDims(total: Shape, by: Shape): Dim | null {
 /** The sum of dimensions (what Concat makes). */
 export function addDims(dims: Shape): Dim {
   let constant = 0;
-  const symbols: string[] = [];
+  const counts = new Map<string, number>();
+  const add = (text: string): void => {
+    if (/^\d+$/.test(text)) constant += Number(text);
+    else {
+      const { factor, symbols } = factors([text]);
+      const symbol = symbols.join('*');
+      counts.set(symbol, (counts.get(symbol) ?? 0) + factor);
+    }
+  };
   for (const dim of dims) {
     if (typeof dim === 'number') constant += dim;
-    else if (dim.startsWith('(') && split(dim, '*').length === 1) {
-      for (const part of split(dim.slice(1, -1), '+')) {
-        if (/^\d+$/.test(part)) constant += Number(part);
-        else symbols.push(part);
-      }
-    } else symbols.push(dim);
+    else if (dim.startsWith('(') && split(dim, '*').length === 1) split(dim.slice(1, -1), '+').forEach(add);
+    else add(dim);
   }
-  if (symbols.length === 0) return constant;
-  if (symbols.length === 1 && constant === 0) return symbols[0] ?? constant;
-  return `(${[...symbols.sort(), ...(constant === 0 ? [] : [String(constant)])].join('+')})`;
+  const terms = [...counts.keys()].sort().map((symbol) => {
+    const count = counts.get(symbol) ?? 1;
+    return count === 1 ? symbol : `${count}*${symbol}`;
+  });
+  const [term] = terms;
+  if (term === undefined) return constant;
+  if (terms.length === 1 && constant === 0) return term;
+  return `(${[...terms, ...(constant === 0 ? [] : [String(constant)])].join('+')})`;
 }
 
 /** The broadcast of two shapes by ONNX's rules, or null. A symbol only meets itself or 1: what else it may be is unknown here. */

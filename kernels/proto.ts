@@ -7,6 +7,7 @@ import {
   type DType,
   elementCount,
   type Graph,
+  GraphError,
   type Info,
   type Weight,
 } from './graph.js';
@@ -127,13 +128,19 @@ const valueInfoMessage = ({ name, dtype, shape }: Info): object => ({
 
 export const weightLength = (weight: Info): number => elementCount(weight.shape) * bytesPerElement[weight.dtype];
 
+/** Weights that share one `produce` are two views of the same bytes: they get one place (a table that is also a matrix). */
 function place(weights: readonly Weight[]): { placed: PlacedWeight[]; externalLength: number } {
   let end = 0;
+  const places = new Map<Weight['produce'], { readonly offset: number; readonly length: number }>();
   const placed = weights.map((weight) => {
-    const offset = Math.ceil(end / weightAlignment) * weightAlignment;
     const length = weightLength(weight);
-    end = offset + length;
-    return { weight, offset, length };
+    const known = places.get(weight.produce);
+    if (known && known.length !== length)
+      throw new GraphError(`weight ${weight.name} has ${length} bytes, its twin ${known.length}.`);
+    const here = known ?? { offset: Math.ceil(end / weightAlignment) * weightAlignment, length };
+    if (!known) end = here.offset + length;
+    places.set(weight.produce, here);
+    return { weight, ...here };
   });
   return { placed, externalLength: end };
 }

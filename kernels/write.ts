@@ -13,7 +13,10 @@ export function writeGraph(graph: Graph, directory: string, onWeight: (fraction:
   const { bytes, placed, externalLength } = encodeModel(graph, weightsFile);
   const file = openSync(path.join(directory, weightsFile), 'w');
   try {
+    const written = new Set<number>();
     for (const { weight, offset, length } of placed) {
+      if (written.has(offset)) continue;
+      written.add(offset);
       const data = weight.produce();
       if (data.byteLength !== length)
         throw new GraphError(`weight ${weight.name} must have ${length} bytes, its source gave ${data.byteLength}.`);

@@ -31,6 +31,8 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
     http: { headersTimeout: config.requestTimeoutMs },
     clientErrorHandler: clientErrorHandler(config),
     frameworkErrors: frameworkErrorHandler(config),
+    // While the listener closes, requests on open connections still get our own 503, and /health answers.
+    return503OnClosing: false,
     genReqId: requestId,
     logController: new LogController({ disableRequestLogging: true }),
     logger: { level: config.logLevel ?? 'warn', stream: process.stderr },

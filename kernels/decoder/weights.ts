@@ -13,11 +13,3 @@ export interface TensorSource {
   /** A fresh array, row-major. Throws when the tensor is missing or not finite. */
   readF32(name: string): Float32Array;
 }
-
-/** How the matrices of a decoder are stored and multiplied. */
-export type WeightFormat =
-  | { readonly kind: 'f32' }
-  /** Blocks of one scale each along the inputs (MatMulNBits). */
-  | { readonly kind: 'q8' | 'q4'; readonly blockSize: number }
-  /** One scale per output, activations rounded per row (MatMulIntegerToFloat). */
-  | { readonly kind: 'w8a8' };

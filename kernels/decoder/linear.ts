@@ -1,0 +1,143 @@
+// Matrix products and embedding tables in every weight format. The only place that knows formats; blocks and heads ask for "x times
+// this matrix". Activations are [tokens, columns] everywhere.
+import type { GraphBuilder, Value } from '../graph.js';
+import * as ops from '../ops.js';
+import type { WeightFormat } from './format.js';
+import { type QuantizedBlocks, quantizeBlocks, quantizeChannels } from './quantize.js';
+import { bytesOf, type Matrix } from './tensors.js';
+
+/** Tables with fewer elements stay float32: they cost no time, and small vocabularies feel rounding most. */
+const smallTable = 1 << 22;
+
+/** Both results of one quantisation, which the writer asks for one after the other: kept until both are taken. */
+function taken<A, B>(make: () => { readonly first: A; readonly second: B }): { first: () => A; second: () => B } {
+  let made: { readonly first: A; readonly second: B } | null = null;
+  let pending = 0;
+  const take = (): { readonly first: A; readonly second: B } => {
+    if (made === null || pending === 0) {
+      made = make();
+      pending = 2;
+    }
+    const result = made;
+    if (--pending === 0) made = null;
+    return result;
+  };
+  return { first: () => take().first, second: () => take().second };
+}
+
+export class Linear {
+  readonly #g: GraphBuilder;
+  readonly #format: WeightFormat;
+  /** A tied matrix is quantised once and seen twice: the same functions give the same place in the file. */
+  readonly #blocks = new Map<Matrix, { data: () => Uint8Array; scales: () => Uint8Array }>();
+  readonly #floats = new Map<Matrix, () => Uint8Array>();
+
+  constructor(g: GraphBuilder, format: WeightFormat) {
+    this.#g = g;
+    this.#format = format;
+  }
+
+  vector(name: string, length: number, read: () => Float32Array): Value {
+    return this.#g.weight(name, 'float32', [length], () => bytesOf(read()));
+  }
+
+  /** x [tokens, columns] · matrixᵀ (+ bias). */
+  apply(
+    x: Value,
+    matrix: Matrix,
+    bias: (() => Float32Array) | null = null,
+    format: WeightFormat = this.#format,
+  ): Value {
+    const { name, rows } = matrix;
+    const addend = bias ? this.vector(`${name}.bias`, rows, bias) : null;
+    switch (format.kind) {
+      case 'f32':
+        return ops.Gemm(x, this.#float(matrix), addend, { transB: true });
+      case 'q8':
+        return this.#nBits(x, matrix, addend, 8, format.blockSize);
+      case 'q4':
+        return this.#nBits(x, matrix, addend, 4, format.blockSize);
+      case 'w8a8':
+        return this.#channels(x, matrix, addend);
+      default:
+        return format satisfies never;
+    }
+  }
+
+  /** Rows `ids` of the table, in float32. */
+  gather(table: Matrix, ids: Value): Value {
+    if (this.#format.kind === 'f32' || table.rows * table.columns < smallTable)
+      return ops.Gather(this.#float(table), ids);
+    const bits = this.#format.kind === 'q4' ? 4 : 8;
+    const blockSize = this.#format.kind === 'w8a8' ? 64 : this.#format.blockSize;
+    if (table.columns % blockSize !== 0) return ops.Gather(this.#float(table), ids);
+    const blocks = table.columns / blockSize;
+    const { data, scales } = this.#quantized(table, bits, blockSize);
+    const g = this.#g;
+    return ops.GatherBlockQuantized(
+      g.weight(`${table.name}.rows`, 'uint8', [table.rows, (table.columns * bits) / 8], data),
+      ids,
+      g.weight(`${table.name}.row_scales`, 'float32', [table.rows, blocks], scales),
+      { bits, blockSize, columns: table.columns },
+    );
+  }
+
+  /** The head's product: small vocabularies keep 8 bits where the rest has 4. */
+  head(x: Value, matrix: Matrix): Value {
+    const format = this.#format;
+    const small = matrix.rows * matrix.columns < smallTable;
+    return this.apply(x, matrix, null, format.kind === 'q4' && small ? { ...format, kind: 'q8' } : format);
+  }
+
+  #float(matrix: Matrix): Value {
+    const produce = this.#floats.get(matrix) ?? (() => bytesOf(matrix.read()));
+    this.#floats.set(matrix, produce);
+    return this.#g.weight(`${matrix.name}.weight`, 'float32', [matrix.rows, matrix.columns], produce);
+  }
+
+  #quantized(matrix: Matrix, bits: 4 | 8, blockSize: number): { data: () => Uint8Array; scales: () => Uint8Array } {
+    const known = this.#blocks.get(matrix);
+    if (known) return known;
+    const { rows, columns } = matrix;
+    const both = taken(() => {
+      const { data, scales }: QuantizedBlocks = quantizeBlocks(matrix.read(), rows, columns, bits, blockSize);
+      return { first: data, second: bytesOf(scales) };
+    });
+    const made = { data: both.first, scales: both.second };
+    this.#blocks.set(matrix, made);
+    return made;
+  }
+
+  #nBits(x: Value, matrix: Matrix, bias: Value | null, bits: 4 | 8, blockSize: number): Value {
+    const { name, rows, columns } = matrix;
+    const blocks = Math.ceil(columns / blockSize);
+    const { data, scales } = this.#quantized(matrix, bits, blockSize);
+    const b = this.#g.weight(`${name}.blocks`, 'uint8', [rows, blocks, (blockSize * bits) / 8], data);
+    const s = this.#g.weight(`${name}.scales`, 'float32', [rows * blocks], scales);
+    return ops.MatMulNBits(x, b, s, bias, { bits, blockSize, rows, columns });
+  }
+
+  /** Every row of x gets its own scale, so a row's result does not depend on its batch mates: x ≈ (q − 128) · max|row| / 127. */
+  #channels(x: Value, matrix: Matrix, bias: Value | null): Value {
+    const g = this.#g;
+    const { name, rows, columns } = matrix;
+    const both = taken(() => {
+      const { data, scales } = quantizeChannels(matrix.read(), rows, columns);
+      return { first: bytesOf(data), second: bytesOf(scales) };
+    });
+    const b = g.weight(`${name}.channels`, 'int8', [columns, rows], both.first);
+    const bScales = g.weight(`${name}.scales`, 'float32', [rows], both.second);
+    const largest = ops.ReduceMax(ops.Abs(x), { axes: [1], keepdims: false });
+    // A row of zeros must not divide by zero.
+    const scale = ops.Max(ops.Mul(largest, 1 / 127), 1e-30);
+    const zeros = ops.Cast(ops.Add(ops.Mul(scale, 0), 128), 'uint8');
+    const quantized = ops.QuantizeLinear(x, scale, zeros, { axis: 0 });
+    const one = g.constant('float32', [], [1]);
+    const zero = g.constant('uint8', [], [128]);
+    const product = ops.Mul(
+      ops.MatMulIntegerToFloat(quantized, b, one, bScales, zero, null),
+      ops.Unsqueeze(scale, [1]),
+    );
+    return bias ? ops.Add(product, bias) : product;
+  }
+}

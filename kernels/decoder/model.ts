@@ -1,0 +1,164 @@
+// A decoder on the CPU: runs one forward over ragged rows whose keys and values the caller keeps. It makes masks, rope rows and shapes,
+// feeds the past where it lies and returns the new tokens' keys and values. It knows no sequence and owns no cache.
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { createSession, type Session, Tensor } from '../session.js';
+import { modelFile, writeGraph } from '../write.js';
+import { buildDecoder } from './build.js';
+import type { WeightFormat } from './format.js';
+import { attentionMask } from './masks.js';
+import * as ports from './ports.js';
+import { RopeTables } from './rope.js';
+import type { DecoderSpec } from './spec.js';
+import type { TensorSource } from './weights.js';
+
+export interface DecoderBatch {
+  /** B */
+  readonly rows: number;
+  /** S: new tokens per row, padded to the widest. */
+  readonly width: number;
+  /** [B·S]; padding may be any valid id. */
+  readonly ids: Int32Array;
+  /** [B·S] */
+  readonly positions: Int32Array;
+  /** [B] */
+  readonly newLengths: Int32Array;
+  /** [B] */
+  readonly pastLengths: Int32Array;
+  /** M ≥ 1: slots per row of the past arrays. What lies beyond a row's past length must be finite. */
+  readonly pastCapacity: number;
+  /** Per layer [B, kvHeads, M, headDim]. */
+  readonly pastKeys: readonly Float32Array[];
+  readonly pastValues: readonly Float32Array[];
+  /** Flat positions b·S + s whose logits are wanted; may be empty. */
+  readonly logitSlots: Int32Array;
+  /** Per row: use the long rope factors (total length beyond spec.ropeSwitchLength). null: no row does. */
+  readonly longRope: readonly boolean[] | null;
+}
+
+export interface DecoderOutput {
+  /** [logitSlots.length, vocab], or [.., labels] of a classifier. */
+  readonly logits: Tensor;
+  /** Per layer [B, kvHeads, S, headDim], views of one array. */
+  readonly newKeys: readonly Float32Array[];
+  readonly newValues: readonly Float32Array[];
+}
+
+interface DecoderFile {
+  readonly spec: DecoderSpec;
+  readonly format: WeightFormat;
+  readonly parameters: number;
+}
+
+const decoderFile = 'decoder.json';
+
+/** Converts a checkpoint into a model folder (which must exist): model.onnx, weights.bin, decoder.json. */
+export function writeDecoder(
+  spec: DecoderSpec,
+  source: TensorSource,
+  format: WeightFormat,
+  directory: string,
+  onProgress: (fraction: number) => void = () => {},
+): void {
+  const { graph, parameters } = buildDecoder(spec, source, format);
+  writeGraph(graph, directory, onProgress);
+  const file: DecoderFile = { spec, format, parameters };
+  writeFileSync(path.join(directory, decoderFile), JSON.stringify(file), { flush: true });
+}
+
+export class DecoderModel {
+  readonly spec: DecoderSpec;
+  readonly format: WeightFormat;
+  readonly parameters: number;
+  readonly #session: Session;
+  readonly #ropes: readonly RopeTables[];
+  readonly #masks: readonly { readonly name: string; readonly window: number | null; readonly group: number }[];
+
+  private constructor({ spec, format, parameters }: DecoderFile, session: Session) {
+    this.spec = spec;
+    this.format = format;
+    this.parameters = parameters;
+    this.#session = session;
+    this.#ropes = spec.ropes.map((rope) => new RopeTables(rope));
+    const masks = spec.layers.map(({ window, heads, kvHeads }) => {
+      const group = heads / kvHeads;
+      return { name: ports.maskInput(window, group), window, group };
+    });
+    this.#masks = [...new Map(masks.map((mask) => [mask.name, mask])).values()];
+  }
+
+  /** Loads a folder that writeDecoder made. */
+  static async load(
+    directory: string,
+    { threads, profilePrefix }: { threads: number; profilePrefix?: string },
+  ): Promise<DecoderModel> {
+    const file = JSON.parse(readFileSync(path.join(directory, decoderFile), 'utf8')) as DecoderFile;
+    const session = await createSession(
+      { path: path.join(directory, modelFile) },
+      { threads, device: 'cpu', ...(profilePrefix === undefined ? {} : { profilePrefix }) },
+    );
+    return new DecoderModel(file, session);
+  }
+
+  async forward(batch: DecoderBatch): Promise<DecoderOutput> {
+    const results = await this.#session.run(this.#feeds(batch));
+    const logits = results[ports.logitsOutput];
+    const caches = results[ports.newKeyValuesOutput];
+    if (!logits || !caches) throw new Error('The decoder graph gave no logits or no keys.');
+    const data = caches.data as Float32Array;
+    const newKeys: Float32Array[] = [];
+    const newValues: Float32Array[] = [];
+    let at = 0;
+    for (const { kvHeads, headDim } of this.spec.layers) {
+      const size = batch.rows * kvHeads * batch.width * headDim;
+      newKeys.push(data.subarray(at, at + size));
+      newValues.push(data.subarray(at + size, at + 2 * size));
+      at += 2 * size;
+    }
+    return { logits, newKeys, newValues };
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+
+  #feeds(batch: DecoderBatch): Record<string, Tensor> {
+    const { rows, width, pastCapacity, positions, longRope } = batch;
+    const tokens = rows * width;
+    const feeds: Record<string, Tensor> = {
+      [ports.idsInput]: new Tensor('int32', batch.ids, [tokens]),
+      [ports.slotsInput]: new Tensor('int32', batch.logitSlots, [batch.logitSlots.length]),
+      [ports.rowsWidthInput]: new Tensor('int64', BigInt64Array.of(BigInt(rows), BigInt(width)), [2]),
+      [ports.splitInput]: new Tensor('int64', BigInt64Array.of(BigInt(pastCapacity), BigInt(width)), [2]),
+    };
+    if (this.spec.learnedPositions !== null) feeds[ports.positionsInput] = new Tensor('int32', positions, [tokens]);
+    const wanted = (name: string): boolean => this.#session.inputNames.includes(name);
+    if (wanted(ports.ropeIndexInput))
+      feeds[ports.ropeIndexInput] = new Tensor(
+        'int64',
+        BigInt64Array.from({ length: tokens }, (_, i) => BigInt(i)),
+        [rows, width],
+      );
+    this.#ropes.forEach((tables, i) => {
+      // A spec may describe a rope that none of its layers uses.
+      if (!wanted(ports.cosInput(i))) return;
+      const isLong = (index: number): boolean => longRope?.[Math.trunc(index / width)] ?? false;
+      const { cos, sin } = tables.rows(positions, isLong);
+      feeds[ports.cosInput(i)] = new Tensor('float32', cos, [tokens, tables.width]);
+      feeds[ports.sinInput(i)] = new Tensor('float32', sin, [tokens, tables.width]);
+    });
+    for (const { name, window, group } of this.#masks)
+      feeds[name] = new Tensor('float32', attentionMask(batch, window, group), [
+        rows,
+        1,
+        group * width,
+        pastCapacity + width,
+      ]);
+    this.spec.layers.forEach(({ kvHeads, headDim }, i) => {
+      const dims = [rows, kvHeads, pastCapacity, headDim];
+      feeds[ports.pastKeyInput(i)] = new Tensor('float32', batch.pastKeys[i] ?? new Float32Array(0), dims);
+      feeds[ports.pastValueInput(i)] = new Tensor('float32', batch.pastValues[i] ?? new Float32Array(0), dims);
+    });
+    return feeds;
+  }
+}

@@ -1,0 +1,20 @@
+// Names of a decoder graph's inputs and outputs: what build.ts declares and model.ts feeds.
+
+export const idsInput = 'ids';
+/** Only where positions are learned. */
+export const positionsInput = 'positions';
+/** [B, S] as a shape. */
+export const rowsWidthInput = 'rows_width';
+/** [M, S]: how probabilities split into those over the past and those over the new tokens. */
+export const splitInput = 'past_new';
+export const ropeIndexInput = 'rope_index';
+export const slotsInput = 'slots';
+export const logitsOutput = 'logits';
+/** [2·layers·B, kvHeads, S, headDim]: keys and values of layer 0, of layer 1, ... */
+export const newKeyValuesOutput = 'new_kv';
+
+export const cosInput = (rope: number): string => `cos.${rope}`;
+export const sinInput = (rope: number): string => `sin.${rope}`;
+export const maskInput = (window: number | null, group: number): string => `mask.${window ?? 'all'}.${group}`;
+export const pastKeyInput = (layer: number): string => `past_key.${layer}`;
+export const pastValueInput = (layer: number): string => `past_value.${layer}`;
