@@ -28,7 +28,12 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
     requestTimeout: config.requestTimeoutMs,
     connectionTimeout: config.connectionTimeoutMs,
     keepAliveTimeout: config.keepAliveTimeoutMs,
-    http: { headersTimeout: config.requestTimeoutMs },
+    http: {
+      requestTimeout: config.requestTimeoutMs,
+      headersTimeout: config.requestTimeoutMs,
+      // How often node looks for overdue requests: its default of 30 s would stretch a short limit by that much.
+      connectionsCheckingInterval: Math.min(30_000, Math.max(50, config.requestTimeoutMs / 4)),
+    },
     clientErrorHandler: clientErrorHandler(config),
     frameworkErrors: frameworkErrorHandler(config),
     // While the listener closes, requests on open connections still get our own 503, and /health answers.

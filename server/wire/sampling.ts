@@ -1,5 +1,5 @@
 // The request fields that chat and plain completions share, as one declaration that gives type, check and (later) OpenAPI. A
-// description says what is accepted: error messages quote it as the remedy. null means "left out" everywhere and is
+// description says what is accepted: error messages quote it as the remedy. A top-level null means "left out" and is
 // removed before the check. Bounds that depend on the configuration or on the model are checked in routes/prepare.ts.
 import Type from 'typebox';
 

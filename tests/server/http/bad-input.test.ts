@@ -471,6 +471,14 @@ describe('what node refuses before there is a request', () => {
     expect((JSON.parse(answer.split('\r\n\r\n')[1]!) as WireError).error.code).toBe('malformed_request');
   });
 
+  test('a body that does not come', async () => {
+    const head =
+      'POST /v1/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 10\r\n\r\n';
+    const answer = await raw(`${head}{"mo`, { requestTimeoutMs: 100 });
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect((JSON.parse(answer.split('\r\n\r\n')[1]!) as WireError).error.code).toBe('request_timeout');
+  });
+
   test('headers beyond the limit', async () => {
     const answer = await raw(`GET /health HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(40_000)}\r\n\r\n`);
     expect(answer).toMatch(/^HTTP\/1\.1 431 /);
