@@ -96,7 +96,7 @@ export class ConfigReader {
     const value = this.raw(key);
     if (value === undefined) return null;
     if (!Array.isArray(value) || !value.every((x) => typeof x === 'string')) this.fail(key, value, 'a list of strings');
-    return value as readonly string[];
+    return value;
   }
 
   object(key: string): ConfigReader | null {

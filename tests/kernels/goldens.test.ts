@@ -112,10 +112,10 @@ describe.each(checkpoints)('%s', (name) => {
   it.runIf(golden.pooled)('pools the rightmost token that is not padding', async () => {
     for (const [i, ids] of golden.inputs.entries()) {
       const [scores] = await new HostCache(model, 1).feed([ids]);
-      expect(worst([scores!.at(-1)!], [golden.pooled![i]! as number[]])).toBeLessThanOrEqual(tolerance);
+      expect(worst([scores!.at(-1)!], [golden.pooled![i]!])).toBeLessThanOrEqual(tolerance);
     }
     const { input, pooled } = golden.padded!;
-    const [scores] = await new HostCache(model, 1).feed([input as number[]]);
+    const [scores] = await new HostCache(model, 1).feed([input]);
     const last = input.findLastIndex((id) => id !== 314);
     expect(worst([scores![last]!], [pooled as number[]])).toBeLessThanOrEqual(tolerance);
   });

@@ -7,7 +7,7 @@ import type { JsonObject } from '../../kernels/decoder/config.js';
 import { readDecoderSpec } from '../../kernels/decoder/families/index.js';
 import type { WeightFormat } from '../../kernels/decoder/format.js';
 import { DecoderModel, writeDecoder } from '../../kernels/decoder/model.js';
-import { openSafetensors } from '../../server/models/safetensors.js';
+import { SafetensorsSource } from '../../server/models/safetensors.js';
 
 export interface Golden {
   readonly model_type: string;
@@ -28,7 +28,7 @@ export async function loadCheckpoint(
   configFile = 'config.json',
 ): Promise<DecoderModel> {
   const spec = readDecoderSpec(readJson(path.join(directory, configFile)) as JsonObject);
-  const source = openSafetensors(directory);
+  const source = SafetensorsSource.open(directory);
   const out = mkdtempSync(path.join(tmpdir(), 'trimtab-decoder-'));
   try {
     writeDecoder(spec, source, format, out);
