@@ -1,5 +1,5 @@
 // The names of weight formats in the config and on the command line, and the kernels' WeightFormat that each stands for.
-import type { WeightFormat } from '../../kernels/decoder/weights.js';
+import type { WeightFormat } from '../../kernels/decoder/format.js';
 import { AppError } from '../errors.js';
 
 export const weightsNames = ['f32', 'q8', 'q4', 'w8a8'] as const;

@@ -83,20 +83,20 @@ describe('blocks', () => {
     expect(largestDifference(product, expected)).toBeLessThan(1e-6);
   });
 
-  test('GatherBlockQuantized reads the same 4-bit bytes as an embedding table', async () => {
+  test.each([4, 8] as const)('GatherBlockQuantized reads the same %d-bit bytes as an embedding table', async (bits) => {
     const [rows, cols, blockSize] = [20, 128, 32];
-    const q = quantizeBlocks(weights(rows * cols), rows, cols, 4, blockSize);
+    const q = quantizeBlocks(weights(rows * cols), rows, cols, bits, blockSize);
     const ids = new Tensor(
       'int64',
       BigInt64Array.from({ length: rows }, (_, i) => BigInt(rows - 1 - i)),
       [rows],
     );
     const found = await run((g, a) => {
-      const data = g.constant('uint8', [rows, cols / 2], q.data);
+      const data = g.constant('uint8', [rows, (cols * bits) / 8], q.data);
       const scales = g.constant('float32', [rows, q.blocks], q.scales);
-      return GatherBlockQuantized(data, a, scales, { bits: 4, blockSize, columns: cols });
+      return GatherBlockQuantized(data, a, scales, { bits, blockSize, columns: cols });
     }, ids);
-    const w = dequantizeBlocks(q, rows, cols, 4, blockSize);
+    const w = dequantizeBlocks(q, rows, cols, bits, blockSize);
     const reversed = Float32Array.from({ length: w.length }, (_, i) => {
       return w[(rows - 1 - Math.floor(i / cols)) * cols + (i % cols)] as number;
     });
