@@ -222,6 +222,26 @@ export class RowCache {
     live.length = length;
   }
 
+  /**
+   * Overwrites everything that is not a live token. Masked slots are multiplied by zero, and 0 · NaN is NaN: what a broken row left
+   * behind would spoil whoever gets its slot. Rare, so it simply visits everything.
+   */
+  scrub(): void {
+    this.#slots.forEach((row, slot) =>
+      this.#layers.forEach(({ kvHeads, headDim }, layer) => {
+        for (let head = 0; head < kvHeads; head++) {
+          const start = (slot * kvHeads + head) * this.#capacity;
+          for (const arrays of [this.#keys, this.#values])
+            (arrays[layer] as Float32Array).fill(
+              0,
+              (start + (row?.length ?? 0)) * headDim,
+              (start + this.#capacity) * headDim,
+            );
+        }
+      }),
+    );
+  }
+
   /** Throws when an invariant is broken; called when the engine is idle and by tests. */
   check(): void {
     const seen = new Set<number>();

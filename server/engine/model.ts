@@ -28,6 +28,11 @@ export interface ForwardRow extends BatchRow {
   readonly row: CacheRow;
 }
 
+/** Tokens of one row that alone fills the cache budget: a longer context could be promised but never served. */
+function longestRow(decoder: Decoder, cacheBytes: number): number {
+  return Math.floor(cacheBytes / new RowCache(decoder.spec.layers, { maxRows: 1, bytes: cacheBytes }).tokenBytes);
+}
+
 export class EngineModel {
   readonly name: string;
   readonly cache: RowCache;
@@ -77,14 +82,18 @@ export class EngineModel {
     });
     onProgress('loading', 0);
     const decoder = await DecoderModel.load(artifact.directory, { threads: settings.threads });
-    const table = await loadTokenTable(model.path);
+    const table = loadTokenTable(model.path);
     const info: LoadedModelInfo = {
       name: model.name,
       kind: model.kind,
       family: decoder.spec.family,
       weights: model.weights,
       vocabSize: decoder.spec.vocabSize,
-      contextLength: Math.min(model.contextLength ?? Infinity, decoder.spec.contextLength),
+      contextLength: Math.min(
+        model.contextLength ?? Infinity,
+        decoder.spec.contextLength,
+        longestRow(decoder, settings.cacheBytes),
+      ),
       parameters: decoder.parameters,
       loadMs: performance.now() - started,
     };

@@ -63,6 +63,11 @@ export class Run {
     );
   }
 
+  /** A member gave NaN: nothing of this run's rows may be kept or read again. */
+  get metNan(): boolean {
+    return (this.fallbacks['nan'] ?? 0) > 0;
+  }
+
   /** Choices still decoding. */
   get live(): Sequence[] {
     return this.sequences.filter(({ finish }) => finish === null);
@@ -216,7 +221,7 @@ export class Run {
   #finish(sequence: Sequence): void {
     const { reason, stopReason } = sequence.finish ?? { reason: 'length', stopReason: null };
     this.#events.push({ kind: 'finished', choice: sequence.choice, reason, stopReason });
-    if (sequence.choice === 0) sequence.views.forEach((view) => view.store());
+    if (sequence.choice === 0 && !this.metNan) sequence.views.forEach((view) => view.store());
     // A first choice that ends before the others have been copied from it cannot be: expand() comes before its first token.
     sequence.release();
   }

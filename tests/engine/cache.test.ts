@@ -160,6 +160,21 @@ describe('RowCache', () => {
     expect(cache.arrange(rows)).toEqual({ start: 0, rows });
   });
 
+  it('scrubs what dead rows left behind and nothing else', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 4, bytes: 1 << 20 });
+    const [a, b] = [cache.claim(), cache.claim()];
+    append(cache, a, [1, 2, 3]);
+    append(cache, b, [4, 5]);
+    cache.truncate(a, 1);
+    cache.release(b);
+    cache.scrub();
+    expect(contents(cache, a)).toEqual([1]);
+    const { keys, values } = cache.slice(0, 2);
+    const nonZero = (array: Float32Array) => array.filter((x) => x !== 0).length;
+    expect(keys.map(nonZero)).toEqual([6, 4]);
+    expect(values.map(nonZero)).toEqual([6, 4]);
+  });
+
   it('refuses a released row', () => {
     const cache = new RowCache(LAYERS, { maxRows: 2, bytes: 1 << 20 });
     const row = cache.claim();

@@ -20,7 +20,7 @@ export const twinKernels: Kernels = {
         evaluate(distribution, (view) => {
           const { logits, rowIndex } = call.views[order.indexOf(viewKey(view))]!;
           const at = (rowIndex ? rowIndex[r]! : r) * logits.width;
-          return (logits.data as Float32Array).subarray(at, at + call.vocabSize);
+          return logits.data.subarray(at, at + call.vocabSize);
         }),
         row.edits,
       );
@@ -29,7 +29,7 @@ export const twinKernels: Kernels = {
       if (state !== 'ok') return;
       const normal = logprobsOf(scores);
       ids[r] = row.forcedId ?? draw(lawOf(scores, row), row.uniform);
-      logprobs[r] = normal[ids[r]!]!;
+      logprobs[r] = normal[ids[r]]!;
       [...normal.keys()]
         .sort((a, b) => normal[b]! - normal[a]! || a - b)
         .slice(0, call.topLogprobs)
