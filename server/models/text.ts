@@ -3,7 +3,7 @@
 import { Piscina } from 'piscina';
 import { AppError } from '../errors.js';
 import { readCheckpoint, stopTokenIds } from './checkpoint.js';
-import { reason } from './json-file.js';
+import { invalidFile, reason } from './json-file.js';
 import type { ChatMessage, RenderOptions } from './template.js';
 import type { TextAnswer, TextJob, TextModel, TextWorkerData, TokenizerFacts } from './text-jobs.js';
 
@@ -20,7 +20,7 @@ export interface TextModelInfo {
 }
 
 export interface TextServiceOptions {
-  /** Wall-clock limit of one job. */
+  /** Wall-clock limit of one job, to which every thousand characters or tokens add 10 ms. */
   readonly timeoutMs?: number;
   /** Jobs that may wait; more are refused. */
   readonly maxWaiting?: number;
@@ -30,6 +30,8 @@ const workerUrl = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/server/models/text-worker.js' : './text-worker.js',
   import.meta.url,
 );
+/** Long honest prompts take about 0.003 ms per character. */
+const msPerUnit = 0.01;
 /** Several tokenizers of 256k tokens fit; a template that fills memory does not. */
 const heapMegabytes = 2048;
 
@@ -63,6 +65,7 @@ export class TextService {
     for (const { name, path } of this.#models) {
       const checkpoint = readCheckpoint(path);
       const facts = await this.#facts(name);
+      checkSizes(path, facts.vocabSize, checkpoint.spec.vocabSize);
       info.set(name, {
         vocabSize: facts.vocabSize,
         vocabularyHash: facts.vocabularyHash,
@@ -76,20 +79,20 @@ export class TextService {
   }
 
   async encode(model: string, text: string, options: { readonly addSpecialTokens: boolean }): Promise<Int32Array> {
-    const limit = { param: 'prompt', value: `${text.length} characters` };
+    const limit = { param: 'prompt', value: `${text.length} characters`, length: text.length };
     return this.#ids({ kind: 'encode', model, text, addSpecialTokens: options.addSpecialTokens }, limit);
   }
 
   async encodeChat(model: string, messages: readonly ChatMessage[], options: RenderOptions): Promise<Int32Array> {
     const length = messages.reduce((sum, { content }) => sum + content.length, 0);
-    const limit = { param: 'messages', value: `${messages.length} messages of ${length} characters` };
+    const limit = { param: 'messages', value: `${messages.length} messages of ${length} characters`, length };
     const { addGenerationPrompt, continueFinal } = options;
     return this.#ids({ kind: 'chat', model, messages, options: { addGenerationPrompt, continueFinal } }, limit);
   }
 
   /** The text of the ids from its beginning, without special tokens. */
   async decode(model: string, ids: ArrayLike<number>): Promise<string> {
-    const limit = { param: 'prompt', value: `${ids.length} tokens` };
+    const limit = { param: 'prompt', value: `${ids.length} tokens`, length: ids.length };
     const answer = await this.#submit({ kind: 'decode', model, ids: Int32Array.from(ids) }, limit);
     if (answer.kind !== 'text') throw new Error(`an answer of kind ${answer.kind} to decode`);
     return answer.text;
@@ -145,15 +148,16 @@ export class TextService {
     }
   }
 
-  async #runWithin(job: TextJob, { param, value }: JobSize): Promise<TextAnswer> {
+  async #runWithin(job: TextJob, { param, value, length }: JobSize): Promise<TextAnswer> {
     const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), this.#timeoutMs);
+    const timeoutMs = Math.round(this.#timeoutMs + length * msPerUnit);
+    const timer = setTimeout(() => limit.abort(), timeoutMs);
     try {
       return await this.#pool.run(job, { signal: limit.signal });
     } catch (error) {
       if (!limit.signal.aborted) throw error;
       this.#threadReady = false;
-      const problem = `turning it into tokens takes longer than ${this.#timeoutMs} ms`;
+      const problem = `turning it into tokens takes longer than ${timeoutMs} ms`;
       throw new AppError('invalid_value', { param, problem, value, remedy: 'Send less text.' }, { cause: error });
     } finally {
       clearTimeout(timer);
@@ -165,4 +169,15 @@ export class TextService {
 interface JobSize {
   readonly param: string;
   readonly value: string;
+  readonly length: number;
+}
+
+/** Ids that the tokenizer gives and the embedding lacks would end in the middle of a forward. */
+function checkSizes(path: string, tokenizerSize: number, modelSize: number): void {
+  if (tokenizerSize <= modelSize) return;
+  throw invalidFile(
+    path,
+    `tokenizer.json has ${tokenizerSize} tokens, but config.json has a vocab_size of ${modelSize}`,
+    'Use the tokenizer that belongs to the model.',
+  );
 }

@@ -108,6 +108,13 @@ test('a model whose tokenizer is missing or damaged stops the start with that er
   expect((await failure(service({ damaged }).load())).data.code).toBe('model_file_invalid');
 });
 
+test('a tokenizer that is larger than the model stops the start with both sizes', async () => {
+  const folder = model();
+  writeFileSync(join(folder, 'config.json'), JSON.stringify({ ...config, vocab_size: 335 }));
+  const error = await failure(service({ folder }).load());
+  expect(error.message).toContain('tokenizer.json has 336 tokens, but config.json has a vocab_size of 335');
+});
+
 test('a job that does not end loses its thread, and the next one is served', async () => {
   const endless =
     '{% for a in range(9999) %}{% for b in range(9999) %}{% for c in range(9999) %}{% endfor %}{% endfor %}{% endfor %}';
@@ -118,7 +125,7 @@ test('a job that does not end loses its thread, and the next one is served', asy
   const next = text.encode('good', 'Hello', { addSpecialTokens: false });
   const error = await stuck;
   expect(error.data).toMatchObject({ code: 'invalid_value', status: 400, param: 'messages' });
-  expect(error.message).toContain('takes longer than 200 ms');
+  expect(error.message).toContain('takes longer than 200');
   expect(await text.decode('good', await next)).toBe('Hello');
 });
 
