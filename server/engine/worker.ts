@@ -73,7 +73,7 @@ async function serve(engine: Engine): Promise<void> {
     if (engine.idle) {
       engine.check();
       post({ kind: 'stats', stats: engine.stats() });
-      if (inbox.length === 0)
+      if (inbox.length === 0 && !stopping)
         await new Promise<void>((resolve) => {
           wake = resolve;
         });
