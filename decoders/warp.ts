@@ -7,7 +7,7 @@
 // top_k        keeps the k highest scores; equal scores: lower ids first. 0 is off.
 // top_p        of what top_k kept, renormalised: keeps the smallest set of most probable tokens whose mass reaches p; at least one. 1 is off.
 // min_p        drops tokens whose probability is below min_p times the largest one. 0 is off.
-// cumulation   with top_k and top_p off: in rising token id; otherwise in falling score (equal scores: rising id).
+// cumulation   over what is left, in rising token id.
 import { descending, normalise } from './evaluate.js';
 
 export interface Warp {
@@ -88,7 +88,7 @@ export function statusOf(scores: Float64Array): RowStatus {
   return scores.every((score) => score === -Infinity) ? 'dead' : 'ok';
 }
 
-/** What the sampler draws from: tokens in the order in which probabilities are cumulated. Probabilities sum to one. */
+/** What the sampler draws from: the tokens that are left, in rising id, and their probabilities, which sum to one. */
 export interface Law {
   readonly ids: readonly number[];
   readonly probs: Float64Array;
@@ -96,18 +96,13 @@ export interface Law {
 
 /** The law of an edited row of status ok. */
 export function lawOf(scores: Float64Array, warp: Warp): Law {
-  const order = descending(scores);
-  if (warp.temperature === 0) return { ids: order.slice(0, 1), probs: Float64Array.of(1) };
-  const isFiltered = warp.topK > 0 || warp.topP < 1;
-  let ids = isFiltered ? order : Array.from(scores.keys());
+  let ids = descending(scores);
+  if (warp.temperature === 0) return { ids: ids.slice(0, 1), probs: Float64Array.of(1) };
   if (warp.topK > 0) ids = ids.slice(0, warp.topK);
-  let probs = softmaxOf(ids, scores, warp.temperature);
-  if (warp.topP < 1) {
-    ids = ids.slice(0, nucleusSize(probs, warp.topP));
-    probs = softmaxOf(ids, scores, warp.temperature);
-  }
-  const threshold = warp.minP * probs.reduce((top, prob) => Math.max(top, prob), 0);
-  ids = ids.filter((_, index) => (probs[index] ?? 0) >= threshold);
+  if (warp.topP < 1) ids = ids.slice(0, nucleusSize(softmaxOf(ids, scores, warp.temperature), warp.topP));
+  const probs = softmaxOf(ids, scores, warp.temperature);
+  const threshold = warp.minP * (probs[0] ?? 0);
+  ids = ids.filter((_, index) => (probs[index] ?? 0) >= threshold).sort((a, b) => a - b);
   return { ids, probs: softmaxOf(ids, scores, warp.temperature) };
 }
 

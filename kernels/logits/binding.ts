@@ -6,12 +6,12 @@ import { type Feeds, Tensor } from '../session.js';
 import { FIRST_UNIFORM, LAST_UNIFORM } from './blocks.js';
 import type { KernelVariant, SlotVariant, Soundness } from './kernel.js';
 import type { FuseCall, SamplerRow, ViewLogits } from './kernels.js';
-import type { SamplerClass } from './sampler.js';
+import type { SamplerClass, SamplerKind } from './stage.js';
 
 /** Some rows of a call, to be run through one kernel. */
 export interface Pass {
   readonly rows: readonly number[];
-  readonly kind: SamplerClass;
+  readonly kind: SamplerKind;
   /** How many tokens are sorted, where anything is. */
   readonly preselection: number;
   readonly soundness: Soundness;
@@ -90,7 +90,7 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
     feeds['top'] = new Tensor('int64', BigInt64Array.of(BigInt(Math.min(call.topLogprobs, call.vocabSize))), [1]);
   if (sampler.temperature) feeds['inverse_temperature'] = column((row) => 1 / drawn(row, row.temperature, 1));
   if (sampler.minP) feeds['min_p'] = column((row) => drawn(row, row.minP, 0));
-  if (sampler.kind === 'filtered' || needsPreselection(call.distribution[0] as Scores))
+  if (sampler.kind === 'filtered' || sampler.kind === 'nucleus' || needsPreselection(call.distribution[0] as Scores))
     feeds['preselection'] = new Tensor('int64', BigInt64Array.of(BigInt(pass.preselection)), [1]);
   if (sampler.greedyRows)
     feeds['greedy'] = new Tensor(
@@ -105,6 +105,10 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
   if (sampler.kind === 'filtered') {
     const topK = (row: SamplerRow): number => drawn(row, row.topK === 0 ? call.vocabSize : row.topK, 1);
     feeds['top_k'] = new Tensor('int32', Int32Array.from(rows, topK), [rows.length, 1]);
+  }
+  if (sampler.kind === 'nucleus')
+    feeds['nucleus_floor'] = column((row) => Math.log(1 - row.topP) - Math.log(call.vocabSize));
+  if (sampler.kind === 'filtered' || sampler.kind === 'nucleus') {
     feeds['top_p'] = new Tensor(
       'float64',
       Float64Array.from(rows, (row) => drawn(row, row.topP, 1)),

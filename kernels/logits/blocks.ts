@@ -17,9 +17,9 @@ import {
   ReduceMax,
   ReduceSum,
   Reshape,
+  Slice,
   Sub,
 } from '../ops.js';
-import { lastOf } from './lower.js';
 
 /** The largest uniform number that stays below 1 when it multiplies a float64 total. */
 export const LAST_UNIFORM = 1 - 2 ** -52;
@@ -85,4 +85,9 @@ export function blockDraw(weights: Value, uniform: Value, width: number): Draw {
 /** [R, 1] int64: how many of the rising numbers do not exceed `target`, that is, the place of the first that does; the last one if none does. */
 export function countUpTo(rising: Value, target: Value, last: number | Value): Value {
   return Min(ReduceSum(Cast(LessOrEqual(rising, target), 'int64'), { axes: [1], keepdims: true }), last);
+}
+
+/** The last column, [R, 1]. */
+export function lastOf(x: Value): Value {
+  return Slice(x, { axis: 1, start: -1, end: 2 ** 31 - 1, named: 1 });
 }

@@ -21,7 +21,8 @@ import {
   Where,
 } from '../ops.js';
 import { type Coefficient, lower } from './lower.js';
-import { edit, sample, type SamplerVariant } from './sampler.js';
+import { edit, sample } from './sampler.js';
+import type { SamplerVariant } from './stage.js';
 
 /** How the rows of one view's logits come. */
 export interface ViewVariant {
@@ -79,18 +80,8 @@ export function buildKernel(name: string, expr: Scores, variant: KernelVariant):
   graph.output('id', Squeeze(Cast(sampled.id, 'int32'), [1]));
   graph.output('logprob', Squeeze(sampled.logprob, [1]));
   graph.output('status', Squeeze(status, [1]));
-  const covers = [lowered.covered, sampled.covered].flatMap((covered) => (covered ? [covered] : []));
-  if (covers.length > 0)
-    graph.output(
-      'covered',
-      Squeeze(
-        Cast(
-          covers.reduce((a, b) => And(a, b)),
-          'int32',
-        ),
-        [1],
-      ),
-    );
+  if (lowered.covered) graph.output('masks_covered', Squeeze(Cast(lowered.covered, 'int32'), [1]));
+  if (sampled.covered) graph.output('covered', Squeeze(Cast(sampled.covered, 'int32'), [1]));
   if (sampled.topIds && sampled.topLogprobs) {
     graph.output('top_ids', sampled.topIds);
     graph.output('top_logprobs', sampled.topLogprobs);

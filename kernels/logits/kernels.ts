@@ -7,7 +7,7 @@ import { encodeModel } from '../proto.js';
 import { createSession, type Session } from '../session.js';
 import { type Batch, classOf, feedsOf, firstPreselection, type Pass, variantOf } from './binding.js';
 import { buildKernel, type KernelVariant, STATUS } from './kernel.js';
-import type { SamplerClass } from './sampler.js';
+import type { SamplerClass } from './stage.js';
 
 export interface ViewLogits {
   /** [rows, width]; width may exceed the vocabulary (padding, ignored). Read during the call only. */
@@ -113,13 +113,14 @@ export class LogitKernels {
     const outputs = await session.run(feedsOf(batch, variant));
     const numbers = (name: string): Float32Array | Int32Array | undefined =>
       outputs[name]?.data as Float32Array | Int32Array | undefined;
-    const [status, covered] = [numbers('status'), numbers('covered')];
-    const unsound: number[] = [];
-    const uncovered: number[] = [];
+    const status = numbers('status');
+    const isShort = (name: string, r: number): boolean =>
+      status?.[r] === STATUS.ok && numbers(name)?.[r] === 0 && pass.preselection < call.vocabSize;
+    const [unsound, shortOfMask, shortOfFilter]: [number[], number[], number[]] = [[], [], []];
     pass.rows.forEach((row, r) => {
       if (status?.[r] === STATUS.unsound) unsound.push(row);
-      else if (status?.[r] === STATUS.ok && covered?.[r] === 0 && pass.preselection < call.vocabSize)
-        uncovered.push(row);
+      else if (isShort('masks_covered', r)) shortOfMask.push(row);
+      else if (isShort('covered', r)) shortOfFilter.push(row);
       else {
         result.ids[row] = numbers('id')?.[r] ?? 0;
         result.logprobs[row] = numbers('logprob')?.[r] ?? NaN;
@@ -129,11 +130,14 @@ export class LogitKernels {
         copyRow(numbers('full'), r, result.full, row, pass.rows.length);
       }
     });
-    const again: Pass[] = [];
-    if (unsound.length > 0) again.push({ ...pass, rows: unsound, soundness: 'checked' });
-    if (uncovered.length > 0)
-      again.push({ ...pass, rows: uncovered, preselection: widen(pass.preselection, call.vocabSize) });
-    return again;
+    const { preselection } = pass;
+    return [
+      { ...pass, rows: unsound, soundness: 'checked' as const },
+      { ...pass, rows: shortOfMask, preselection: Math.min(call.vocabSize, preselection * 16) },
+      pass.kind === 'filtered'
+        ? { ...pass, rows: shortOfFilter, kind: 'nucleus' as const }
+        : { ...pass, rows: shortOfFilter, kind: 'filtered' as const, preselection: call.vocabSize },
+    ].filter(({ rows }) => rows.length > 0);
   }
 
   async #session(expr: Scores, variant: KernelVariant): Promise<Session> {
@@ -168,11 +172,6 @@ function firstPasses(call: FuseCall): Pass[] {
     preselection,
     soundness: 'assumed',
   }));
-}
-
-/** A sort costs about its size: first few tokens, then many, then all. */
-function widen(preselection: number, vocabSize: number): number {
-  return Math.min(vocabSize, preselection * 16);
 }
 
 function copyRow(

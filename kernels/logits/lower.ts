@@ -24,11 +24,11 @@ import {
   ReduceMax,
   ScatterElements,
   Shape,
-  Slice,
   Sub,
   TopK,
   Where,
 } from '../ops.js';
+import { lastOf } from './blocks.js';
 
 /** A weight that is 1 or −1 in every row of the call needs no multiplication. */
 export type Coefficient = Value | 1 | -1;
@@ -192,9 +192,4 @@ function weightedSum(parts: readonly Part[]): Value {
 
 function forbidden(scores: Value): Value {
   return Equal(scores, -Infinity);
-}
-
-/** The last column, [R, 1]. */
-export function lastOf(x: Value): Value {
-  return Slice(x, { axis: 1, start: -1, end: 2 ** 31 - 1, named: 1 });
 }

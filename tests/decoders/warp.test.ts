@@ -68,11 +68,13 @@ describe('draw', () => {
     expect(counts).toEqual([8, 0, 24, 16, 16]);
   });
 
-  it('cumulates in rising id without filters, in falling score with them', () => {
+  it('cumulates in rising id, whatever was left out', () => {
     const scores = scoresOf([0.1, 0.6, 0.3]);
-    expect(draw(lawOf(scores, off), 0.05)).toBe(0);
-    expect(draw(lawOf(scores, { ...off, topK: 3 }), 0.05)).toBe(1);
-    expect(draw(lawOf(scores, { ...off, topK: 3 }), 0.95)).toBe(0);
+    for (const warp of [off, { ...off, topK: 3 }, { ...off, topP: 0.99 }, { ...off, minP: 0.1 }]) {
+      expect(draw(lawOf(scores, warp), 0.05)).toBe(0);
+      expect(draw(lawOf(scores, warp), 0.95)).toBe(2);
+    }
+    expect(draw(lawOf(scores, { ...off, topK: 2 }), 0.05)).toBe(1);
   });
 
   it('never draws what has no probability, at the ends neither', () => {

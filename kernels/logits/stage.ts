@@ -1,0 +1,54 @@
+// What the parts of the sampler share: how rows are to be sampled, what a part is given and what it answers, and two small idioms.
+import type { GraphBuilder, Value } from '../graph.js';
+import { GatherElements, GreaterOrEqual, Mul } from '../ops.js';
+
+/** What a row needs. */
+export type SamplerClass = 'greedy' | 'full' | 'filtered';
+/** How it is done: `nucleus` is for filtered rows that K sorted tokens did not cover. */
+export type SamplerKind = SamplerClass | 'nucleus';
+
+export interface SamplerVariant {
+  readonly kind: SamplerKind;
+  readonly edits: boolean;
+  /** Some row's temperature is not 1. A greedy row counts as 1. */
+  readonly temperature: boolean;
+  /** Some row has min_p. */
+  readonly minP: boolean;
+  /** `full` only: some row is greedy. */
+  readonly greedyRows: boolean;
+  /** `filtered` only: some row's top_p counts the mass of more tokens than were sorted. */
+  readonly wholeMass: boolean;
+  /** Alternatives with their log-probabilities. */
+  readonly top: boolean;
+  /** Log-probabilities of the whole vocabulary. */
+  readonly full: boolean;
+}
+
+export interface Stage {
+  readonly scores: Value;
+  /** [R, width] probabilities after temperature. */
+  readonly tempered: Value;
+  /** [R, 1]; null when it is 1 in every row. */
+  readonly inverseTemperature: Value | null;
+  readonly width: number;
+  readonly variant: SamplerVariant;
+  readonly preselection: () => Value;
+}
+
+export interface Choice {
+  readonly id: Value;
+  /** [R, 1] int64: some token of a probability far from zero. */
+  readonly probable: Value;
+  readonly drawn: Value;
+  readonly covered: Value | null;
+}
+
+/** [R, width] bool: at least min_p times as probable as the best token. */
+export function aboveMinP(graph: GraphBuilder, tempered: Value, best: Value): Value {
+  return GreaterOrEqual(tempered, Mul(at(tempered, best), graph.input('min_p', 'float32', ['R', 1])));
+}
+
+/** The elements of a row at some places. */
+export function at(row: Value, ids: Value): Value {
+  return GatherElements(row, ids, { axis: 1 });
+}
