@@ -19,6 +19,8 @@ function constantText({ dtype, shape, bytes }: Constant): string {
     switch (dtype) {
       case 'float32':
         return Array.from(new Float32Array(buffer), (x) => Number(x.toPrecision(7)));
+      case 'float64':
+        return [...new Float64Array(buffer)];
       case 'int32':
         return [...new Int32Array(buffer)];
       case 'int64':

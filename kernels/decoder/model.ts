@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { createSession, type Session, Tensor } from '../session.js';
+import { verify } from '../verify.js';
 import { modelFile, writeGraph } from '../write.js';
 import { buildDecoder } from './build.js';
 import type { WeightFormat } from './format.js';
@@ -61,6 +62,7 @@ export function writeDecoder(
   onProgress: (fraction: number) => void = () => {},
 ): void {
   const { graph, parameters } = buildDecoder(spec, source, format);
+  verify(graph);
   writeGraph(graph, directory, onProgress);
   const file: DecoderFile = { spec, format, parameters };
   writeFileSync(path.join(directory, decoderFile), JSON.stringify(file), { flush: true });
