@@ -136,8 +136,9 @@ class Lowering {
 
   #mask(mask: Mask, slot: number): Value {
     const logprobs = this.scores(mask.of, slot + 1);
-    const scalar = this.#bindings.scalar(slot);
-    if (typeof scalar === 'number') throw new RangeError(`the scalar of ${mask.kind} must be bound per row`);
+    const coefficient = this.#bindings.scalar(slot);
+    const scalar =
+      typeof coefficient === 'number' ? this.#bindings.graph.constant('float32', [1, 1], [coefficient]) : coefficient;
     switch (mask.kind) {
       case 'plausible':
         // log 0 = −∞: ratio 0 holds every token, forbidden ones too.

@@ -1,0 +1,151 @@
+// The graphs of the logit kernels as such: every variant is legal by the executable grammar, and the two most used ones are what the golden
+// files say. A golden changes only in a commit that says why.
+import { describe, expect, it } from 'vitest';
+import {
+  linear,
+  logits,
+  logSoftmax,
+  masked,
+  maximum,
+  minimum,
+  nucleus,
+  plausible,
+  slotsOf,
+  viewsOf,
+  where,
+} from '../../decoders/expr.js';
+import type { Scores } from '../../decoders/expr.js';
+import { buildKernel, type KernelVariant } from '../../kernels/logits/kernel.js';
+import type { SamplerKind, SamplerVariant } from '../../kernels/logits/stage.js';
+import { print } from '../../kernels/print.js';
+import { violations } from '../../kernels/verify.js';
+
+const [L, F, S] = [logits('large'), logits('small-chat'), logits('small')];
+const eft = (weight: number): Scores =>
+  linear([
+    [1, L],
+    [
+      weight,
+      linear([
+        [1, F],
+        [-1, S],
+      ]),
+    ],
+  ]);
+const exprs: readonly (readonly [string, Scores])[] = [
+  ['plain', L],
+  ['eft', eft(0.5)],
+  [
+    'eft of an eft',
+    linear([
+      [1, eft(2)],
+      [
+        1,
+        linear([
+          [1, F],
+          [-1, S],
+        ]),
+      ],
+    ]),
+  ],
+  [
+    'only subtracted',
+    linear([
+      [-1, L],
+      [-1, S],
+    ]),
+  ],
+  ['log softmax', logSoftmax(eft(1))],
+  [
+    'union and intersection',
+    linear([
+      [0.5, maximum([logSoftmax(L), logSoftmax(S)])],
+      [1, minimum([logSoftmax(F)])],
+    ]),
+  ],
+  ['weight filter', where(nucleus(logSoftmax(F), 0.9), eft(1), F)],
+  [
+    'contrast',
+    masked(
+      linear([
+        [1, L],
+        [-0.5, S],
+      ]),
+      plausible(logSoftmax(L), 0.1),
+    ),
+  ],
+  ['masks in masks', masked(eft(1), nucleus(logSoftmax(masked(F, nucleus(logSoftmax(L), 0.5))), 0.9))],
+];
+
+const off: SamplerVariant = {
+  kind: 'greedy',
+  edits: false,
+  temperature: false,
+  minP: false,
+  greedyRows: false,
+  wholeMass: false,
+  top: false,
+  full: false,
+};
+
+function variantOf(expr: Scores, sampler: Partial<SamplerVariant>, more: Partial<KernelVariant> = {}): KernelVariant {
+  return {
+    vocabSize: 128_256,
+    views: viewsOf(expr).map(() => ({ gathered: false, width: 128_256 })),
+    slots: slotsOf(expr).map(({ kind, value }) =>
+      kind === 'weight' && value === 1 ? 'one' : kind === 'weight' && value === -1 ? 'minus one' : 'bound',
+    ),
+    soundness: 'assumed',
+    sampler: { ...off, ...sampler },
+    ...more,
+  };
+}
+
+const kinds: readonly SamplerKind[] = ['greedy', 'full', 'filtered', 'nucleus'];
+
+describe.each(exprs)('%s', (name, expr) => {
+  it.each(kinds)('every variant of the %s sampler is a legal graph', (kind) => {
+    for (const flags of [0, 1, 2, 4, 8, 16, 32, 63]) {
+      const on = (bit: number): boolean => (flags & (1 << bit)) !== 0;
+      const sampler = {
+        kind,
+        edits: on(0),
+        temperature: on(1) && kind !== 'greedy',
+        minP: on(2) && kind !== 'greedy',
+        greedyRows: on(3) && kind === 'full',
+        wholeMass: on(3) && kind === 'filtered',
+        top: on(4),
+        full: on(4),
+      };
+      const views = viewsOf(expr).map(() => ({ gathered: on(5), width: on(4) ? 50_304 : 50_257 }));
+      const more = { vocabSize: 50_257, views, soundness: on(5) ? 'checked' : 'assumed' } as const;
+      expect(violations(buildKernel(name, expr, variantOf(expr, sampler, more)))).toEqual([]);
+    }
+  });
+});
+
+describe('golden graphs', () => {
+  it('plain, greedy', async () => {
+    const text = print(buildKernel('plain-greedy', L, variantOf(L, {})));
+    await expect(text).toMatchFileSnapshot('golden/plain-greedy.txt');
+  });
+
+  it('eft, sampling from the whole vocabulary', async () => {
+    const text = print(buildKernel('eft-full', eft(0.5), variantOf(eft(0.5), { kind: 'full', temperature: true })));
+    await expect(text).toMatchFileSnapshot('golden/eft-full.txt');
+  });
+
+  it('equal views are one input, equal parts are computed once', () => {
+    const twice = where(
+      nucleus(logSoftmax(F), 0.9),
+      linear([
+        [1, logSoftmax(F)],
+        [1, logSoftmax(F)],
+      ]),
+      F,
+    );
+    const graph = buildKernel('shared', twice, variantOf(twice, {}));
+    expect(graph.inputs.filter(({ name }) => name.startsWith('view_'))).toHaveLength(1);
+    expect(graph.nodes.filter(({ op }) => op === 'LogSoftmax')).toHaveLength(1);
+  });
+});
