@@ -60,7 +60,7 @@ export async function ensureArtifact(
   converter: Converter = decoderConverter,
 ): Promise<Artifact> {
   const checkpoint = readCheckpoint(resolve(path));
-  const format = weightFormat(weights, blockSize);
+  const format = weightFormat(weights, checkpoint.spec, blockSize);
   const source = SafetensorsSource.open(checkpoint.directory);
   const home = resolve(artifactDirectory);
   try {

@@ -1,14 +1,21 @@
 // The names of weight formats in the config and on the command line, and the kernels' WeightFormat that each stands for.
 import type { WeightFormat } from '../../kernels/decoder/format.js';
+import type { DecoderSpec } from '../../kernels/decoder/spec.js';
 import { AppError } from '../errors.js';
 
 export const weightsNames = ['f32', 'q8', 'q4', 'w8a8'] as const;
 export type WeightsName = (typeof weightsNames)[number];
 
-/** Weights per scale where nothing else is asked for. */
-export const defaultBlockSize = { q8: 128, q4: 64 } as const;
+/**
+ * The widest block that leaves no matrix with a padded one: wide blocks are fewer scales to read, which is what one stream waits for,
+ * and cost little accuracy (docs/runtime.md has both figures).
+ */
+export function defaultBlockSize({ hiddenSize, layers }: DecoderSpec): number {
+  const widths = [hiddenSize, ...layers.flatMap(({ heads, headDim, mlp }) => [heads * headDim, mlp.size])];
+  return [128, 64].find((size) => widths.every((width) => width % size === 0)) ?? 32;
+}
 
-export function weightFormat(weights: WeightsName, blockSize?: number): WeightFormat {
+export function weightFormat(weights: WeightsName, spec: DecoderSpec, blockSize?: number): WeightFormat {
   switch (weights) {
     case 'f32':
     case 'w8a8':
@@ -16,7 +23,7 @@ export function weightFormat(weights: WeightsName, blockSize?: number): WeightFo
       return { kind: weights };
     case 'q8':
     case 'q4': {
-      const size = blockSize ?? defaultBlockSize[weights];
+      const size = blockSize ?? defaultBlockSize(spec);
       if (![16, 32, 64, 128, 256].includes(size)) throw refuseBlock(size, 'Use 16, 32, 64, 128 or 256.');
       return { kind: weights, blockSize: size };
     }

@@ -17,8 +17,10 @@ import { describe, expect, test } from 'vitest';
 import { DecoderModel } from '../../../kernels/decoder/model.js';
 import { AppError } from '../../../server/errors.js';
 import { ensureArtifact, type ArtifactOptions } from '../../../server/models/artifacts.js';
+import { readCheckpoint } from '../../../server/models/checkpoint.js';
 import type { Converter } from '../../../server/models/converter.js';
 import { sweepArtifacts } from '../../../server/models/sweep.js';
+import { weightFormat } from '../../../server/models/weight-format.js';
 import { f32, safetensorsBytes, temporaryFolder, words, writeModel } from './write-safetensors.js';
 
 const config = {
@@ -134,7 +136,7 @@ describe('finding it again', () => {
       ({ path }) => writeFileSync(join(path, 'config.json'), JSON.stringify({ ...config, rms_norm_eps: 1e-6 })),
     ],
     ['the format', () => ({ weights: 'q4' })],
-    ['the block size', () => ({ blockSize: 32 })],
+    ['the block size', () => ({ blockSize: 64 })],
     ['the converter', ({ converter }) => void (converter.version = '2')],
   ])('%s changed: converted again', async (_, change) => {
     const setup = setUp();
@@ -273,6 +275,21 @@ describe('disks and checkpoints that do not work', () => {
     const artifactDirectory = temporaryFolder();
     chmodSync(artifactDirectory, 0o500);
     expect((await failure(setUp({ artifactDirectory }).ensure())).data.code).toBe('artifact_not_written');
+  });
+
+  test.each([
+    [2048, 8192, 64, 128],
+    [576, 1536, 64, 64],
+    [192, 576, 48, 64],
+    [96, 256, 32, 32],
+    [72, 200, 24, 32],
+  ])('hidden size %d, feed-forward %d, head size %d: blocks of %d', (hidden, mlp, headDim, block) => {
+    const path = checkpoint();
+    const heads = hidden / headDim;
+    const changed = { ...config, hidden_size: hidden, intermediate_size: mlp, num_attention_heads: heads };
+    writeFileSync(join(path, 'config.json'), JSON.stringify(changed));
+    const { spec } = readCheckpoint(path);
+    expect(weightFormat('q4', spec)).toEqual({ kind: 'q4', blockSize: block });
   });
 
   test('block sizes that do not exist, or where there are no blocks', async () => {
