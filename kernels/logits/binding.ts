@@ -30,8 +30,11 @@ export function classOf(row: SamplerRow): SamplerClass {
   return row.topK > 0 || row.topP < 1 ? 'filtered' : 'full';
 }
 
-export function firstPreselection({ rows, vocabSize }: FuseCall): number {
-  return Math.min(vocabSize, Math.max(USUAL_PRESELECTION, ...rows.map((row) => (isGreedy(row) ? 0 : row.topK))));
+/** top_k rows say how many they need; a nucleus, in a row or in a mask, does not. */
+export function firstPreselection({ distribution, rows, vocabSize }: FuseCall): number {
+  const needed = rows.map((row) => (isGreedy(row) ? 1 : row.topK > 0 ? row.topK : USUAL_PRESELECTION));
+  const masks = needsPreselection(distribution[0] as Scores) ? USUAL_PRESELECTION : 1;
+  return Math.min(vocabSize, Math.max(masks, ...needed));
 }
 
 export function variantOf({ call, pass }: Batch): KernelVariant {

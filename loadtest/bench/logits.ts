@@ -31,7 +31,7 @@ const eft = (weight: number): Scores =>
     ],
   ]);
 
-/** Logits whose distribution has a few hundred likely tokens, as a trained model's has: the flat tail of a plain bell curve would not. */
+/** A few likely tokens over a long tail, as a trained model's rows are; a bell curve's would spread over thousands of tokens. */
 function peakedLogits(rows: number, seed: number): Float32Array {
   let state = seed >>> 0;
   const next = (): number => {

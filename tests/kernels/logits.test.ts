@@ -328,6 +328,13 @@ describe('a vocabulary of 128 256', () => {
   const rows: Rows = new Map([[viewKey({ model: 'a', prompt: 'default' }), row]]);
   const uniforms = Array.from({ length: 200 }, (_, step) => (step + 0.37) / 200);
 
+  it('log-probabilities are those of float64', async () => {
+    const { full } = await fuse([{ expr: logits('a'), rows, sampler: { ...greedy, temperature: 1, uniform: 0.5 } }], {
+      full: true,
+    });
+    expectClose(full!, logprobsOf(Float64Array.from(row)), 5e-6);
+  });
+
   it('draws as float64 does', async () => {
     const law = lawOf(Float64Array.from(row), plainWarp);
     const result = await fuse(
