@@ -24,6 +24,8 @@ export const shapes = {
   /** Two layers: what is left of a step is the engine's own work. */
   tiny: shape(64, 2, 4, 2, 128, 512, 2048),
   pocket: shape(256, 6, 8, 4, 768, 2048, 4096),
+  /** A small partner of smol135 for steering: the same vocabulary. */
+  small49k: shape(256, 8, 8, 4, 768, 49152, 8192, 100_000),
   /** A 135M model with 49k tokens. */
   smol135: shape(576, 30, 9, 3, 1536, 49152, 8192, 100_000),
   /** A 1.24B model with 128k tokens. */

@@ -1,12 +1,15 @@
-// Speed of the logit kernels alone: combine + sample at a vocabulary of 128 256, on random logits, as the engine calls them. Greedy and sampled rows,
-// one and eight at a time; filters and a wide nucleus inform.
+// Speed of the logit kernels alone: combine + sample at a vocabulary of 128 256, on random logits, as the engine calls
+// them. Greedy and sampled rows, one and eight at a time; filters and a wide nucleus inform.
 import { linear, logits } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { type FuseCall, LogitKernels, type SamplerRow, type ViewLogits } from '../../kernels/logits/kernels.js';
 import { atMost, informs, median, type Row } from './rows.js';
 
 const vocabSize = 128_256;
-/** Dozens of megabytes per step of eight rows: enough calls for a median, few enough to stay below a second per row of the table. */
+/**
+ * Dozens of megabytes per step of eight rows: enough calls for a median, few enough to stay below a second per row of
+ * the table.
+ */
 const callsPerRow = 200;
 
 const sampled: SamplerRow = {
@@ -31,7 +34,10 @@ const eft = (weight: number): Scores =>
     ],
   ]);
 
-/** A few likely tokens over a long tail, as a trained model's rows are; a bell curve's would spread over thousands of tokens. */
+/**
+ * A few likely tokens over a long tail, as a trained model's rows are; a bell curve's would spread over thousands of
+ * tokens.
+ */
 function peakedLogits(rows: number, seed: number): Float32Array {
   let state = seed >>> 0;
   const next = (): number => {
@@ -60,7 +66,8 @@ function callOf(rows: number, sampler: SamplerRow, flat: boolean): FuseCall {
 }
 
 export async function benchLogits(): Promise<Row[]> {
-  // One thread, as the engine does: the passes are short, and threads that wait for each other cost more than they save.
+  // One thread, as the engine does: the passes are short, and threads that wait for each other cost more than they
+  // save.
   const kernels = new LogitKernels({ threads: 1 });
   const time = async (call: FuseCall): Promise<number> => {
     await kernels.run(call);

@@ -1,0 +1,139 @@
+// The engine without HTTP: starts its thread in this process and turns requests' events into the same traces that an HTTP client records,
+// so that both can be compared by one measure. Used by the engine's benchmarks.
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { EngineClient } from '../../server/engine/client.js';
+import type { EngineSettings, ModelSettings } from '../../server/engine/messages.js';
+import type { DecodeRequest } from '../../server/wire/decode.js';
+import { logits, viewsOf, type Scores } from '../../decoders/expr.js';
+import { promptIds, type PromptShape } from '../arrivals.js';
+import { interTokenGaps, type Trace } from '../measure.js';
+import { shapes, writeCheckpoint, type ShapeName } from './checkpoint.js';
+import { median } from './rows.js';
+import { benchCache, type Weights } from './server.js';
+import { firstTextId } from './tokenizer.js';
+
+/** Folder of a random checkpoint of this shape; made on first use and kept. */
+export async function checkpointOf(shape: ShapeName, seed = 0): Promise<string> {
+  const directory = path.join(benchCache, 'checkpoints', `${shape}-${seed}`);
+  if (!existsSync(path.join(directory, 'model.safetensors'))) await writeCheckpoint(shapes[shape], directory, seed);
+  return directory;
+}
+
+export interface BenchModel {
+  readonly shape: ShapeName;
+  readonly weights: Weights;
+  readonly seed?: number;
+  readonly contextLength?: number;
+}
+
+export async function startEngine(models: Readonly<Record<string, BenchModel>>, threads = 2): Promise<EngineClient> {
+  const settings: ModelSettings[] = [];
+  for (const [name, { shape, weights, seed, contextLength }] of Object.entries(models)) {
+    settings.push({
+      name,
+      path: await checkpointOf(shape, seed),
+      weights,
+      kind: 'causal',
+      device: 'cpu',
+      contextLength: contextLength ?? null,
+    });
+  }
+  return EngineClient.start({ ...limits, models: settings, threads });
+}
+
+const limits: Omit<EngineSettings, 'models' | 'threads'> = {
+  artifactDirectory: path.join(benchCache, 'artifacts'),
+  tokensPerTick: 512,
+  maxRows: 64,
+  maxWaiting: 1024,
+  cacheBytes: 2 ** 31,
+  // a benchmark must not be answered from a store
+  prefixCacheBytes: 0,
+};
+
+export const plain = (model: string): Scores => logits(model);
+
+export interface InProcessWork {
+  readonly distribution: Scores;
+  readonly prompt: PromptShape;
+  readonly maxTokens: number;
+  readonly vocabSize: number;
+}
+
+/** Prompts of a plain model in this shape. */
+export const workOf = (
+  shape: ShapeName,
+  distribution: Scores,
+  promptTokens: number,
+  maxTokens: number,
+): InProcessWork => ({
+  distribution,
+  prompt: { tokens: promptTokens, firstId: firstTextId, endId: shapes[shape].vocab },
+  maxTokens,
+  vocabSize: shapes[shape].vocab,
+});
+
+let requests = 0;
+
+function requestOf({ distribution, prompt, maxTokens, vocabSize }: InProcessWork): DecodeRequest {
+  const ids = Int32Array.from(promptIds(prompt, 17, requests));
+  const views = viewsOf(distribution);
+  return {
+    requestId: `bench-${requests++}`,
+    distribution,
+    promptIds: views.map(() => ids),
+    tokenizer: views[0]?.model ?? '',
+    vocabSize,
+    n: 1,
+    seed: requests,
+    sampling: {
+      temperature: 0,
+      topK: 0,
+      topP: 1,
+      minP: 0,
+      repetitionPenalty: 1,
+      presencePenalty: 0,
+      frequencyPenalty: 0,
+      logitBias: [],
+    },
+    maxTokens,
+    minTokens: 0,
+    stop: [],
+    includeStop: false,
+    stopTokenIds: [],
+    logprobs: null,
+    priority: 0,
+  };
+}
+
+export async function traceInProcess(engine: EngineClient, work: InProcessWork): Promise<Trace> {
+  const sentMs = performance.now();
+  const arrivalsMs: number[] = [];
+  const tokens: number[] = [];
+  let error: string | null = null;
+  for await (const event of engine.submit(requestOf(work))) {
+    if (event.kind === 'delta') {
+      arrivalsMs.push(performance.now());
+      tokens.push(event.tokens.length || 1);
+    } else if (event.kind === 'failed') error = JSON.stringify(event.error);
+  }
+  const endMs = performance.now();
+  if (error !== null) throw new Error(`a benchmark request failed: ${error}`);
+  return {
+    dueMs: sentMs,
+    sentMs,
+    arrivalsMs,
+    tokens,
+    endMs,
+    promptTokens: work.prompt.tokens,
+    finishReason: 'length',
+    error,
+  };
+}
+
+export const runStreams = (engine: EngineClient, work: InProcessWork, streams: number): Promise<Trace[]> =>
+  Promise.all(Array.from({ length: streams }, () => traceInProcess(engine, work)));
+
+/** Milliseconds per step of these streams in lockstep: the median gap between a stream's outputs. */
+export const stepMs = (traces: readonly Trace[]): number => median(traces.flatMap(interTokenGaps));

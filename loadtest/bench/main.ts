@@ -1,0 +1,61 @@
+// `npm run -s bench -- --json`: every benchmark of this project alone (peers: bench:peers), as one JSON document or as a table. Slow by
+// design; never part of the tests. Runs one benchmark after the other, each with its sides interleaved.
+import { Command } from 'commander';
+import { benchConversion } from './conversion.js';
+import { benchCapacity, benchTick } from './engine.js';
+import { benchHttp, benchLoopDelay } from './http.js';
+import { benchLogits } from './logits.js';
+import { describeMachine } from './machine.js';
+import type { Row } from './rows.js';
+import { benchEft } from './steering.js';
+import { benchCacheSlots, benchFormats } from './steps.js';
+
+/** One entry per benchmark. Rows are named `benchmark: row`; --only takes either. */
+const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
+  logits: benchLogits,
+  tick: benchTick,
+  capacity: benchCapacity,
+  slots: benchCacheSlots,
+  formats: benchFormats,
+  eft: benchEft,
+  http: benchHttp,
+  'loop-delay': benchLoopDelay,
+  conversion: benchConversion,
+};
+
+const options = new Command('bench')
+  .description('Measures kernels, engine and HTTP on this machine.')
+  .option('--json', 'print one JSON document')
+  .option('--only <name>', `one of ${Object.keys(benchmarks).join(', ')}`)
+  .parse()
+  .opts<{ json?: boolean; only?: string }>();
+
+const { only } = options;
+const chosen = Object.entries(benchmarks).filter(([name]) => only === undefined || only.split(':')[0] === name);
+if (chosen.length === 0) {
+  process.stderr.write(`There is no benchmark "${only}". There are: ${Object.keys(benchmarks).join(', ')}.\n`);
+  process.exit(2);
+}
+const machine = describeMachine();
+const rows: Row[] = [];
+for (const [name, run] of chosen) {
+  process.stderr.write(`${name} …\n`);
+  const fresh = (await run())
+    .map((row) => ({ ...row, name: `${name}: ${row.name}` }))
+    .filter((row) => only === undefined || row.name.startsWith(only));
+  rows.push(...fresh);
+  if (options.json !== true) process.stdout.write(table(fresh));
+}
+if (options.json === true) process.stdout.write(`${JSON.stringify({ machine, rows })}\n`);
+// Native thread pools may keep the process alive.
+process.exit(0);
+
+function table(fresh: readonly Row[]): string {
+  return fresh
+    .map((row) => {
+      const verdict = row.holds === null ? '' : row.holds ? `holds (${row.target})` : `FAILS (${row.target})`;
+      const line = `${row.name.padEnd(58)} ${String(row.value).padStart(9)} ${row.unit.padEnd(9)} ${verdict.padEnd(16)}`;
+      return `${line} ${row.note ?? ''}`.trimEnd() + '\n';
+    })
+    .join('');
+}
