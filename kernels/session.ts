@@ -35,6 +35,9 @@ export async function createSession(
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
+    // Several sessions take turns on the same cores: a pool that goes on spinning after its run steals them from the next one (three
+    // models of 135M in turn: 45 ms with spinning, 18 ms without).
+    extra: { session: { force_spinning_stop: '1' } },
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
   };
   const session =

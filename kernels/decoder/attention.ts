@@ -151,7 +151,7 @@ export function attention(
   }
   const [qHeads, newKeys] = ops.Split(qk, [heads, kvHeads], 1);
   if (!qHeads || !newKeys) throw new Error('Split gave no values');
-  const q = ops.Reshape(qHeads, [0, kvHeads, -1, headDim]);
+  const q = group === 1 ? qHeads : ops.Reshape(qHeads, [0, kvHeads, -1, headDim]);
 
   const pastKeys = g.input(pastKeyInput(index), 'float32', ['B', kvHeads, 'M', headDim]);
   const pastValues = g.input(pastValueInput(index), 'float32', ['B', kvHeads, 'M', headDim]);
@@ -167,7 +167,8 @@ export function attention(
   const mixed = ops.Add(ops.MatMul(overPast, pastValues), ops.MatMul(overNew, newValues));
 
   // [B, kvHeads, group·S, D] → [N, heads·D]
-  const merged = ops.Transpose(ops.Reshape(mixed, [0, heads, -1, headDim]), [0, 2, 1, 3]);
+  const perHead = group === 1 ? mixed : ops.Reshape(mixed, [0, heads, -1, headDim]);
+  const merged = ops.Transpose(perHead, [0, 2, 1, 3]);
   const flat = ops.Reshape(merged, [-1, heads * headDim], ['N', heads * headDim]);
   const output = linear.apply(
     flat,

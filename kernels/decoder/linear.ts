@@ -3,6 +3,7 @@
 import type { GraphBuilder, Value } from '../graph.js';
 import * as ops from '../ops.js';
 import type { WeightFormat } from './format.js';
+import { slotZeroPointsInput, zeroPointsInput } from './ports.js';
 import { type QuantizedBlocks, quantizeBlocks, quantizeChannels } from './quantize.js';
 import { bytesOf, type Matrix } from './tensors.js';
 
@@ -31,6 +32,8 @@ export class Linear {
   /** A tied matrix is quantised once and seen twice: the same functions give the same place in the file. */
   readonly #blocks = new Map<Matrix, { data: () => Uint8Array; scales: () => Uint8Array }>();
   readonly #floats = new Map<Matrix, () => Uint8Array>();
+
+  readonly #zeros = new Map<string, Value>();
 
   constructor(g: GraphBuilder, format: WeightFormat) {
     this.#g = g;
@@ -70,16 +73,18 @@ export class Linear {
       return ops.Gather(this.#float(table), ids);
     const bits = this.#format.kind === 'q4' ? 4 : 8;
     const blockSize = this.#format.kind === 'w8a8' ? 64 : this.#format.blockSize;
-    if (table.columns % blockSize !== 0) return ops.Gather(this.#float(table), ids);
-    const blocks = table.columns / blockSize;
+    const blocks = Math.ceil(table.columns / blockSize);
+    // The bytes are those of MatMulNBits, whose last block is padded: gather whole blocks, cut the padding off.
+    const columns = blocks * blockSize;
     const { data, scales } = this.#quantized(table, bits, blockSize);
     const g = this.#g;
-    return ops.GatherBlockQuantized(
-      g.weight(`${table.name}.rows`, 'uint8', [table.rows, (table.columns * bits) / 8], data),
+    const rows = ops.GatherBlockQuantized(
+      g.weight(`${table.name}.rows`, 'uint8', [table.rows, (columns * bits) / 8], data),
       ids,
       g.weight(`${table.name}.row_scales`, 'float32', [table.rows, blocks], scales),
-      { bits, blockSize, columns: table.columns },
+      { bits, blockSize, columns },
     );
+    return columns === table.columns ? rows : ops.Slice(rows, { axis: 1, start: 0, end: table.columns });
   }
 
   /** The head's product: small vocabularies keep 8 bits where the rest has 4. */
@@ -117,6 +122,15 @@ export class Linear {
     return ops.MatMulNBits(x, b, s, bias, { bits, blockSize, rows, columns });
   }
 
+  /** The zero point of every row, 128: QuantizeLinear wants a vector as long as the scales', so the host feeds one. */
+  #zeroPoints(x: Value): Value {
+    const [rows] = x.shape;
+    const name = rows === 'N' ? zeroPointsInput : slotZeroPointsInput;
+    const known = this.#zeros.get(name) ?? this.#g.input(name, 'uint8', [rows ?? 'N']);
+    this.#zeros.set(name, known);
+    return known;
+  }
+
   /** Every row of x gets its own scale, so a row's result does not depend on its batch mates: x ≈ (q − 128) · max|row| / 127. */
   #channels(x: Value, matrix: Matrix, bias: Value | null): Value {
     const g = this.#g;
@@ -130,8 +144,7 @@ export class Linear {
     const largest = ops.ReduceMax(ops.Abs(x), { axes: [1], keepdims: false });
     // A row of zeros must not divide by zero.
     const scale = ops.Max(ops.Mul(largest, 1 / 127), 1e-30);
-    const zeros = ops.Cast(ops.Add(ops.Mul(scale, 0), 128), 'uint8');
-    const quantized = ops.QuantizeLinear(x, scale, zeros, { axis: 0 });
+    const quantized = ops.QuantizeLinear(x, scale, this.#zeroPoints(x), { axis: 0 });
     const one = g.constant('float32', [], [1]);
     const zero = g.constant('uint8', [], [128]);
     const product = ops.Mul(

@@ -141,6 +141,11 @@ export class DecoderModel {
         BigInt64Array.from({ length: tokens }, (_, i) => BigInt(i)),
         [rows, width],
       );
+    for (const [name, count] of [
+      [ports.zeroPointsInput, tokens],
+      [ports.slotZeroPointsInput, batch.logitSlots.length],
+    ] as const)
+      if (wanted(name)) feeds[name] = new Tensor('uint8', new Uint8Array(count).fill(128), [count]);
     this.#ropes.forEach((tables, i) => {
       // A spec may describe a rope that none of its layers uses.
       if (!wanted(ports.cosInput(i))) return;

@@ -9,6 +9,9 @@ export const rowsWidthInput = 'rows_width';
 export const splitInput = 'past_new';
 export const ropeIndexInput = 'rope_index';
 export const slotsInput = 'slots';
+/** w8a8 only: 128 for every token, and for every wanted one. */
+export const zeroPointsInput = 'zero_points';
+export const slotZeroPointsInput = 'slot_zero_points';
 export const logitsOutput = 'logits';
 /** [2·layers·B, kvHeads, S, headDim]: keys and values of layer 0, of layer 1, ... */
 export const newKeyValuesOutput = 'new_kv';

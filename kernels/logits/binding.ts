@@ -1,5 +1,6 @@
-// Rows of a call → which kernel serves them, and what it is fed. Pure functions between kernels.ts (who runs what when) and kernel.ts (graphs): what the
-// rows have in common becomes the variant, what differs becomes tensors with one row each.
+// Rows of a call → which kernel serves them, and what it is fed. Pure functions between kernels.ts (who runs what when)
+// and kernel.ts (graphs): what the rows have in common becomes the variant, what differs becomes tensors with one row
+// each.
 import { scalarsOf, slotsOf } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { type Feeds, Tensor } from '../session.js';
@@ -121,7 +122,10 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
   return feeds;
 }
 
-/** Rows of unequal numbers of edits are filled up by repeating one of the row's own, which changes nothing; id 0 unchanged if there is none. */
+/**
+ * Rows of unequal numbers of edits are filled up by repeating one of the row's own, which changes nothing; id 0
+ * unchanged if there is none.
+ */
 function editFeeds(rows: readonly SamplerRow[]): Record<string, Tensor> {
   const width = Math.max(...rows.map(({ edits }) => edits.ids.length));
   const size = rows.length * width;
@@ -148,7 +152,10 @@ function rowsOf({ logits, rowIndex }: ViewLogits, rows: readonly number[]): Int3
   return picked.length === logits.rows && picked.every((row, index) => row === index) ? null : picked;
 }
 
-/** A weight that is 1 (or −1) in every row is part of the kernel; every other scalar is bound. Thresholds of masks always are. */
+/**
+ * A weight that is 1 (or −1) in every row is part of the kernel; every other scalar is bound. Thresholds of masks
+ * always are.
+ */
 function slotVariants(exprs: readonly Scores[]): SlotVariant[] {
   const scalars = exprs.map(scalarsOf);
   return slotsOf(exprs[0] as Scores).map(({ kind }, slot) => {

@@ -1,5 +1,6 @@
-// A row of V numbers as a grid of √V blocks of √V: finding a place in it takes one cheap pass over the row and two searches of √V steps, where
-// ArgMax and CumSum over the whole row are slow on a CPU. Used by the sampler; knows nothing of scores or tokens.
+// A row of V numbers as a grid of √V blocks of √V: finding a place in it takes one cheap pass over the row and two
+// searches of √V steps, where ArgMax and CumSum over the whole row are slow on a CPU. Used by the sampler; knows
+// nothing of scores or tokens.
 import type { Value } from '../graph.js';
 import {
   Add,
@@ -63,8 +64,9 @@ export interface Draw {
 }
 
 /**
- * The first place whose cumulated weight exceeds uniform · total. Weights are float32 and not negative; sums of blocks too, but what is
- * cumulated is float64, so a place's share is off by float32 rounding of that share and not of everything before it.
+ * The first place whose cumulated weight exceeds uniform · total. Weights are float32 and not negative; sums of blocks
+ * too, but what is cumulated is float64, so a place's share is off by float32 rounding of that share and not of
+ * everything before it.
  */
 export function blockDraw(weights: Value, uniform: Value, width: number): Draw {
   const grid = intoGrid(weights, width, 0);
@@ -82,7 +84,10 @@ export function blockDraw(weights: Value, uniform: Value, width: number): Draw {
   return { place: Add(Mul(block, gridOf(width).size), inside), total };
 }
 
-/** [R, 1] int64: how many of the rising numbers do not exceed `target`, that is, the place of the first that does; the last one if none does. */
+/**
+ * [R, 1] int64: how many of the rising numbers do not exceed `target`, that is, the place of the first that does; the
+ * last one if none does.
+ */
 export function countUpTo(rising: Value, target: Value, last: number | Value): Value {
   return Min(ReduceSum(Cast(LessOrEqual(rising, target), 'int64'), { axes: [1], keepdims: true }), last);
 }

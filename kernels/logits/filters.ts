@@ -1,5 +1,6 @@
-// The part of the sampler that leaves tokens out by rank or mass: top_k, top_p, min_p. Sorting a vocabulary costs far more than passing over it, so
-// only K tokens are ever sorted; a row for which that was not enough says so (`covered`) and is run again another way.
+// The part of the sampler that leaves tokens out by rank or mass: top_k, top_p, min_p. Sorting a vocabulary costs far
+// more than passing over it, so only K tokens are ever sorted; a row for which that was not enough says so (`covered`)
+// and is run again another way.
 import type { GraphBuilder, Value } from '../graph.js';
 import {
   Add,
@@ -71,12 +72,15 @@ export function chooseFromTop(
   return { id, probable: best, drawn: Greater(total, 0), covered };
 }
 
-/** Halvings of the interval that holds the threshold: 15 nats and more shrink to thousandths, which few of even 100 000 tokens share. */
+/**
+ * Halvings of the interval that holds the threshold: 15 nats and more shrink to thousandths, which few of even 100 000
+ * tokens share.
+ */
 const HALVINGS = 12;
 
 /**
- * top_p (without top_k) when the nucleus is wide. The score at which the mass is reached is bracketed by bisection, one masked sum a step;
- * only the tokens inside the last bracket are sorted.
+ * top_p (without top_k) when the nucleus is wide. The score at which the mass is reached is bracketed by bisection, one
+ * masked sum a step; only the tokens inside the last bracket are sorted.
  */
 export function chooseFromNucleus(
   graph: GraphBuilder,
@@ -87,8 +91,8 @@ export function chooseFromNucleus(
   const massFrom = (threshold: Value): Value =>
     ReduceSum(Where(GreaterOrEqual(scores, threshold), tempered, 0), perRow);
   const limit = Cast(graph.input('top_p', 'float64', ['R', 1]), 'float32');
-  // Tokens of probability below (1 − top_p) / V hold less than 1 − top_p together: the threshold lies above that probability's score.
-  // `nucleus_floor` is that probability's logarithm; one score unit is 1 / temperature of it.
+  // Tokens of probability below (1 − top_p) / V hold less than 1 − top_p together: the threshold lies above that
+  // probability's score. `nucleus_floor` is that probability's logarithm; one score unit is 1 / temperature of it.
   const belowBest = Sub(graph.input('nucleus_floor', 'float32', ['R', 1]), Log(at(tempered, best)));
   const floor = inverseTemperature ? Mul(belowBest, Reciprocal(inverseTemperature)) : belowBest;
   let low = Sub(Add(top, floor), 0.001);

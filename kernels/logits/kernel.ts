@@ -1,5 +1,6 @@
-// One expression structure + one variant → the graph that combines, checks and samples. A variant holds what the rows of a call have in common and what
-// therefore costs nothing: no gather where rows come in order, no multiplication by a weight of 1, no sort without top_p.
+// One expression structure + one variant → the graph that combines, checks and samples. A variant holds what the rows
+// of a call have in common and what therefore costs nothing: no gather where rows come in order, no multiplication by a
+// weight of 1, no sort without top_p.
 import { viewKey, viewsOf } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { type Graph, GraphBuilder, type Value } from '../graph.js';
@@ -36,8 +37,8 @@ export interface ViewVariant {
 export type SlotVariant = 'one' | 'minus one' | 'bound';
 
 /**
- * `assumed`: views are taken to be finite, which is checked on the side; a row that is not comes back unsound. `checked`: −∞ is legal everywhere and
- * the row's status is exact. The first costs one pass, the second many.
+ * `assumed`: views are taken to be finite, which is checked on the side; a row that is not comes back unsound.
+ * `checked`: −∞ is legal everywhere and the row's status is exact. The first costs one pass, the second many.
  */
 export type Soundness = 'assumed' | 'checked';
 
@@ -114,7 +115,10 @@ function scalarInputs(graph: GraphBuilder, slots: readonly SlotVariant[]): (slot
   };
 }
 
-/** Whether every view was finite. A sum of finite terms is, and a sum with one that is not never is: then looking at the result will do. */
+/**
+ * Whether every view was finite. A sum of finite terms is, and a sum with one that is not never is: then looking at the
+ * result will do.
+ */
 function isSound(expr: Scores, views: readonly Value[], scores: Value): Value {
   const witnesses = isTransparent(expr) ? [scores] : views;
   const sums = witnesses.map((row) => ReduceSum(row, perRow));

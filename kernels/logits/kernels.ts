@@ -1,6 +1,7 @@
-// Logits of several models → one token id per row, through compiled kernels. Sessions are cached by structure and variant; a call takes the cheapest kernel
-// that can be right, and rows that it could not settle (a nucleus wider than what was sorted, a view with −∞) run again through a
-// dearer one: the answer is always exact. Called by the engine's fuser, one call per group of rows of one structure.
+// Logits of several models → one token id per row, through compiled kernels. Sessions are cached by structure and
+// variant; a call takes the cheapest kernel that can be right, and rows that it could not settle (a nucleus wider than
+// what was sorted, a view with −∞) run again through a dearer one: the answer is always exact. Called by the engine's
+// fuser, one call per group of rows of one structure.
 import { structureKey } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { encodeModel } from '../proto.js';
@@ -29,7 +30,10 @@ export interface SamplerRow {
   readonly uniform: number;
   /** The token whose log-probability is asked for, instead of choosing one. */
   readonly forcedId: number | null;
-  /** Sparse changes of the combined scores: (s > 0 ? s / repetition : s · repetition) + add; −Infinity forbids. Each id once. */
+  /**
+   * Sparse changes of the combined scores: (s > 0 ? s / repetition : s · repetition) + add; −Infinity forbids. Each id
+   * once.
+   */
   readonly edits: {
     readonly ids: readonly number[];
     readonly add: readonly number[];

@@ -1,5 +1,6 @@
-// An expression over views → nodes of a graph that compute [R, V] scores for R rows at once. Scalars are inputs bound per row, so one graph serves
-// every weight. One case per kind; the naive twin is decoders/evaluate.ts, and the law of every node is in decoders/expr.ts.
+// An expression over views → nodes of a graph that compute [R, V] scores for R rows at once. Scalars are inputs bound
+// per row, so one graph serves every weight. One case per kind; the naive twin is decoders/evaluate.ts, and the law of
+// every node is in decoders/expr.ts.
 import { mayForbid, slotsOf } from '../../decoders/expr.js';
 import type { Mask, Scores, Term } from '../../decoders/expr.js';
 import type { GraphBuilder, Value } from '../graph.js';
@@ -118,7 +119,8 @@ class Lowering {
       const value = values[index] as Value;
       const coefficient = this.#bindings.scalar(slot + index);
       if (!this.#mayForbid(of)) return { value, coefficient, forbids: null };
-      // −∞ is taken out before the sum, where it could meet another one, and put back after it. Weight 0 forbids nothing.
+      // −∞ is taken out before the sum, where it could meet another one, and put back after it. Weight 0 forbids
+      // nothing.
       const infinite = forbidden(value);
       const forbids = typeof coefficient === 'number' ? infinite : And(infinite, Not(Equal(coefficient, 0)));
       return { value: Where(infinite, 0, value), coefficient, forbids };
@@ -150,7 +152,10 @@ class Lowering {
     }
   }
 
-  /** A token belongs to the nucleus while the mass before it, in falling order, is below `mass`. Masses add up in float64. */
+  /**
+   * A token belongs to the nucleus while the mass before it, in falling order, is below `mass`. Masses add up in
+   * float64.
+   */
   #nucleus(logprobs: Value, mass: Value): Value {
     const { graph, preselection } = this.#bindings;
     const top = TopK(logprobs, { value: preselection(), dim: 'K' });

@@ -1,8 +1,10 @@
-// Combined scores → one token id per row, as nodes of a graph: edits, temperature, top_k, top_p, min_p, one uniform number, log-probabilities. What
-// each parameter means is defined by the naive twin, decoders/warp.ts. Knows nothing of expressions; kernel.ts puts the two together.
+// Combined scores → one token id per row, as nodes of a graph: edits, temperature, top_k, top_p, min_p, one uniform
+// number, log-probabilities. What each parameter means is defined by the naive twin, decoders/warp.ts. Knows nothing of
+// expressions; kernel.ts puts the two together.
 //
-// Passes over the vocabulary are what costs, so there are several samplers. `greedy` searches a maximum; `full` softmaxes the row and searches its
-// cumulation in two levels; `filtered` and `nucleus` (filters.ts) look at K tokens and say whether these were enough.
+// Passes over the vocabulary are what costs, so there are several samplers. `greedy` searches a maximum; `full`
+// softmaxes the row and searches its cumulation in two levels; `filtered` and `nucleus` (filters.ts) look at K tokens
+// and say whether these were enough.
 import type { GraphBuilder, Value } from '../graph.js';
 import {
   Add,
@@ -38,7 +40,10 @@ export interface Sampled {
   readonly full: Value | null;
 }
 
-/** new = (s > 0 ? s / repetition : s · repetition) + add, for a few tokens of each row. Equal ids of a row carry equal edits. */
+/**
+ * new = (s > 0 ? s / repetition : s · repetition) + add, for a few tokens of each row. Equal ids of a row carry equal
+ * edits.
+ */
 export function edit(graph: GraphBuilder, scores: Value): Value {
   const ids = graph.input('edit_ids', 'int32', ['R', 'E']);
   const add = graph.input('edit_add', 'float32', ['R', 'E']);

@@ -1,4 +1,5 @@
-// What the parts of the sampler share: how rows are to be sampled, what a part is given and what it answers, and two small idioms.
+// What the parts of the sampler share: how rows are to be sampled, what a part is given and what it answers, and two
+// small idioms.
 import type { GraphBuilder, Value } from '../graph.js';
 import { GatherElements, GreaterOrEqual, Mul } from '../ops.js';
 
