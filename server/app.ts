@@ -51,6 +51,18 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
     void reply.header('x-request-id', request.id);
     done();
   });
+  // A connection that was busy when the listener closed goes with the end of its answer, not with its keep-alive time.
+  let closing = false;
+  app.addHook('preClose', (done) => {
+    closing = true;
+    done();
+  });
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.raw.once('finish', () => {
+      if (closing) setImmediate(() => app.server.closeIdleConnections());
+    });
+    done();
+  });
   app.addHook('onError', (_request, _reply, error, done) => {
     if (error instanceof AppError && error.data.code === 'budget_exceeded') metrics.rejected('all', error.data.code);
     done();

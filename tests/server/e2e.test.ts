@@ -322,10 +322,16 @@ describe('the end', () => {
     const exited = once(server, 'exit');
     let text = '';
     let finished: string | null = null;
-    for await (const chunk of stream) {
-      if (text === '') server.kill('SIGTERM');
-      text += chunk.choices[0]?.delta.content ?? '';
-      finished = chunk.choices[0]?.finish_reason ?? finished;
+    try {
+      for await (const chunk of stream) {
+        const before = text;
+        text += chunk.choices[0]?.delta.content ?? '';
+        // Once: a second signal would end the process at once.
+        if (before === '' && text !== '') server.kill('SIGTERM');
+        finished = chunk.choices[0]?.finish_reason ?? finished;
+      }
+    } catch (error) {
+      throw new Error(`cut after ${text.length} characters; the server said: ${output}`, { cause: error });
     }
     expect(finished).toBe('length');
     const [code] = (await exited) as [number];

@@ -179,6 +179,28 @@ describe('a client that leaves', () => {
   });
 });
 
+describe('a drain', () => {
+  test('lets a stream finish, then closes its connection although it could be kept alive', async () => {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const server = await harness(
+      async function* (request, signal) {
+        yield { kind: 'delta', choice: 0, text: 'first', tokens: [] };
+        await released;
+        yield* hello(request, signal);
+      },
+      { keepAliveTimeoutMs: 60_000 },
+    );
+    const socket = await opened(server, post('/v1/chat/completions', chat({ stream: true })));
+    await received(socket, '"content":"first"');
+    const rest = received(socket, 'data: [DONE]');
+    const ended = server.app.close();
+    release();
+    expect(await rest).toContain('"finish_reason":"stop"');
+    await ended;
+  });
+});
+
 describe('a reader that stops reading', () => {
   const flood = { kind: 'delta', choice: 0, text: 'x'.repeat(64 * 1024), tokens: [] } as const;
 
