@@ -1,5 +1,5 @@
-// The naive twin of kernels/logits/lower.ts: one row of an expression in float64, plain loops, no cleverness. Tests compare the two; nothing
-// on the request path calls it. The law of every node is in expr.ts.
+// The naive twin of kernels/logits/lower.ts: one row of an expression in float64, plain loops, no cleverness. Tests
+// compare the two; nothing on the request path calls it. The law of every node is in expr.ts.
 import { viewKey, viewsOf } from './expr.js';
 import type { Expr, Mask, Scores, View } from './expr.js';
 
@@ -8,8 +8,8 @@ export type Row = Float32Array | Float64Array | readonly number[];
 export type RowOf = (view: View) => Row;
 
 /**
- * The scores of `expr` at one position. A view that holds NaN or +∞ poisons the whole row (all NaN), also where a mask or a zero
- * weight would hide it: such a model is broken and its neighbour must not cover it up.
+ * The scores of `expr` at one position. A view that holds NaN or +∞ poisons the whole row (all NaN), also where a mask
+ * or a zero weight would hide it: such a model is broken and its neighbour must not cover it up.
  */
 export function evaluate(expr: Scores, rowOf: RowOf): Float64Array {
   const rows = viewsOf(expr).map((view) => Float64Array.from(rowOf(view)));

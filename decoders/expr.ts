@@ -1,8 +1,9 @@
-// The union of expressions over next-token scores: what every decoding method of the "formula" kind is. Immutable plain data,
-// serialisable across threads. Evaluated by the naive twin (evaluate.ts), compiled by kernels/logits/lower.ts. Knows no model, no device.
+// The union of expressions over next-token scores: what every decoding method of the "formula" kind is. Immutable plain
+// data, serialisable across threads. Evaluated by the naive twin (evaluate.ts), compiled by kernels/logits/lower.ts.
+// Knows no model, no device.
 //
-// A score of −∞ says "forbidden". A linear combination forbids what any of its terms (of non-zero weight) forbids, whatever
-// the sign of that weight: hence −∞ − (−∞) has a meaning and NaN can only come out of a model.
+// A score of −∞ says "forbidden". A linear combination forbids what any of its terms (of non-zero weight) forbids,
+// whatever the sign of that weight: hence −∞ − (−∞) has a meaning and NaN can only come out of a model.
 
 /** A model with one of the request's prompts. `prompt` names the prompt ("default" is the request's own). */
 export interface View {
@@ -30,7 +31,10 @@ export type Mask =
 export type Scores = Logits | Logprobs;
 export type Expr = Scores | Mask;
 
-/** One weighted member of a linear combination. The weight is a scalar that is bound per row: it is no part of the kernel. */
+/**
+ * One weighted member of a linear combination. The weight is a scalar that is bound per row: it is no part of the
+ * kernel.
+ */
 export interface Term {
   readonly weight: number;
   readonly of: Scores;
@@ -43,7 +47,7 @@ export class ExprError extends Error {
 
 export const DEFAULT_PROMPT = 'default';
 
-// ---- constructors: the only place where a node's scalars are checked -------------------------------------------------
+// ---- constructors: the only place where a node's scalars are checked
 
 export function logits(model: string, prompt: string = DEFAULT_PROMPT): Logits {
   if (model === '') throw new ExprError('a view needs the name of a model; got an empty string');
@@ -88,7 +92,10 @@ export function plausible(of: Logprobs, ratio: number): Mask {
   return { kind: 'plausible', of, ratio: fraction('plausible: ratio', ratio) };
 }
 
-/** The smallest set of most probable tokens that holds at least `mass`; ties go to the lower id, 1 holds every token, and there is always one. */
+/**
+ * The smallest set of most probable tokens that holds at least `mass`; ties go to the lower id, 1 holds every token,
+ * and there is always one.
+ */
 export function nucleus(of: Logprobs, mass: number): Mask {
   return { kind: 'nucleus', of, mass: fraction('nucleus: mass', mass) };
 }
@@ -103,7 +110,7 @@ function fraction(what: string, value: number): number {
   return value;
 }
 
-// ---- walks -----------------------------------------------------------------------------------------------------------
+// ---- walks
 
 /** A node's direct members, in the order that fixes views, scalars and keys. */
 export function membersOf(node: Expr): readonly Expr[] {
@@ -136,7 +143,10 @@ export function fold<T>(node: Expr, visit: (node: Expr, members: readonly T[]) =
   );
 }
 
-/** What to put in place of a node whose members are already rewritten. A normalised node may only become a normalised one. */
+/**
+ * What to put in place of a node whose members are already rewritten. A normalised node may only become a normalised
+ * one.
+ */
 export interface Rewriter {
   logits(node: Logits): Scores;
   logprobs(node: Logprobs): Logprobs;
@@ -201,7 +211,9 @@ export interface Scalar {
   readonly value: number;
 }
 
-/** Every scalar in pre-order: what is bound per row. Two expressions of one structure have equally many, kind by kind. */
+/**
+ * Every scalar in pre-order: what is bound per row. Two expressions of one structure have equally many, kind by kind.
+ */
 export function slotsOf(expr: Expr): Scalar[] {
   const slots: Scalar[] = [];
   walk(expr, (node) => slots.push(...ownSlots(node)));
@@ -233,8 +245,8 @@ function ownSlots(node: Expr): readonly Scalar[] {
 }
 
 /**
- * Names the kernel that an expression needs: the tree without its scalars, views by number (in the order of `viewsOf`), e.g.
- * `linear(0,linear(1,2))`. Expressions of one key run in one batch.
+ * Names the kernel that an expression needs: the tree without its scalars, views by number (in the order of `viewsOf`),
+ * e.g. `linear(0,linear(1,2))`. Expressions of one key run in one batch.
  */
 export function structureKey(expr: Expr): string {
   const numbers = new Map(viewsOf(expr).map((view, index) => [viewKey(view), index]));

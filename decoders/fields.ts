@@ -1,5 +1,6 @@
-// The parameters of a decoding method, declared once: a field reads one JSON value, checks it, and documents itself for `explain`. A spec is
-// refused with the path inside the request, the offending value and the remedy; nothing is coerced or dropped. Knows no method, no HTTP.
+// The parameters of a decoding method, declared once: a field reads one JSON value, checks it, and documents itself for
+// `explain`. A spec is refused with the path inside the request, the offending value and the remedy; nothing is coerced
+// or dropped. Knows no method, no HTTP.
 import type { Scores } from './expr.js';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -102,7 +103,10 @@ export function real({ help, fallback, min, max }: NumberRange): Field<number> {
   };
 }
 
-/** The weight of a steering difference. Below zero it undoes what the tuned member learned, so the operator has to allow that. */
+/**
+ * The weight of a steering difference. Below zero it undoes what the tuned member learned, so the operator has to allow
+ * that.
+ */
 export function weight({ help, fallback, max }: Omit<NumberRange, 'min'>): Field<number> {
   return {
     ...real({ help, min: -max, max, ...(fallback === undefined ? {} : { fallback }) }),
@@ -114,7 +118,7 @@ export function weight({ help, fallback, max }: Omit<NumberRange, 'min'>): Field
           path,
           'not allowed',
           value,
-          'A negative weight steers away from the tuned model, which undoes its alignment; use 0 or more, or have the operator allow negative weights.',
+          'A negative weight undoes what the tuned model learned. Use 0 or more, or have the operator allow negative weights.',
         );
       return read;
     },

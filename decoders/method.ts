@@ -1,5 +1,5 @@
-// What a decoding method is: a name, documented fields, and a function from checked values to an expression. One file per method in
-// distributions/, one line in distributions/index.ts; spec.ts reads requests with it, `explain` shows it.
+// What a decoding method is: a name, documented fields, and a function from checked values to an expression. One file
+// per method in distributions/, one line in distributions/index.ts; spec.ts reads requests with it, `explain` shows it.
 import type { Field } from './fields.js';
 import type { Scores } from './expr.js';
 

@@ -1,4 +1,5 @@
-// Expr → the formula that a paper would print, e.g. `large + 1·(small-chat − small)`. For `explain`, logs and test failures; never parsed.
+// Expr → the formula that a paper would print, e.g. `large + 1·(small-chat − small)`. For `explain`, logs and test
+// failures; never parsed.
 import { DEFAULT_PROMPT, fold } from './expr.js';
 import type { Expr, View } from './expr.js';
 

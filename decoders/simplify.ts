@@ -1,5 +1,6 @@
-// Rewrites an expression into an equal one that costs less, by a table of named rules, bottom-up. Equal means: the same scores up to a constant per
-// row (which no sampler sees), for every finite input. Called where a spec becomes a distribution; tests compare with the original.
+// Rewrites an expression into an equal one that costs less, by a table of named rules, bottom-up. Equal means: the same
+// scores up to a constant per row (which no sampler sees), for every finite input. Called where a spec becomes a
+// distribution; tests compare with the original.
 import { linear, logits, mayForbid, rewrite, scalarsOf, structureKey, viewsOf } from './expr.js';
 import type { Expr, Logits, Logprobs, Scores, Term } from './expr.js';
 
@@ -118,8 +119,8 @@ export function simplify(expr: Scores): Scores {
 }
 
 /**
- * log softmax(x) = x − constant: where only differences between tokens matter (at the root and under another log softmax) the
- * normalisation of a term is wasted work. Not below where, max and min, which compare scales.
+ * log softmax(x) = x − constant: where only differences between tokens matter (at the root and under another log
+ * softmax) the normalisation of a term is wasted work. Not below where, max and min, which compare scales.
  */
 export function dropNormalisers(node: Scores): Scores {
   switch (node.kind) {

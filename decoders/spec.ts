@@ -1,5 +1,6 @@
-// The tree under a request's `decoding` → a distribution. Wherever a model's name may stand, a deployment's name or a nested spec may
-// stand. Called by the HTTP layer per request, by the configuration per deployment, by `explain`. Knows which names exist, not what they hold.
+// The tree under a request's `decoding` → a distribution. Wherever a model's name may stand, a deployment's name or a
+// nested spec may stand. Called by the HTTP layer per request, by the configuration per deployment, by `explain`. Knows
+// which names exist, not what they hold.
 import { ExprError, logits, viewsOf } from './expr.js';
 import type { Scores, View } from './expr.js';
 import { list, nearestName, SpecError } from './fields.js';
@@ -7,6 +8,7 @@ import type { FieldContext, Json, JsonObject, Member } from './fields.js';
 import { methods } from './distributions/index.js';
 import type { Method } from './method.js';
 import { print } from './print.js';
+import { simplify } from './simplify.js';
 
 export { SpecError } from './fields.js';
 export type { Json, JsonObject, SpecProblem } from './fields.js';
@@ -49,7 +51,13 @@ export function buildDecoding(spec: unknown, options: SpecOptions): Decoding {
       `A distribution may use at most ${MAX_VIEWS} different models.`,
     );
   const effective = typeof built.effective === 'string' ? { method: 'plain', model: built.effective } : built.effective;
-  return { method: effective.method, distribution: built.scores, effective };
+  return { method: effective.method, distribution: withoutIdleViews(built.scores), effective };
+}
+
+/** A view whose weight is zero or cancels is not worth a forward; otherwise the formula stays as it was written. */
+function withoutIdleViews(scores: Scores): Scores {
+  const simple = simplify(scores);
+  return viewsOf(simple).length < viewsOf(scores).length ? simple : scores;
 }
 
 /** What a distribution costs and computes, for people. */

@@ -3,11 +3,13 @@
 //   combined scores → edits (repetition, then bias + presence + frequency + bans) → [logprobs are log softmax HERE]
 //   → temperature → top_k → top_p → min_p → one uniform number through the inverse of the cumulative distribution.
 //
-// temperature  scores are divided by it; 0 is greedy: the highest score, the lowest id among equals, whatever the other parameters say.
-// top_k        keeps the k highest scores; equal scores: lower ids first. 0 is off.
-// top_p        of what top_k kept, renormalised: keeps the smallest set of most probable tokens whose mass reaches p; at least one. 1 is off.
-// min_p        drops tokens whose probability is below min_p times the largest one. 0 is off.
-// cumulation   over what is left, in rising token id.
+// temperature  Scores are divided by it. 0 is greedy: the highest score, the lowest id among equals, whatever the other
+//              parameters say.
+// top_k        Keeps the k highest scores; equal scores: lower ids first. 0 is off.
+// top_p        Of what top_k kept, renormalised, keeps the smallest set of most probable tokens whose mass reaches p; at
+//              least one; equal scores: lower ids first. 1 is off.
+// min_p        Drops tokens whose probability is below min_p times the largest one. 0 is off.
+// cumulation   Over what is left, in rising token id.
 import { descending, normalise } from './evaluate.js';
 
 export interface Warp {
@@ -36,8 +38,9 @@ export interface Penalties {
 export const NO_EDITS: Edits = { ids: [], add: [], repetition: [] };
 
 /**
- * Penalties and bias as edits. `generated` counts the answer's tokens; `promptIds` are the prompt's distinct ids (read for the repetition
- * penalty only). `banned` ids are forbidden, e.g. end tokens before `min_tokens`. Ids come in rising order, each once.
+ * Penalties and bias as edits. `generated` counts the answer's tokens; `promptIds` are the prompt's distinct ids (read
+ * for the repetition penalty only). `banned` ids are forbidden, e.g. end tokens before `min_tokens`. Ids come in rising
+ * order, each once.
  */
 export function editsOf(
   penalties: Penalties,
@@ -107,8 +110,9 @@ export function lawOf(scores: Float64Array, warp: Warp): Law {
 }
 
 /**
- * The first token whose cumulated probability exceeds `uniform`, which is taken from [2^-53, 1 − 2^-52]: at 0 a token of vanishing
- * probability could come out that float32 cannot tell from an impossible one. A token of probability 0 is never drawn.
+ * The first token whose cumulated probability exceeds `uniform`, which is taken from [2^-53, 1 − 2^-52]: at 0 a token
+ * of vanishing probability could come out that float32 cannot tell from an impossible one. A token of probability 0 is
+ * never drawn.
  */
 export function draw(law: Law, uniform: number): number {
   const bounded = Math.min(Math.max(uniform, 2 ** -53), 1 - 2 ** -52);

@@ -1,11 +1,12 @@
-// eft: emulated fine-tuning (Mitchell et al., "An Emulator for Fine-Tuning Large Language Models using Small Language Models",
-// arXiv:2310.12962) and proxy-tuning (Liu et al., arXiv:2401.08565). L is a large base model, F a small tuned one, S that small
-// model before tuning; F − S is what tuning taught, L − S what size brings:
+// eft: emulated fine-tuning (Mitchell et al., "An Emulator for Fine-Tuning Large Language Models using Small Language
+// Models", arXiv:2310.12962) and proxy-tuning (Liu et al., arXiv:2401.08565). L is a large base model, F a small tuned
+// one, S that small model before tuning; F − S is what tuning taught, L − S what size brings:
 //
 //   proxy       L + weight·(F − S)        weight scales the tuning
 //   amplified   F + weight·(L − S)        weight scales the size
 //
-// The two agree at weight 1 and nowhere else. Scores may be logits or log-probabilities: a constant per member does not matter.
+// The two agree at weight 1 and nowhere else. Scores may be logits or log-probabilities: a constant per member does not
+// matter.
 import { linear } from '../expr.js';
 import { member, oneOf, weight } from '../fields.js';
 import { defineMethod } from '../method.js';

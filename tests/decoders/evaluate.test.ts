@@ -1,4 +1,5 @@
-// T1, T2, T5, T23 of the catalogue, on the naive twin. The kernels are held to the twin in tests/kernels/logits.test.ts.
+// T1, T2, T5, T23 of the catalogue, on the naive twin. The kernels are held to the twin in
+// tests/kernels/logits.test.ts.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluate, normalise } from '../../decoders/evaluate.js';

@@ -38,7 +38,8 @@ describe('uniform', () => {
     expect(new Set(values).size).toBe(draws);
   });
 
-  // 255 degrees of freedom: mean 255, deviation 22.6. The inputs are fixed, so this cannot flicker; five deviations leave no room for a bad hash.
+  // 255 degrees of freedom: mean 255, deviation 22.6. The inputs are fixed, so this cannot flicker; five deviations
+  // leave no room for a bad hash.
   it.each([
     ['positions', (n: number) => uniform(42, 0, n)],
     ['seeds', (n: number) => uniform(n, 0, 0)],

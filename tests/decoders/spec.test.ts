@@ -140,6 +140,16 @@ describe('explain', () => {
     expect(explainDistribution(distribution).forwardsPerToken).toEqual({ large: 1, 'small-chat': 1, small: 1 });
   });
 
+  it('a model that has no say is not run', () => {
+    const costOf = (spec: unknown): object =>
+      explainDistribution(buildDecoding(spec, options).distribution).forwardsPerToken;
+    expect(costOf({ ...eft, weight: 0 })).toEqual({ large: 1 });
+    expect(costOf({ ...eft, weight: 0, form: 'amplified' })).toEqual({ 'small-chat': 1 });
+    expect(costOf({ ...eft, tuned: 'small' })).toEqual({ large: 1 });
+    expect(costOf({ ...eft, base: 'small' })).toEqual({ 'small-chat': 1 });
+    expect(costOf({ ...eft, base: 'small', weight: 0.5 })).toEqual({ 'small-chat': 1, small: 1 });
+  });
+
   it('every method documents itself', () => {
     for (const method of methods) {
       expect(method.summary).not.toBe('');

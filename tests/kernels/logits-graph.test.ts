@@ -1,5 +1,5 @@
-// The graphs of the logit kernels as such: every variant is legal by the executable grammar, and the two most used ones are what the golden
-// files say. A golden changes only in a commit that says why.
+// The graphs of the logit kernels as such: every variant is legal by the executable grammar, and the two most used ones
+// are what the golden files say. A golden changes only in a commit that says why.
 import { describe, expect, it } from 'vitest';
 import {
   linear,

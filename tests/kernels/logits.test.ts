@@ -1,4 +1,5 @@
-// The compiled kernels against their naive twins (decoders/evaluate.ts, decoders/warp.ts): random trees, rows, edits and batches.
+// The compiled kernels against their naive twins (decoders/evaluate.ts, decoders/warp.ts): random trees, rows, edits
+// and batches.
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { evaluate } from '../../decoders/evaluate.js';
@@ -59,7 +60,10 @@ function twin({ expr, rows, sampler }: Case): Float64Array {
   return applyEdits(evaluate(expr, rowOf(rows)), sampler.edits);
 }
 
-/** A row's token, by the twin's law of the kernel's own log-probabilities: what float32 did to the scores is not the sampler's fault. */
+/**
+ * A row's token, by the twin's law of the kernel's own log-probabilities: what float32 did to the scores is not the
+ * sampler's fault.
+ */
 function expectDrawn(id: number, logprobs: ArrayLike<number>, sampler: SamplerRow, what: string): void {
   const scores = Float64Array.from(logprobs);
   const nudge = 3e-6;

@@ -1,5 +1,5 @@
-// Random expressions, logits, sampler rows and edits over tiny vocabularies, for fast-check. Logits are multiples of 1/64 and weights of 1/4, so
-// that float32 sums of a few of them are exact and ties are real ties.
+// Random expressions, logits, sampler rows and edits over tiny vocabularies, for fast-check. Logits are multiples of
+// 1/64 and weights of 1/4, so that float32 sums of a few of them are exact and ties are real ties.
 import fc from 'fast-check';
 import {
   linear,

@@ -32,8 +32,9 @@ export function expectDistribution(probs: ArrayLike<number>): void {
 }
 
 /**
- * Whether a mask of `expr` hangs by a thread: nudging thresholds and logits by `epsilon` changes the scores by far more. Two right computations
- * in different arithmetic may then disagree, so a comparison leaves the case out. Exact ties are tested where they can be exact.
+ * Whether a mask of `expr` hangs by a thread: nudging thresholds and logits by `epsilon` changes the scores by far
+ * more. Two right computations in different arithmetic may then disagree, so a comparison leaves the case out. Exact
+ * ties are tested where they can be exact.
  */
 export function isFragile(expr: Scores, rows: Rows, epsilon: number): boolean {
   const before = evaluate(expr, rowOf(rows));
