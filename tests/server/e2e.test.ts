@@ -93,7 +93,7 @@ async function complete(body: object): Promise<Completion> {
     temperature: 0,
     return_token_ids: true,
   };
-  return client.post<Completion>('/completions', { body: { ...base, ...body } }) as Promise<Completion>;
+  return client.post<Completion>('/completions', { body: { ...base, ...body } });
 }
 
 const row = (base64: string): Float32Array => {
