@@ -27,7 +27,9 @@ const onlyKernels = {
 };
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', 'coverage/', 'loadtest/peers/', 'models/pocket/build/', '**/*.js', '**/*.mjs'] },
+  {
+    ignores: ['dist/', 'node_modules/', 'coverage/', 'loadtest/peers/', 'models/pocket/build/', '**/*.js', '**/*.mjs'],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
@@ -46,12 +48,13 @@ export default tseslint.config(
       ],
     },
   },
-  { files: ['server/config.ts', 'server/config/**', 'tests/**', '*.config.ts'], rules: { 'no-restricted-properties': 'off' } },
+  {
+    files: ['server/config.ts', 'server/config/**', 'tests/**', '*.config.ts'],
+    rules: { 'no-restricted-properties': 'off' },
+  },
   arrows(
     ['decoders/**/*.ts'],
-    [
-      { room: '(kernels|server|clients|loadtest|models)/', why: 'decoders imports nothing of ours.' },
-    ],
+    [{ room: '(kernels|server|clients|loadtest|models)/', why: 'decoders imports nothing of ours.' }],
     [onlyKernels],
   ),
   arrows(

@@ -86,7 +86,8 @@ export const errorTable = {
   request_timeout: {
     status: 408,
     type: 'invalid_request_error',
-    message: 'The request did not arrive completely within {seconds} s. Send it faster or raise limits.requestTimeoutMs.',
+    message:
+      'The request did not arrive completely within {seconds} s. Send it faster or raise limits.requestTimeoutMs.',
   },
   reply_too_large: {
     status: 400,
