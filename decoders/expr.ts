@@ -249,11 +249,19 @@ function ownSlots(node: Expr): readonly Scalar[] {
  * e.g. `linear(0,linear(1,2))`. Expressions of one key run in one batch.
  */
 export function structureKey(expr: Expr): string {
-  const numbers = new Map(viewsOf(expr).map((view, index) => [viewKey(view), index]));
-  return fold<string>(expr, (node, members) =>
-    node.kind === 'logits' ? String(numbers.get(viewKey(node.view))) : `${node.kind}(${members.join(',')})`,
-  );
+  let key = structureKeys.get(expr);
+  if (key === undefined) {
+    const numbers = new Map(viewsOf(expr).map((view, index) => [viewKey(view), index]));
+    key = fold<string>(expr, (node, members) =>
+      node.kind === 'logits' ? String(numbers.get(viewKey(node.view))) : `${node.kind}(${members.join(',')})`,
+    );
+    structureKeys.set(expr, key);
+  }
+  return key;
 }
+
+/** Asked for every row of every step; expressions never change. */
+const structureKeys = new WeakMap<Expr, string>();
 
 /** Whether scores of this node may be −∞ although every view is finite: only a mask forbids. */
 export function mayForbid(expr: Scores): boolean {
