@@ -49,7 +49,7 @@ export class Linear {
     x: Value,
     matrix: Matrix,
     bias: (() => Float32Array) | null = null,
-    format: WeightFormat = this.#format,
+    format: WeightFormat = this.#formatOf(matrix),
   ): Value {
     const { name, rows } = matrix;
     const addend = bias ? this.vector(`${name}.bias`, rows, bias) : null;
@@ -65,6 +65,15 @@ export class Linear {
       default:
         return format satisfies never;
     }
+  }
+
+  /**
+   * At 4 bits the first layer keeps 8: on the pocket models it alone made two thirds of the divergence from float32 (0.081 → 0.026 nats
+   * without it), and it is one layer of many.
+   */
+  #formatOf({ name }: Matrix): WeightFormat {
+    const format = this.#format;
+    return format.kind === 'q4' && name.startsWith('layer.0.') ? { ...format, kind: 'q8' } : format;
   }
 
   /** Rows `ids` of the table, in float32. */
@@ -142,8 +151,8 @@ export class Linear {
     const b = g.weight(`${name}.channels`, 'int8', [columns, rows], both.first);
     const bScales = g.weight(`${name}.scales`, 'float32', [rows], both.second);
     const largest = ops.ReduceMax(ops.Abs(x), { axes: [1], keepdims: false });
-    // A row of zeros must not divide by zero.
-    const scale = ops.Max(ops.Mul(largest, 1 / 127), 1e-30);
+    // A row of zeros has scale 0: whatever its NaN quotients round to is multiplied by 0 at the end.
+    const scale = ops.Mul(largest, 1 / 127);
     const quantized = ops.QuantizeLinear(x, scale, this.#zeroPoints(x), { axis: 0 });
     const one = g.constant('float32', [], [1]);
     const zero = g.constant('uint8', [], [128]);
