@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import OpenAI, { APIUserAbortError, BadRequestError, InternalServerError, NotFoundError } from 'openai';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { shapes, writeCheckpoint } from '../../loadtest/bench/checkpoint.js';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const names = ['large', 'small', 'small-chat'] as const;
