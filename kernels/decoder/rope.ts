@@ -109,8 +109,9 @@ function readParameters(p: ConfigReader, top: ConfigReader, defaults: RopeDefaul
       const long = p.numbers('long_factor', rotaryDim / 2);
       for (const [key, factors] of [['short_factor', short] as const, ['long_factor', long] as const])
         if (factors.some((factor) => factor <= 0)) p.fail(key, [...factors], 'factors above 0');
-      const known = p.has('original_max_position_embeddings') || top.has('original_max_position_embeddings');
-      const ratio = known ? maxPositions / original : p.positive('factor', 1);
+      // The older spelling with the original length on top takes the ratio, whatever its factor says; else a factor stands.
+      const byRatio = top.has('original_max_position_embeddings') && !top.has('rope_parameters');
+      const ratio = p.has('factor') && !byRatio ? p.positive('factor') : maxPositions / original;
       const scale = p.has('attention_factor')
         ? p.positive('attention_factor')
         : ratio > 1

@@ -30,7 +30,7 @@ function readText(config: ConfigReader): DecoderSpec {
     outputBias: bias,
     scale: () => queryScalar ** -0.5,
     embeddingScale: (hiddenSize) => Math.sqrt(hiddenSize),
-    attentionSoftcap: config.optionalPositive('attn_logit_softcapping'),
+    // attn_logit_softcapping exists in the config class, but no implementation applies it to this family.
     headSoftcap: config.optionalPositive('final_logit_softcapping'),
     windows: (layers) => readWindows(config, layers, window, isLocal),
     ropes: (headDim) => {

@@ -145,6 +145,10 @@ export function readLlamaLike(config: ConfigReader, family: Differences): Decode
   const contextLength = config.size('max_position_embeddings', family.maxPositions);
   const windows = family.windows?.(layerCount) ?? [];
   const windowOf = (layer: number): number | null => windows[layer] ?? null;
+  readLayerTypes(config, layerCount)?.forEach((kind, i) => {
+    if (kind === 'sliding_attention' && windowOf(i) === null)
+      config.fail('layer_types', kind, 'full_attention, unless the family has a sliding_window and it is on');
+  });
   const { ropes, of } = family.ropes?.(headDim, windowOf) ?? {
     ropes: [
       readRope(config, {
