@@ -5,7 +5,7 @@ import { UnsupportedConfigError, type JsonObject as KernelJson } from '../../ker
 import { knownModelTypes, readDecoderSpec } from '../../kernels/decoder/families/index.js';
 import type { DecoderSpec } from '../../kernels/decoder/spec.js';
 import { AppError } from '../errors.js';
-import { invalidFile, readJsonObject, requireJsonObject, type JsonObject } from './json-file.js';
+import { invalidFile, isJsonObject, readJsonObject, requireJsonObject, type JsonObject } from './json-file.js';
 
 export interface Checkpoint {
   readonly directory: string;
@@ -33,7 +33,30 @@ function readSpec(path: string, config: JsonObject): DecoderSpec {
     const known = knownModelTypes.join(', ');
     throw new AppError('model_family_unknown', { path, value: JSON.stringify(type) ?? 'nothing', known });
   }
+  checkSizes(path, config);
   return refusingUnsupported(path, () => readDecoderSpec(config as KernelJson));
+}
+
+/** Far above every published model. Beyond them a config would cost memory before the weights, which would disprove it, are looked at. */
+const largest: Readonly<Record<string, number>> = {
+  num_hidden_layers: 1024,
+  n_layer: 1024,
+  num_attention_heads: 1 << 14,
+  n_head: 1 << 14,
+  head_dim: 1 << 14,
+  hidden_size: 1 << 20,
+  n_embd: 1 << 20,
+  vocab_size: 1 << 24,
+  num_labels: 1 << 20,
+};
+
+function checkSizes(path: string, config: JsonObject): void {
+  for (const [key, limit] of Object.entries(largest)) {
+    const value = config[key];
+    if (typeof value !== 'number' || value <= limit) continue;
+    throw invalidFile(path, `${key} is ${value}, the limit is ${limit}`, 'Download the file again.');
+  }
+  if (isJsonObject(config['text_config'])) checkSizes(path, config['text_config']);
 }
 
 /** The kernels' refusal of a configuration as an error that names the file. */
