@@ -24,12 +24,7 @@ export async function benchTick(): Promise<Row[]> {
         overheads.push((wallMs - (insideMs(after) - insideMs(before))) / (after.ticks - before.ticks));
       }
       rows.push(
-        informs(
-          `without model, ${streams} rows`,
-          median(overheads),
-          'ms',
-          'wall time − forwards − fusing, per tick',
-        ),
+        informs(`without model, ${streams} rows`, median(overheads), 'ms', 'wall time − forwards − fusing, per tick'),
       );
     }
     return rows;
