@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { AppContext } from './context.js';
 import { AppError } from './errors.js';
+import { drainPlugin } from './plugins/drain.js';
 import { clientErrorHandler, errorsPlugin, frameworkErrorHandler } from './plugins/errors.js';
 import { acceptOnlyJson } from './plugins/json-body.js';
 import { Metrics } from './plugins/metrics.js';
@@ -51,18 +52,6 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
     void reply.header('x-request-id', request.id);
     done();
   });
-  // A connection that was busy when the listener closed goes with the end of its answer, not with its keep-alive time.
-  let closing = false;
-  app.addHook('preClose', (done) => {
-    closing = true;
-    done();
-  });
-  app.addHook('onRequest', (_request, reply, done) => {
-    reply.raw.once('finish', () => {
-      if (closing) setImmediate(() => app.server.closeIdleConnections());
-    });
-    done();
-  });
   app.addHook('onError', (_request, _reply, error, done) => {
     if (error instanceof AppError && error.data.code === 'budget_exceeded') metrics.rejected('all', error.data.code);
     done();
@@ -72,6 +61,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
     done();
   });
   await app.register(errorsPlugin, { config });
+  await app.register(drainPlugin);
   await app.register(writeGuard, { writeTimeoutMs: config.writeTimeoutMs });
 
   const options = { context, metrics };

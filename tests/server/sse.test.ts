@@ -187,7 +187,7 @@ describe('a client that leaves', () => {
 });
 
 describe('a drain', () => {
-  test('lets a stream finish, then closes its connection although it could be kept alive', async () => {
+  test('lets a stream finish, then closes its connection and unused ones', async () => {
     let release = (): void => undefined;
     const released = new Promise<void>((resolve) => (release = resolve));
     const server = await harness(
@@ -199,7 +199,8 @@ describe('a drain', () => {
       { keepAliveTimeoutMs: 60_000 },
     );
     const socket = await opened(server, post('/v1/chat/completions', chat({ stream: true })));
-    await received(socket, '"content":"first"');
+    const unused = connect(socket.remotePort!, '127.0.0.1');
+    await Promise.all([once(unused, 'connect'), received(socket, '"content":"first"')]);
     const rest = received(socket, 'data: [DONE]');
     const ended = server.app.close();
     release();
