@@ -20,7 +20,7 @@ if (present.length < models.length) {
 }
 
 const windowTokens = 256;
-const windows = 4;
+const windows = 2;
 const bounds: readonly (readonly [WeightsName, number])[] = [
   ['q8', 0.01],
   ['w8a8', 0.01],
@@ -28,13 +28,22 @@ const bounds: readonly (readonly [WeightsName, number])[] = [
 ];
 
 function logSoftmax(logits: Float32Array): Float64Array {
-  const largest = logits.reduce((most, value) => Math.max(most, value), -Infinity);
-  const total = logits.reduce((sum, value) => sum + Math.exp(value - largest), 0);
-  return Float64Array.from(logits, (value) => value - largest - Math.log(total));
+  let largest = -Infinity;
+  for (const value of logits) if (value > largest) largest = value;
+  let total = 0;
+  for (const value of logits) total += Math.exp(value - largest);
+  const normaliser = largest + Math.log(total);
+  return Float64Array.from(logits, (value) => value - normaliser);
 }
 
-const divergence = (p: Float64Array, q: Float64Array) =>
-  p.reduce((sum, logp, v) => sum + Math.exp(logp) * (logp - (q[v] as number)), 0);
+function divergence(p: Float64Array, q: Float64Array): number {
+  let sum = 0;
+  for (let v = 0; v < p.length; v += 1) {
+    const logp = p[v] as number;
+    sum += Math.exp(logp) * (logp - (q[v] as number));
+  }
+  return sum;
+}
 
 async function distributions(path: string, weights: WeightsName, artifactDirectory: string): Promise<Float64Array[]> {
   const ids = [...Tokenizer.load(path).encode(readFileSync(heldOut, 'utf8'), { addSpecialTokens: false })];
@@ -53,15 +62,20 @@ async function distributions(path: string, weights: WeightsName, artifactDirecto
 }
 
 describe.skipIf(present.length === 0)('mean divergence from float32', () => {
-  test.each(present)('%s', async (path) => {
-    const artifactDirectory = temporaryFolder();
-    const exact = await distributions(path, 'f32', artifactDirectory);
-    expect(exact.length).toBe(windows * windowTokens);
-    for (const [weights, bound] of bounds) {
-      const rounded = await distributions(path, weights, artifactDirectory);
-      const mean = exact.reduce((sum, p, i) => sum + divergence(p, rounded[i] as Float64Array), 0) / exact.length;
-      expect(mean, weights).toBeGreaterThan(0);
-      expect(mean, weights).toBeLessThanOrEqual(bound);
-    }
-  });
+  test.each(present)(
+    '%s',
+    async (path) => {
+      const artifactDirectory = temporaryFolder();
+      const exact = await distributions(path, 'f32', artifactDirectory);
+      expect(exact.length).toBe(windows * windowTokens);
+      for (const [weights, bound] of bounds) {
+        const rounded = await distributions(path, weights, artifactDirectory);
+        const mean = exact.reduce((sum, p, i) => sum + divergence(p, rounded[i] as Float64Array), 0) / exact.length;
+        expect(mean, weights).toBeGreaterThan(0);
+        expect(mean, weights).toBeLessThanOrEqual(bound);
+      }
+      // Twelve conversions that reach the disk: seconds on a quiet machine, more on a shared one.
+    },
+    120_000,
+  );
 });
