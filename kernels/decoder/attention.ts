@@ -1,9 +1,13 @@
 // Decomposed attention with delta outputs: scores over past keys where they lie, scores over the new ones, one softmax over both, two
-// products added. Past keys and values are inputs, only the new tokens' leave the graph. Query heads that share a key head are
-// folded into the token axis, ordered [group][token], so that each key head needs one product.
+// products added. Past keys and values are inputs, only the new tokens' leave the graph.
+//
+// The G query heads that share a key head and the S new tokens are two axes [X, Y] of every product, and the host chooses how: one new
+// token goes as [G, 1], because the runtime multiplies a single row by a matrix without packing (copying) keys and values first; several
+// go as [1, G·S], so that they are packed once and not G times. The single-row path also wants alpha = 1: the scale of the scores is
+// folded into what makes the queries.
 //
 // Shapes: B rows, S new tokens, M past slots, N = B·S tokens. Called by build.ts.
-import { addDims, multiplyDims } from '../dims.js';
+import { addDims } from '../dims.js';
 import type { GraphBuilder, Value } from '../graph.js';
 import * as ops from '../ops.js';
 import type { Linear } from './linear.js';
@@ -12,6 +16,7 @@ import {
   maskInput,
   pastKeyInput,
   pastValueInput,
+  queryShapeInput,
   ropeIndexInput,
   rowsWidthInput,
   sinInput,
@@ -52,9 +57,15 @@ export class AttentionInputs {
     return this.#once(splitInput, (name) => this.#g.input(name, 'int64', [2]));
   }
 
+  /** [B, 1, S, M + S], or [B, 1, 1, Y, M + S] where query heads come in groups. */
   mask(window: number | null, group: number): Value {
-    const shape = ['B', 1, multiplyDims([group, 'S']), addDims(['M', 'S'])];
+    const shape = ['B', ...(group > 1 ? [1, 1, 'Y'] : [1, 'S']), addDims(['M', 'S'])];
     return this.#once(maskInput(window, group), (name) => this.#g.input(name, 'float32', shape));
+  }
+
+  /** [B, kvHeads, X, Y, headDim] as a shape. */
+  queryShape(kvHeads: number, headDim: number): Value {
+    return this.#once(queryShapeInput(kvHeads, headDim), (name) => this.#g.input(name, 'int64', [5]));
   }
 
   rope(index: number, width: number): { readonly cos: Value; readonly sin: Value; readonly index: Value } {
@@ -75,6 +86,16 @@ interface Context {
   readonly inputs: AttentionInputs;
 }
 
+/** What the scores are multiplied by; a softcap's division is part of it. */
+const scoreScale = ({ scale, softcap }: LayerSpec): number => (softcap === null ? scale : scale / softcap);
+
+/** The first `count` elements times `factor`: queries come first wherever q, k and v lie together. */
+const scaled = (read: () => Float32Array, count: number, factor: number) => (): Float32Array => {
+  const data = read();
+  for (let i = 0; i < count; i++) data[i] = (data[i] ?? 0) * factor;
+  return data;
+};
+
 /** q, k over the whole projection before the heads are split (OLMo 2). */
 function normWholeProjection(
   { linear, spec, tensors }: Context,
@@ -88,14 +109,12 @@ function normWholeProjection(
   const [q, k, v] = ops.Split(qkv, sizes, 1);
   if (!q || !k || !v || !names.qNorm || !names.kNorm) throw new Error(`${role}: no names of the q and k norms`);
   const { epsilon, offset } = spec.norm;
-  const norm = (x: Value, name: string, kind: string, length: number): Value =>
-    ops.SimplifiedLayerNormalization(
-      x,
-      linear.vector(`${role}.${kind}`, length, tensors.vector(`${name}.weight`, length, offset)),
-      { epsilon },
-    );
-  const qNormed = norm(q, names.qNorm, 'q_norm', heads * headDim);
-  const kNormed = norm(k, names.kNorm, 'k_norm', kvHeads * headDim);
+  const norm = (x: Value, name: string, kind: string, length: number, factor: number): Value => {
+    const scale = scaled(tensors.vector(`${name}.weight`, length, offset), length, factor);
+    return ops.SimplifiedLayerNormalization(x, linear.vector(`${role}.${kind}`, length, scale), { epsilon });
+  };
+  const qNormed = norm(q, names.qNorm, 'q_norm', heads * headDim, scoreScale(layer));
+  const kNormed = norm(k, names.kNorm, 'k_norm', kvHeads * headDim, 1);
   return ops.Concat([qNormed, kNormed, v], 1);
 }
 
@@ -104,7 +123,7 @@ function normHeads({ g, spec, tensors }: Context, qk: Value, layer: LayerSpec, n
   const { heads, kvHeads, headDim } = layer;
   if (!names.qNorm || !names.kNorm) throw new Error(`${role}: no names of the q and k norms`);
   const { epsilon, offset } = spec.norm;
-  const q = tensors.vector(`${names.qNorm}.weight`, headDim, offset);
+  const q = scaled(tensors.vector(`${names.qNorm}.weight`, headDim, offset), headDim, scoreScale(layer));
   const k = tensors.vector(`${names.kNorm}.weight`, headDim, offset);
   const scales = g.weight(`${role}.qk_norm`, 'float32', [heads + kvHeads, 1, headDim], () => {
     const all = new Float32Array((heads + kvHeads) * headDim);
@@ -124,15 +143,20 @@ export function attention(
   names: LayerNames,
 ): AttentionResult {
   const { g, spec, linear, tensors, inputs } = context;
-  const { heads, kvHeads, headDim, scale, softcap } = layer;
+  const { heads, kvHeads, headDim, softcap } = layer;
   const role = `layer.${index}.attention`;
   const group = heads / kvHeads;
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim];
 
+  // A norm after the product would undo a scale in its rows: then the norm has it.
+  const factor = layer.qkNorm === null ? scoreScale(layer) : 1;
+  const matrix = tensors.matrix(`${role}.qkv`, names.qkv, sizes, spec.hiddenSize);
+  const bias = tensors.bias(names.qkv, sizes, layer.qkvBias);
+  const queries = heads * headDim;
   let qkv = linear.apply(
     x,
-    tensors.matrix(`${role}.qkv`, names.qkv, sizes, spec.hiddenSize),
-    tensors.bias(names.qkv, sizes, layer.qkvBias),
+    { ...matrix, read: scaled(matrix.read, queries * spec.hiddenSize, factor) },
+    bias && scaled(bias, queries, factor),
   );
   if (layer.qkNorm === 'full') qkv = normWholeProjection(context, qkv, layer, names, role);
 
@@ -151,23 +175,27 @@ export function attention(
   }
   const [qHeads, newKeys] = ops.Split(qk, [heads, kvHeads], 1);
   if (!qHeads || !newKeys) throw new Error('Split gave no values');
-  const q = group === 1 ? qHeads : ops.Reshape(qHeads, [0, kvHeads, -1, headDim]);
-
-  const pastKeys = g.input(pastKeyInput(index), 'float32', ['B', kvHeads, 'M', headDim]);
-  const pastValues = g.input(pastValueInput(index), 'float32', ['B', kvHeads, 'M', headDim]);
-  const alpha = softcap === null ? scale : scale / softcap;
+  // Without groups the four axes do; else [B, kvHeads, X, Y, D] meets keys and values that broadcast over X.
+  const grouped = group > 1;
+  const q = grouped
+    ? ops.ReshapeTo(qHeads, inputs.queryShape(kvHeads, headDim), ['B', kvHeads, 'X', 'Y', headDim])
+    : qHeads;
+  const perGroup = (value: Value): Value => (grouped ? ops.Unsqueeze(value, [2]) : value);
+  const pastShape = ['B', kvHeads, ...(grouped ? [1] : []), 'M', headDim];
+  const pastKeys = g.input(pastKeyInput(index), 'float32', pastShape);
+  const pastValues = g.input(pastValueInput(index), 'float32', pastShape);
   let scores = ops.Concat(
-    [ops.FusedMatMul(q, pastKeys, { alpha, transB: true }), ops.FusedMatMul(q, newKeys, { alpha, transB: true })],
-    3,
+    [ops.FusedMatMul(q, pastKeys, { transB: true }), ops.FusedMatMul(q, perGroup(newKeys), { transB: true })],
+    -1,
   );
   if (softcap !== null) scores = ops.Mul(ops.Tanh(scores), softcap);
   const probs = ops.Softmax(ops.Add(scores, inputs.mask(layer.window, group)));
-  const [overPast, overNew] = ops.SplitBy(probs, inputs.pastAndNew(), 3, ['M', 'S']);
+  const [overPast, overNew] = ops.SplitBy(probs, inputs.pastAndNew(), -1, ['M', 'S']);
   if (!overPast || !overNew) throw new Error('Split gave no values');
-  const mixed = ops.Add(ops.MatMul(overPast, pastValues), ops.MatMul(overNew, newValues));
+  const mixed = ops.Add(ops.MatMul(overPast, pastValues), ops.MatMul(overNew, perGroup(newValues)));
 
-  // [B, kvHeads, group·S, D] → [N, heads·D]
-  const perHead = group === 1 ? mixed : ops.Reshape(mixed, [0, heads, -1, headDim]);
+  // [B, kvHeads, X, Y, D] → [B, heads, S, D] → [N, heads·D]
+  const perHead = grouped ? ops.Reshape(mixed, [0, heads, -1, headDim], ['B', heads, 'S', headDim]) : mixed;
   const merged = ops.Transpose(perHead, [0, 2, 1, 3]);
   const flat = ops.Reshape(merged, [-1, heads * headDim], ['N', heads * headDim]);
   const output = linear.apply(

@@ -154,17 +154,22 @@ export class DecoderModel {
       feeds[ports.cosInput(i)] = new Tensor('float32', cos, [tokens, tables.width]);
       feeds[ports.sinInput(i)] = new Tensor('float32', sin, [tokens, tables.width]);
     });
-    for (const { name, window, group } of this.#masks)
-      feeds[name] = new Tensor('float32', attentionMask(batch, window, group), [
-        rows,
-        1,
-        group * width,
-        pastCapacity + width,
-      ]);
-    this.spec.layers.forEach(({ kvHeads, headDim }, i) => {
-      const dims = [rows, kvHeads, pastCapacity, headDim];
+    // One new token: the heads of a group broadcast. Several: they are folded into the token axis (attention.ts has the reason).
+    const fold = (group: number): number => (width > 1 ? group : 1);
+    for (const { name, window, group } of this.#masks) {
+      const copies = fold(group);
+      const dims = [rows, ...(group > 1 ? [1, 1] : [1]), copies * width, pastCapacity + width];
+      feeds[name] = new Tensor('float32', attentionMask(batch, window, copies), dims);
+    }
+    this.spec.layers.forEach(({ heads, kvHeads, headDim }, i) => {
+      const group = heads / kvHeads;
+      const dims = [rows, kvHeads, ...(group > 1 ? [1] : []), pastCapacity, headDim];
       feeds[ports.pastKeyInput(i)] = new Tensor('float32', batch.pastKeys[i] ?? new Float32Array(0), dims);
       feeds[ports.pastValueInput(i)] = new Tensor('float32', batch.pastValues[i] ?? new Float32Array(0), dims);
+      if (group > 1) {
+        const shape = [rows, kvHeads, group / fold(group), width * fold(group), headDim];
+        feeds[ports.queryShapeInput(kvHeads, headDim)] ??= new Tensor('int64', BigInt64Array.from(shape, BigInt), [5]);
+      }
     });
     return feeds;
   }

@@ -19,5 +19,7 @@ export const newKeyValuesOutput = 'new_kv';
 export const cosInput = (rope: number): string => `cos.${rope}`;
 export const sinInput = (rope: number): string => `sin.${rope}`;
 export const maskInput = (window: number | null, group: number): string => `mask.${window ?? 'all'}.${group}`;
+/** How the heads of a group and the new tokens of a row become the two axes of the attention products. */
+export const queryShapeInput = (kvHeads: number, headDim: number): string => `query_shape.${kvHeads}.${headDim}`;
 export const pastKeyInput = (layer: number): string => `past_key.${layer}`;
 export const pastValueInput = (layer: number): string => `past_value.${layer}`;

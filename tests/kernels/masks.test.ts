@@ -8,7 +8,7 @@ interface Case {
   readonly pastLengths: readonly number[];
   readonly spare: number;
   readonly window: number | null;
-  readonly group: number;
+  readonly copies: number;
 }
 
 const cases = fc.record<Case>({
@@ -16,22 +16,22 @@ const cases = fc.record<Case>({
   pastLengths: fc.array(fc.integer({ min: 0, max: 9 }), { minLength: 1, maxLength: 4 }),
   spare: fc.integer({ min: 1, max: 3 }),
   window: fc.option(fc.integer({ min: 1, max: 8 })),
-  group: fc.integer({ min: 1, max: 3 }),
+  copies: fc.integer({ min: 1, max: 3 }),
 });
 
 it('a query sees exactly the positions of its window that are past or new and not after it', () => {
   fc.assert(
-    fc.property(cases, ({ width, pastLengths, spare, window, group }) => {
+    fc.property(cases, ({ width, pastLengths, spare, window, copies }) => {
       const capacity = Math.max(...pastLengths) + spare;
       const total = capacity + width;
       const mask = attentionMask(
         { rows: pastLengths.length, width, pastLengths: Int32Array.from(pastLengths), pastCapacity: capacity },
         window,
-        group,
+        copies,
       );
-      expect(mask.length).toBe(pastLengths.length * group * width * total);
+      expect(mask.length).toBe(pastLengths.length * copies * width * total);
       pastLengths.forEach((past, row) => {
-        for (let copy = 0; copy < group; copy++)
+        for (let copy = 0; copy < copies; copy++)
           for (let s = 0; s < width; s++)
             for (let slot = 0; slot < total; slot++) {
               const isNew = slot >= capacity;
@@ -39,7 +39,7 @@ it('a query sees exactly the positions of its window that are past or new and no
               const query = past + s;
               const exists = isNew || slot < past;
               const sees = exists && position <= query && (window === null || position > query - window);
-              const value = mask[((row * group + copy) * width + s) * total + slot];
+              const value = mask[((row * copies + copy) * width + s) * total + slot];
               expect(value).toBe(sees ? 0 : -Infinity);
             }
       });
