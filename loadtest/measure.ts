@@ -54,8 +54,9 @@ export function quantile(values: readonly number[], q: number): number {
   return a + (b - a) * (at - low);
 }
 
+const tidy = (x: number): number => Math.round(x * 1000) / 1000;
+
 export function percentiles(values: readonly number[]): Percentiles {
-  const tidy = (x: number) => Math.round(x * 1000) / 1000;
   return {
     mean: tidy(values.reduce((a, b) => a + b, 0) / values.length),
     p50: tidy(quantile(values, 0.5)),
@@ -71,19 +72,21 @@ export function summarise(traces: readonly Trace[], streams: number): Summary {
   const good = traces.filter((trace) => trace.error === null && trace.arrivalsMs.length > 0);
   const begin = Math.min(...traces.map((trace) => trace.sentMs));
   const seconds = (Math.max(...traces.map((trace) => trace.endMs)) - begin) / 1000;
-  const completionTokens = total(good.map((trace) => total(trace.tokens)));
+  // spreading bundled tokens over outputs leaves float dust
+  const completionTokens = Math.round(total(good.map((trace) => total(trace.tokens))));
+  const rate = decodeRate(good, streams);
   const errors: Record<string, number> = {};
   for (const { error } of traces) if (error !== null) errors[error] = (errors[error] ?? 0) + 1;
   return {
     requests: traces.length,
     failed: traces.length - good.length,
     errors,
-    seconds,
+    seconds: tidy(seconds),
     promptTokens: total(good.map((trace) => trace.promptTokens)),
     completionTokens,
-    requestsPerSecond: good.length / seconds,
-    tokensPerSecond: completionTokens / seconds,
-    decodeTokensPerSecond: decodeRate(good, streams),
+    requestsPerSecond: tidy(good.length / seconds),
+    tokensPerSecond: tidy(completionTokens / seconds),
+    decodeTokensPerSecond: rate === null ? null : tidy(rate),
     ttftMs: percentiles(good.map(timeToFirstToken)),
     itlMs: percentiles(good.flatMap(interTokenGaps)),
     tpotMs: percentiles(good.filter((trace) => total(trace.tokens) > 1).map(timePerOutputToken)),
