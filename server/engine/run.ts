@@ -4,7 +4,7 @@ import { viewsOf } from '../../decoders/expr.js';
 import type { Branch, NextAnswer, Search } from '../../decoders/search.js';
 import { sample } from '../../decoders/searches/sample.js';
 import { AppError } from '../errors.js';
-import type { Alternative, DecodeEvent, DecodeRequest, PromptTokenRecord } from '../wire/decode.js';
+import type { Alternative, DecodeEvent, DecodeRequest, PromptTokenRecord, Timings } from '../wire/decode.js';
 import type { EngineModel } from './model.js';
 import { alternative, Sequence, type Decision } from './sequence.js';
 import { View } from './view.js';
@@ -29,6 +29,9 @@ export class Run {
   readonly #table: EngineModel['table'];
   readonly #searches = new Map<Branch, Search>();
   readonly #forwards: Record<string, number> = {};
+  readonly #submittedAt = performance.now();
+  #admittedAt: number | null = null;
+  #firstTokenAt: number | null = null;
   #cachedTokens = 0;
   #promptScores: PromptTokenRecord[] | null;
   #events: DecodeEvent[] = [];
@@ -75,6 +78,7 @@ export class Run {
 
   /** Claims rows: for the prompt when new, for every unfinished choice when it comes back from preemption. */
   start(): void {
+    this.#admittedAt ??= performance.now();
     if (this.sequences.length === 0) this.#add(this.#firstSequence());
     for (const sequence of this.live) for (const view of sequence.views) view.claim();
     if (this.preemptions === 0) this.#cachedTokens = this.sequences[0]?.views[0]?.cachedTokens ?? 0;
@@ -137,6 +141,7 @@ export class Run {
 
   /** A token was chosen: grows the sequence, resumes its search, notes what may be shown. */
   accept(sequence: Sequence, decision: Decision): void {
+    this.#firstTokenAt ??= performance.now();
     const growth = sequence.accept(decision);
     const answer: NextAnswer = { tokenId: decision.tokenId, ended: growth.finish !== null };
     this.#searches.get(sequence)?.next(answer);
@@ -170,12 +175,20 @@ export class Run {
           preemptions: this.preemptions,
           seed: this.request.seed,
         },
+        timings: this.#timings(),
       });
     return events;
   }
 
   release(): void {
     this.sequences.forEach((sequence) => sequence.release());
+  }
+
+  #timings(): Timings {
+    const now = performance.now();
+    const admitted = this.#admittedAt ?? now;
+    const first = this.#firstTokenAt ?? now;
+    return { queuedMs: admitted - this.#submittedAt, prefillMs: first - admitted, decodeMs: now - first };
   }
 
   get #expanded(): boolean {

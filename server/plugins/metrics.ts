@@ -3,7 +3,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { AppContext } from '../context.js';
-import type { FinishReason } from '../wire/decode.js';
+import type { FinishReason, Timings, Usage } from '../wire/decode.js';
 
 const firstTokenEdges = [
   0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560,
@@ -25,6 +25,8 @@ export interface RequestObserver {
   /** Some output of a choice went out. */
   output(choice: number, tokens: number): void;
   finished(reason: FinishReason): void;
+  /** Where the engine's time went, per prompt. */
+  timed(timings: Timings, usage: Usage): void;
   done(promptTokens: number): void;
   aborted(): void;
   failed(code: string): void;
@@ -64,6 +66,15 @@ export class Metrics {
     interTokenEdges,
   );
   readonly #latency = this.#histogram('vllm:e2e_request_latency_seconds', 'From request to end.', requestEdges);
+  readonly #queue = this.#histogram('vllm:request_queue_time_seconds', 'Waiting for rows.', requestEdges);
+  readonly #prefill = this.#histogram('vllm:request_prefill_time_seconds', 'Admitted to first token.', requestEdges);
+  readonly #decode = this.#histogram('vllm:request_decode_time_seconds', 'First to last token.', requestEdges);
+  readonly #inference = this.#histogram('vllm:request_inference_time_seconds', 'Admitted to last token.', requestEdges);
+  readonly #computed = this.#histogram(
+    'vllm:request_prefill_kv_computed_tokens',
+    'Prompt tokens computed, not found in the prefix cache.',
+    tokenEdges,
+  );
   readonly #requestPrompt = this.#histogram('vllm:request_prompt_tokens', 'Prompt tokens per request.', tokenEdges);
   readonly #requestGeneration = this.#histogram(
     'vllm:request_generation_tokens',
@@ -113,6 +124,13 @@ export class Metrics {
         this.#generationTokens.inc(labels, tokens);
       },
       finished: (reason) => this.#success.inc({ ...labels, finished_reason: reason }),
+      timed: ({ queuedMs, prefillMs, decodeMs }, { promptTokens, cachedTokens }) => {
+        this.#queue.observe(labels, queuedMs / 1000);
+        this.#prefill.observe(labels, prefillMs / 1000);
+        this.#decode.observe(labels, decodeMs / 1000);
+        this.#inference.observe(labels, (prefillMs + decodeMs) / 1000);
+        this.#computed.observe(labels, promptTokens - cachedTokens);
+      },
       done: (promptTokens) => {
         const nowMs = performance.now();
         this.#promptTokens.inc(labels, promptTokens);

@@ -135,6 +135,7 @@ export class CollectingSink implements Sink {
       }
       case 'done':
         this.totals.add(prompt, event.usage, event.applied);
+        this.#observer.timed(event.timings, event.usage);
         return;
       default:
         event satisfies never;
@@ -197,6 +198,7 @@ export class StreamingSink implements Sink {
       }
       case 'done':
         this.totals.add(prompt, event.usage, event.applied);
+        this.#observer.timed(event.timings, event.usage);
         return;
       default:
         event satisfies never;

@@ -91,6 +91,16 @@ export interface Usage {
   readonly cachedTokens: number;
 }
 
+/** Where the engine's time went, per request. */
+export interface Timings {
+  /** Submitted → admitted. */
+  readonly queuedMs: number;
+  /** Admitted → first token decided. */
+  readonly prefillMs: number;
+  /** First token → last token. */
+  readonly decodeMs: number;
+}
+
 export type FinishReason = 'stop' | 'length';
 
 /** Exactly one terminal event (`done` or `failed`) ends a request. */
@@ -104,5 +114,5 @@ export type DecodeEvent =
       /** The stop string or stop token id that ended it, null for EOS-free ends. */
       readonly stopReason: string | number | null;
     }
-  | { readonly kind: 'done'; readonly usage: Usage; readonly applied: Applied }
+  | { readonly kind: 'done'; readonly usage: Usage; readonly applied: Applied; readonly timings: Timings }
   | { readonly kind: 'failed'; readonly error: ErrorData };

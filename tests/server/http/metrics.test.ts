@@ -34,6 +34,9 @@ test('requests are counted by model and reason', async () => {
   expect(all.get(`vllm:e2e_request_latency_seconds_count{${plain}}`)).toBe(2);
   expect(all.get(`vllm:time_to_first_token_seconds_count{${plain}}`)).toBe(2);
   expect(all.get(`vllm:inter_token_latency_seconds_count{${plain}}`)).toBe(2);
+  expect(all.get(`vllm:request_prefill_time_seconds_count{${plain}}`)).toBe(2);
+  expect(all.get(`vllm:request_inference_time_seconds_sum{${plain}}`)).toBeCloseTo(0.64);
+  expect(all.get(`vllm:request_prefill_kv_computed_tokens_sum{${plain}}`)).toBe(46);
   expect(all.get(`vllm:request_prompt_tokens_bucket{le="50",${plain}}`)).toBe(2);
   expect(all.get(`vllm:request_params_n_bucket{le="1",${plain}}`)).toBe(1);
   expect(all.get('vllm:admission_rejections_total{model_name="all",engine="0",reason="budget_exceeded"}')).toBe(1);

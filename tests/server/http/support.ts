@@ -153,6 +153,7 @@ export function says({ pieces, reason = 'stop', stopReason = null }: Answer): Sc
     yield {
       kind: 'done',
       usage: { promptTokens: request.promptIds[0]!.length, completionTokens, cachedTokens: 1 },
+      timings: { queuedMs: 1, prefillMs: 20, decodeMs: 300 },
       applied: { forwards: { [request.tokenizer]: 7 }, rewinds: 0, fallbacks: {}, preemptions: 0, seed: request.seed },
     };
   };
