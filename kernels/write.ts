@@ -8,6 +8,9 @@ import { encodeModel } from './proto.js';
 export const modelFile = 'model.onnx';
 export const weightsFile = 'weights.bin';
 
+/** Bytes per write call: the system takes no more than 2³¹ at once. */
+const largestWrite = 2 ** 30;
+
 /** `onWeight` hears how many of the bytes are written, from 0 to 1. */
 export function writeGraph(graph: Graph, directory: string, onWeight: (fraction: number) => void = () => {}): void {
   const { bytes, placed, externalLength } = encodeModel(graph, weightsFile);

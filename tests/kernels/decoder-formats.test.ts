@@ -4,11 +4,13 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildDecoder } from '../../kernels/decoder/build.js';
 import type { JsonObject } from '../../kernels/decoder/config.js';
 import { readDecoderSpec } from '../../kernels/decoder/families/index.js';
 import type { WeightFormat } from '../../kernels/decoder/format.js';
 import { DecoderModel, writeDecoder } from '../../kernels/decoder/model.js';
 import type { TensorSource } from '../../kernels/decoder/weights.js';
+import { print } from '../../kernels/print.js';
 import { HostCache } from '../support/decoder.js';
 
 // Columns that no block size divides (40, 72), and a vocabulary large enough for the table to be quantised.
@@ -88,6 +90,16 @@ function divergence(reference: readonly number[], other: readonly number[]): num
   const [p, q] = [logprobs(reference), logprobs(other)];
   return p.reduce((sum, x, i) => sum + Math.exp(x) * (x - q[i]!), 0);
 }
+
+it.each<[string, WeightFormat]>([
+  ['f32', { kind: 'f32' }],
+  ['q4', { kind: 'q4', blockSize: 32 }],
+  ['w8a8', { kind: 'w8a8' }],
+])('the graph of two layers in %s is the one on file', async (name, format) => {
+  const spec = readDecoderSpec(config);
+  const { graph } = buildDecoder(spec, sourceOf(randomSource()), format);
+  await expect(print(graph)).toMatchFileSnapshot(`golden/decoder-${name}.txt`);
+});
 
 const sequences = [[5, 17, 200, 33, 8, 91, 150], [7, 7, 298], [64]];
 let floats: number[][][];
