@@ -23,7 +23,8 @@ export function writeGraph(graph: Graph, directory: string, onWeight: (fraction:
       const data = weight.produce();
       if (data.byteLength !== length)
         throw new GraphError(`weight ${weight.name} must have ${length} bytes, its source gave ${data.byteLength}.`);
-      for (let done = 0; done < length;) done += writeSync(file, data, done, length - done, offset + done);
+      for (let done = 0; done < length;)
+        done += writeSync(file, data, done, Math.min(length - done, largestWrite), offset + done);
       onWeight(externalLength === 0 ? 1 : (offset + length) / externalLength);
     }
     fsyncSync(file);
