@@ -18,6 +18,8 @@ export interface ModelFacts {
   readonly vocabularyHash: string;
   readonly contextLength: number;
   readonly eosTokenIds: readonly number[];
+  /** False for a classification head. */
+  readonly predictsTokens: boolean;
 }
 
 export interface CatalogSettings {
@@ -40,6 +42,7 @@ export class Catalog implements CatalogContract {
   constructor(settings: CatalogSettings, facts: ReadonlyMap<string, ModelFacts>, created = nowSeconds()) {
     this.#settings = settings;
     this.#facts = facts;
+    this.#checkKinds();
     this.#causal = settings.models.filter(({ kind }) => kind === 'causal').map(({ name }) => name);
     this.#specs = new Map(settings.deployments.map(({ name, decoding }) => [name, decoding]));
     for (const name of this.#causal) this.#named.set(name, this.#build(name, name, {}, 'decoding'));
@@ -120,24 +123,38 @@ export class Catalog implements CatalogContract {
 
   #deploy({ name, decoding, defaults }: DeploymentConfig): ResolvedStrategy {
     const key = `deployments.${name}.decoding`;
-    const inFile = (at: string, problem: string, value: unknown, remedy: string): AppError =>
-      new AppError('config_invalid', {
-        path: this.#settings.file ?? 'command line',
-        key: at,
-        problem,
-        value: shown(value),
-        remedy,
-      });
     try {
       return this.#build(name, decoding, samplingDefaults(defaults), key);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       if (error.cause instanceof SpecError) {
         const { path, problem, value, remedy, nearest: hint } = error.cause;
-        throw inFile(path, problem, value, hint === null ? remedy : `Did you mean ${hint}? ${remedy}`);
+        throw this.#inFile(path, problem, value, hint === null ? remedy : `Did you mean ${hint}? ${remedy}`);
       }
-      throw inFile(key, error.message, decoding, 'Correct the deployment or remove it.');
+      throw this.#inFile(key, error.message, decoding, 'Correct the deployment or remove it.');
     }
+  }
+
+  /** What the configuration says of a model must be what its checkpoint is. */
+  #checkKinds(): void {
+    for (const { name, kind } of this.#settings.models) {
+      const { predictsTokens } = this.#factsOf(name);
+      if (predictsTokens === (kind === 'causal')) continue;
+      const problem = predictsTokens
+        ? 'the checkpoint predicts tokens, it is no reward model'
+        : 'the checkpoint is a reward model, which gives scores and predicts no tokens';
+      const remedy = predictsTokens ? 'Remove the key.' : 'Set it to "reward" in the configuration.';
+      throw this.#inFile(`models.${name}.kind`, problem, kind, remedy);
+    }
+    if (this.#settings.models.every(({ kind }) => kind === 'reward')) {
+      const remedy = 'Add a model that predicts tokens.';
+      throw this.#inFile('models', 'every model is a reward model, so nothing can be served', 'reward', remedy);
+    }
+  }
+
+  #inFile(key: string, problem: string, value: unknown, remedy: string): AppError {
+    const path = this.#settings.file ?? 'command line';
+    return new AppError('config_invalid', { path, key, problem, value: shown(value), remedy });
   }
 
   #shareVocabulary(models: readonly string[], path: string): void {

@@ -15,6 +15,8 @@ export interface TextModelInfo {
   readonly eosTokenIds: readonly number[];
   readonly bosTokenId: number | null;
   readonly hasChatTemplate: boolean;
+  /** False for a classification head, which gives scores. */
+  readonly predictsTokens: boolean;
   /** Of the checkpoint; the config may serve less. */
   readonly contextLength: number;
 }
@@ -72,6 +74,7 @@ export class TextService {
         eosTokenIds: stopTokenIds(checkpoint, facts.eosTokenId),
         bosTokenId: facts.bosTokenId,
         hasChatTemplate: facts.hasChatTemplate,
+        predictsTokens: checkpoint.spec.head.kind === 'lm',
         contextLength: checkpoint.spec.contextLength,
       });
     }

@@ -19,6 +19,7 @@ const facts = (hash: string, contextLength = 512, eosTokenIds = [0], vocabSize =
   vocabularyHash: hash,
   contextLength,
   eosTokenIds,
+  predictsTokens: true,
 });
 const known = new Map([
   ['large', facts('a', 512, [0])],
@@ -26,7 +27,7 @@ const known = new Map([
   ['chat', facts('a', 1024, [3, 0])],
   ['alien', facts('b')],
   ['foreign', facts('c', 512, [0], 2000)],
-  ['rm', facts('a')],
+  ['rm', { ...facts('a'), predictsTokens: false }],
 ]);
 const models = [...known.keys()].map((name) => model(name, name === 'rm' ? 'reward' : 'causal'));
 const eft = { method: 'eft', base: 'large', tuned: 'chat', reference: 'small' };
@@ -160,6 +161,20 @@ describe('the vocabulary gate', () => {
     for (const part of ['/etc/trimtab.config.json', 'deployments.bad.decoding', 'large (1000', 'alien (1000']) {
       expect(data.message).toContain(part);
     }
+  });
+});
+
+describe('kinds of models', () => {
+  it.each([
+    ['a reward checkpoint as causal', [model('rm')], 'models.rm.kind', 'reward model'],
+    ['a causal checkpoint as reward', [model('large', 'reward')], 'models.large.kind', 'predicts tokens'],
+    ['reward models only', [model('rm', 'reward')], 'models', 'nothing can be served'],
+  ])('%s stops the start', (_, configured, key, part) => {
+    const settings = { file: null, models: configured, deployments: [], allowNegativeWeights: false };
+    const data = refusal(() => new Catalog(settings, known));
+    expect(data.code).toBe('config_invalid');
+    expect(data.message).toContain(`command line: ${key}:`);
+    expect(data.message).toContain(part);
   });
 });
 
