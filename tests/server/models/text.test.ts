@@ -69,6 +69,7 @@ test('loads, encodes, renders and decodes as the reference does', async () => {
     eosTokenIds: [333],
     bosTokenId: 330,
     hasChatTemplate: true,
+    predictsTokens: true,
     contextLength: 64,
   });
   expect(info.get('base')?.hasChatTemplate).toBe(false);
