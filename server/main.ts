@@ -19,6 +19,8 @@ export interface RunningServer {
   readonly catalog: Catalog;
   /** Settles when the models are loaded, or with the error that stopped it. */
   readonly ready: Promise<readonly LoadedModelInfo[]>;
+  /** Settles when the engine has ended by itself after it was ready: nothing can be served any more. */
+  readonly failed: Promise<void>;
   /** Refuses new work, lets what runs finish within the deadline, then cuts it and ends every thread. Idempotent. */
   close(): Promise<void>;
 }
@@ -30,9 +32,11 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
     const catalog = new Catalog(config, servedFacts(config, await text.load()));
     const app = await buildApp({ config: httpConfig(config), engine, catalog, text });
     const url = await listen(app, config);
+    const { promise: failed, resolve: reportFailed } = deferred();
     const ready = EngineClient.start(engineSettings(config), onProgress).then(
       (client) => {
         engine.fill(client);
+        void client.ended.then(() => client.state === 'failed' && reportFailed());
         return client.info;
       },
       (error: unknown) => {
@@ -50,11 +54,17 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
       await engine.stop();
       await text.close();
     };
-    return { url, catalog, ready, close: () => (closing ??= close()) };
+    return { url, catalog, ready, failed, close: () => (closing ??= close()) };
   } catch (error) {
     await text.close();
     throw error;
   }
+}
+
+function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => undefined;
+  const promise = new Promise<void>((settle) => (resolve = settle));
+  return { promise, resolve };
 }
 
 /** The configuration may serve less context than the checkpoint has. */

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import closeWithGrace from 'close-with-grace';
 import { configFileName, packageDirectory, type Config } from '../config.js';
 import type { LoadedModelInfo } from '../engine/messages.js';
+import { AppError } from '../errors.js';
 import { startServer, type RunningServer } from '../main.js';
 import { version } from '../version.js';
 import { exitCodes, reportFailure } from './failure.js';
@@ -24,17 +25,21 @@ export async function serveCommand(config: Config, stdout: Output, stderr: Outpu
     await server.close();
   });
   stdout.write(`${style.bold('trimtab')} ${version} on ${style.cyan(server.url)}\n`);
+  const giveUp = async (error: unknown): Promise<void> => {
+    progress.clear();
+    reportFailure(error, stderr, verbose);
+    await server.close();
+    process.exit(exitCodes.failed);
+  };
   try {
     const models = await server.ready;
     progress.clear();
     stdout.write(greeting(config, server, models, performance.now() - started, stdout));
   } catch (error) {
-    progress.clear();
-    reportFailure(error, stderr, verbose);
-    process.exitCode = exitCodes.failed;
-    await server.close();
-    process.exit(exitCodes.failed);
+    return giveUp(error);
   }
+  // A supervisor restarts a process that ended; one that only answers 503 is left alone.
+  void server.failed.then(() => giveUp(new AppError('engine_failed', { reason: 'its thread ended' })));
 }
 
 function greeting(

@@ -121,6 +121,11 @@ export class EngineClient {
     return this.#mailboxes.size;
   }
 
+  /** Settles when the thread has ended, whatever the reason; `state` tells it. */
+  get ended(): Promise<void> {
+    return this.#stopped;
+  }
+
   /** Ends the thread; what still runs fails. */
   async stop(): Promise<void> {
     if (this.#state !== 'failed') {
