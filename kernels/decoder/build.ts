@@ -78,7 +78,7 @@ export function buildDecoder(spec: DecoderSpec, source: TensorSource, format: We
 
   const place = (present: boolean, name: string | undefined, role: string): string | null => {
     if (!present) return null;
-    if (name === undefined) throw new UnsupportedConfigError(`The family ${spec.family} names no tensor for ${role}.`);
+    if (name === undefined) throw new UnsupportedConfigError(`The family ${spec.family} names no tensor for ${role}`);
     return name;
   };
 

@@ -43,7 +43,7 @@ export class ConfigReader {
   }
 
   fail(key: string, value: Json | undefined, supported: string): never {
-    throw new UnsupportedConfigError(`${this.#path}${key} is ${shown(value)}; supported: ${supported}.`);
+    throw new UnsupportedConfigError(`${this.#path}${key} is ${shown(value)}; supported: ${supported}`);
   }
 
   number(key: string, fallback?: number): number {

@@ -61,7 +61,7 @@ export class Tensors {
     const prefix = names.prefixes.find((candidate) => source.has(candidate + names.embedding));
     if (prefix === undefined)
       throw new UnsupportedConfigError(
-        `The checkpoint has no tensor ${names.prefixes.map((candidate) => candidate + names.embedding).join(' or ')}.`,
+        `The checkpoint has no tensor ${names.prefixes.map((candidate) => candidate + names.embedding).join(' or ')}`,
       );
     this.#prefix = prefix;
   }
@@ -122,7 +122,7 @@ export class Tensors {
     const surplus = parts.find((part) => this.#source.has(`${this.#prefix}${part.name}.bias`));
     if (surplus)
       throw new UnsupportedConfigError(
-        `The checkpoint has a tensor ${this.#prefix}${surplus.name}.bias, but its config says that there is no such bias.`,
+        `The checkpoint has a tensor ${this.#prefix}${surplus.name}.bias, but its config says that there is no such bias`,
       );
     return null;
   }
@@ -133,7 +133,7 @@ export class Tensors {
     const name = candidates.find((candidate) => this.#source.has(`${candidate}.weight`));
     if (name === undefined)
       throw new UnsupportedConfigError(
-        `tie_word_embeddings is false, but the checkpoint has no tensor ${this.#names.heads.join('.weight or ')}.weight.`,
+        `tie_word_embeddings is false, but the checkpoint has no tensor ${this.#names.heads.join('.weight or ')}.weight`,
       );
     const whole = this.#checked(`${name}.weight`, [rows, columns]);
     return { name: 'head', rows, columns, read: () => this.#source.readF32(whole) };
@@ -158,11 +158,11 @@ export class Tensors {
 
   #checked(name: string, shape: readonly number[]): string {
     if (!this.#source.has(name))
-      throw new UnsupportedConfigError(`The checkpoint has no tensor ${name}, which its config implies.`);
+      throw new UnsupportedConfigError(`The checkpoint has no tensor ${name}, which its config implies`);
     const stored = this.#source.info(name).shape;
     if (stored.length !== shape.length || stored.some((dim, i) => dim !== shape[i]))
       throw new UnsupportedConfigError(
-        `The tensor ${name} is [${stored.join(', ')}], but the config implies [${shape.join(', ')}].`,
+        `The tensor ${name} is [${stored.join(', ')}], but the config implies [${shape.join(', ')}]`,
       );
     if (!this.#counted.has(name)) {
       this.#counted.add(name);

@@ -22,7 +22,7 @@ export function familyOf(name: string): Family {
   const family = families.find((candidate) => candidate.name === name);
   if (!family)
     throw new UnsupportedConfigError(
-      `family is ${JSON.stringify(name)}; supported: ${families.map((f) => f.name).join(', ')}.`,
+      `family is ${JSON.stringify(name)}; supported: ${families.map((f) => f.name).join(', ')}`,
     );
   return family;
 }
