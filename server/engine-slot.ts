@@ -2,24 +2,10 @@
 // loaded, and turns red before a drain. Called by main.ts; the HTTP layer sees only the interface.
 import type { Engine, EngineState } from './context.js';
 import type { EngineClient } from './engine/client.js';
+import { noStats } from './engine/messages.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
 import { AppError } from './errors.js';
 import type { DecodeEvent, DecodeRequest } from './wire/decode.js';
-
-const nothingYet: EngineStats = {
-  running: 0,
-  waiting: 0,
-  ticks: 0,
-  preemptions: 0,
-  promptTokens: 0,
-  cachedPromptTokens: 0,
-  generatedTokens: 0,
-  nanRows: 0,
-  cancelled: 0,
-  models: {},
-  forwards: {},
-  fuseSeconds: 0,
-};
 
 export class EngineSlot implements Engine {
   #client: EngineClient | null = null;
@@ -58,7 +44,7 @@ export class EngineSlot implements Engine {
   }
 
   stats(): EngineStats {
-    return this.#client?.stats() ?? nothingYet;
+    return this.#client?.stats() ?? noStats;
   }
 
   submit(request: DecodeRequest, signal: AbortSignal): AsyncIterable<DecodeEvent> {

@@ -10,12 +10,14 @@ import { EngineClient, type Progress } from './engine/client.js';
 import type { EngineSettings, LoadedModelInfo } from './engine/messages.js';
 import { EngineSlot } from './engine-slot.js';
 import { AppError } from './errors.js';
-import { TextService, type TextModelInfo } from './models/text.js';
+import { TextService } from './models/text.js';
 import { version } from './version.js';
+import { warmUp } from './warm-up.js';
 
 export interface RunningServer {
   /** http://host:port, with the port that was really bound. */
   readonly url: string;
+  /** Before the models are loaded: what their files say. Afterwards also what the cache budget allows. */
   readonly catalog: Catalog;
   /** Settles when the models are loaded, or with the error that stopped it. */
   readonly ready: Promise<readonly LoadedModelInfo[]>;
@@ -29,12 +31,23 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
   const text = new TextService(config.models, { timeoutMs: config.limits.textTimeoutMs });
   const engine = new EngineSlot();
   try {
-    const catalog = new Catalog(config, servedFacts(config, await text.load()));
-    const app = await buildApp({ config: httpConfig(config), engine, catalog, text });
+    const facts = bounded(await text.load(), config.models);
+    const created = Math.floor(Date.now() / 1000);
+    let catalog = new Catalog(config, facts, created);
+    const context = { config: httpConfig(config), engine, text };
+    const app = await buildApp({
+      ...context,
+      get catalog() {
+        return catalog;
+      },
+    });
     const url = await listen(app, config);
     const { promise: failed, resolve: reportFailed } = deferred();
     const ready = EngineClient.start(engineSettings(config), onProgress).then(
-      (client) => {
+      async (client) => {
+        // A context longer than the cache budget could be promised but never served: the engine knows that bound.
+        catalog = new Catalog(config, bounded(facts, client.info), created);
+        await warmUp(client, catalog);
         engine.fill(client);
         void client.ended.then(() => client.state === 'failed' && reportFailed());
         return client.info;
@@ -54,7 +67,15 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
       await engine.stop();
       await text.close();
     };
-    return { url, catalog, ready, failed, close: () => (closing ??= close()) };
+    return {
+      url,
+      get catalog() {
+        return catalog;
+      },
+      ready,
+      failed,
+      close: () => (closing ??= close()),
+    };
   } catch (error) {
     await text.close();
     throw error;
@@ -67,13 +88,16 @@ function deferred(): { readonly promise: Promise<void>; readonly resolve: () => 
   return { promise, resolve };
 }
 
-/** The configuration may serve less context than the checkpoint has. */
-function servedFacts({ models }: Config, files: ReadonlyMap<string, TextModelInfo>): ReadonlyMap<string, ModelFacts> {
-  const limit = new Map(models.map(({ name, contextLength }) => [name, contextLength ?? Infinity]));
+/** The same facts with the context of each model cut to what `limits` allows it. */
+function bounded(
+  facts: ReadonlyMap<string, ModelFacts>,
+  limits: readonly { readonly name: string; readonly contextLength: number | null }[],
+): ReadonlyMap<string, ModelFacts> {
+  const limit = new Map(limits.map(({ name, contextLength }) => [name, contextLength ?? Infinity]));
   return new Map(
-    [...files].map(([name, facts]) => [
+    [...facts].map(([name, known]) => [
       name,
-      { ...facts, contextLength: Math.min(limit.get(name) ?? Infinity, facts.contextLength) },
+      { ...known, contextLength: Math.min(known.contextLength, limit.get(name) ?? Infinity) },
     ]),
   );
 }

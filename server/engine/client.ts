@@ -3,25 +3,11 @@
 import { Worker } from 'node:worker_threads';
 import { AppError } from '../errors.js';
 import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
+import { noStats } from './messages.js';
 import type { EngineSettings, EngineStats, FromEngine, LoadedModelInfo, ToEngine } from './messages.js';
 
 export type EngineState = 'starting' | 'ready' | 'draining' | 'failed';
 export type Progress = (model: string, stage: string, fraction: number) => void;
-
-const EMPTY_STATS: EngineStats = {
-  running: 0,
-  waiting: 0,
-  ticks: 0,
-  preemptions: 0,
-  promptTokens: 0,
-  cachedPromptTokens: 0,
-  generatedTokens: 0,
-  nanRows: 0,
-  cancelled: 0,
-  models: {},
-  forwards: {},
-  fuseSeconds: 0,
-};
 
 /** Events of one request between the worker's messages and its reader. */
 class Mailbox {
@@ -47,7 +33,7 @@ export class EngineClient {
   readonly #worker: Worker;
   readonly #mailboxes = new Map<string, Mailbox>();
   #state: EngineState = 'starting';
-  #stats = EMPTY_STATS;
+  #stats = noStats;
   #info: readonly LoadedModelInfo[] = [];
   #failure: AppError | null = null;
   readonly #stopped: Promise<void>;

@@ -76,6 +76,22 @@ export interface EngineStats {
   readonly fuseSeconds: number;
 }
 
+/** Before the engine has said anything. */
+export const noStats: EngineStats = {
+  running: 0,
+  waiting: 0,
+  ticks: 0,
+  preemptions: 0,
+  promptTokens: 0,
+  cachedPromptTokens: 0,
+  generatedTokens: 0,
+  nanRows: 0,
+  cancelled: 0,
+  models: {},
+  forwards: {},
+  fuseSeconds: 0,
+};
+
 export type FromEngine =
   | { readonly kind: 'progress'; readonly model: string; readonly stage: string; readonly fraction: number }
   | { readonly kind: 'ready'; readonly models: readonly LoadedModelInfo[] }
