@@ -39,7 +39,7 @@ export class Catalog implements CatalogContract {
   readonly #named = new Map<string, ResolvedStrategy>();
   readonly #entries: readonly CatalogEntry[];
 
-  constructor(settings: CatalogSettings, facts: ReadonlyMap<string, ModelFacts>, created = nowSeconds()) {
+  constructor(settings: CatalogSettings, facts: ReadonlyMap<string, ModelFacts>, created: number) {
     this.#settings = settings;
     this.#facts = facts;
     this.#checkKinds();
@@ -233,5 +233,3 @@ function samplingDefaults(given: DeploymentConfig['defaults']): SamplingDefaults
     ...(max_tokens === undefined ? {} : { maxTokens: max_tokens }),
   };
 }
-
-const nowSeconds = (): number => Math.floor(Date.now() / 1000);

@@ -171,7 +171,7 @@ describe('kinds of models', () => {
     ['reward models only', [model('rm', 'reward')], 'models', 'nothing can be served'],
   ])('%s stops the start', (_, configured, key, part) => {
     const settings = { file: null, models: configured, deployments: [], allowNegativeWeights: false };
-    const data = refusal(() => new Catalog(settings, known));
+    const data = refusal(() => new Catalog(settings, known, 7));
     expect(data.code).toBe('config_invalid');
     expect(data.message).toContain(`command line: ${key}:`);
     expect(data.message).toContain(part);

@@ -235,6 +235,30 @@ describe('serve', () => {
     expect(await finished).toEqual([0, null]);
   });
 
+  it('promises no more context than the cache budget holds', async () => {
+    const config = join(folder, 'small-cache.json');
+    const bytesPerToken = 2 * 2 * 2 * 16 * 4; // layers, keys and values, heads, width, float32
+    writeFileSync(
+      config,
+      JSON.stringify({ models: { tiny: { path: checkpoint } }, limits: { cacheBytes: 100 * bytesPerToken } }),
+    );
+    const child = start('serve', '--config', config, '--port', '0');
+    const finished = once(child, 'exit');
+    const url = /http:\/\/[\d.:]+/.exec(await printed(child, 'Metrics:'))?.[0] ?? '';
+    const complete = async (body: object): Promise<{ usage?: object; error?: { message: string } }> => {
+      const reply = await fetch(`${url}/v1/chat/completions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'tiny', ignore_eos: true, messages: [{ role: 'user', content: 'a' }], ...body }),
+      });
+      return (await reply.json()) as { usage?: object; error?: { message: string } };
+    };
+    expect((await complete({})).usage).toMatchObject({ total_tokens: 100 });
+    expect((await complete({ max_tokens: 100 })).error?.message).toContain('holds 100');
+    child.kill('SIGTERM');
+    await finished;
+  });
+
   it('a port in use, a bad deployment and a missing file stop the start with one line', async () => {
     const occupant = createServer().listen(0, '127.0.0.1');
     await once(occupant, 'listening');
