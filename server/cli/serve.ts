@@ -62,6 +62,7 @@ function greeting(
   const body = JSON.stringify({
     model: asked,
     stream: true,
+    temperature: 0,
     messages: [{ role: 'user', content: sampleQuestion(config) }],
   });
   return [
@@ -79,4 +80,6 @@ function greeting(
 
 /** The pocket models know one small town only. */
 const sampleQuestion = ({ file }: Config): string =>
-  file === resolve(packageDirectory(), configFileName) ? 'Who keeps the lighthouse?' : 'Hello! Who are you?';
+  file === resolve(packageDirectory(), configFileName)
+    ? 'Can you tell me where the Sleepy Bell is?'
+    : 'Hello! Who are you?';
