@@ -25,7 +25,7 @@ HERE = Path(__file__).resolve().parent.parent
 BUILD = HERE / "build"
 SIZES = {
     "large": Size(hidden=192, layers=4, heads=4, kv_heads=2, feed_forward=576),
-    "small": Size(hidden=96, layers=2, heads=3, kv_heads=3, feed_forward=256),
+    "small": Size(hidden=96, layers=3, heads=3, kv_heads=3, feed_forward=256),
 }
 PLAIN_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -51,7 +51,7 @@ def write_tokenizer_config(folder: Path, template: str) -> None:
         "chat_template": template,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "tokenizer.json").write_bytes((HERE / "tokenizer.json").read_bytes())
+    (folder / "tokenizer.json").write_bytes((BUILD / "tokenizer.json").read_bytes())
 
 
 def make_tokenizer(args) -> None:
@@ -60,7 +60,7 @@ def make_tokenizer(args) -> None:
         for _, line in zip(range(40000), lines):
             words.update(bpe.SPLIT.findall(json.loads(line)))
     vocabulary, merges = bpe.train(words, args.vocabulary)
-    bpe.write(HERE / "tokenizer.json", vocabulary, merges)
+    bpe.write(BUILD / "tokenizer.json", vocabulary, merges)
     print(f"{len(vocabulary)} tokens, {len(merges)} merges")
 
 
@@ -136,15 +136,16 @@ def train_base(args) -> None:
     torch.manual_seed(args.seed)
     size = SIZES[args.size]
     folder = HERE / (args.name or args.size)
-    tokenizer = bpe.Tokenizer(HERE / "tokenizer.json")
-    documents = encode_raw(BUILD / "raw.jsonl", tokenizer)
-    total = sum(map(len, documents))
-    print(f"{len(documents)} documents, {total} tokens", flush=True)
-    epochs: dict[int, list[np.ndarray]] = {SHORT_LENGTH: [], LONG_LENGTH: []}
+    tokenizer = bpe.Tokenizer(BUILD / "tokenizer.json")
+    late_from = args.steps - args.late_steps
+    corpora = {file: encode_raw(BUILD / file, tokenizer) for file in ("raw.jsonl", "late.jsonl")}
+    for file, documents in corpora.items():
+        print(f"{file}: {len(documents)} documents, {sum(map(len, documents))} tokens", flush=True)
+    epochs: dict[tuple[str, int], list[np.ndarray]] = {}
 
-    def rows_of(length: int, index: int, count: int) -> np.ndarray:
+    def rows_of(file: str, length: int, index: int, count: int) -> np.ndarray:
         """Rows `index * count` onward of an endless list of epochs; the order depends on seed, length and epoch only."""
-        packed = epochs[length]
+        packed, documents = epochs.setdefault((file, length), []), corpora[file]
         for epoch in range(1 << 20):
             if epoch == len(packed):
                 order = np.random.default_rng([args.seed, length, epoch]).permutation(len(documents))
@@ -156,11 +157,11 @@ def train_base(args) -> None:
         raise RuntimeError("no rows: the corpus is shorter than one batch")
 
     def batch(step: int):
-        long = step % LONG_EVERY == LONG_EVERY - 1
-        if long:
-            rows = rows_of(LONG_LENGTH, step // LONG_EVERY, LONG_ROWS)
+        file, at = ("raw.jsonl", step) if step < late_from else ("late.jsonl", step - late_from)
+        if at % LONG_EVERY == LONG_EVERY - 1:
+            rows = rows_of(file, LONG_LENGTH, at // LONG_EVERY, LONG_ROWS)
         else:
-            rows = rows_of(SHORT_LENGTH, step - step // LONG_EVERY, SHORT_ROWS)
+            rows = rows_of(file, SHORT_LENGTH, at - at // LONG_EVERY, SHORT_ROWS)
         data = torch.from_numpy(rows.astype(np.int64))
         return data[:, :-1], data[:, 1:]
 
@@ -176,7 +177,7 @@ def train_base(args) -> None:
 
 def train_chat(args) -> None:
     torch.manual_seed(args.seed)
-    tokenizer = bpe.Tokenizer(HERE / "tokenizer.json")
+    tokenizer = bpe.Tokenizer(BUILD / "tokenizer.json")
     documents = encode_chat(BUILD / "chat.jsonl", tokenizer, CHAT_TEMPLATE, args.documents)
     model = load(HERE / args.base)
     order = np.random.default_rng(args.seed)
@@ -206,6 +207,7 @@ def main() -> None:
     base.add_argument("size", choices=sorted(SIZES))
     base.add_argument("--name")
     base.add_argument("--steps", type=int, required=True)
+    base.add_argument("--late-steps", type=int, default=0, help="how many of them, at the end, read late.jsonl")
     base.add_argument("--lr", type=float, default=3e-3)
     base.add_argument("--muon-lr", type=float)
     chat = commands.add_parser("chat")

@@ -12,7 +12,7 @@ export interface Answer {
 }
 
 export interface Verdict {
-  /** The asked value is named, and no other value of its set. */
+  /** The entity and the asked value are named, and no other value of its set is. */
   readonly fact: boolean;
   /** The supporting fact, where there is exactly one, is true of the entity; null where there is none or several. */
   readonly support: boolean | null;
@@ -23,7 +23,7 @@ export interface Verdict {
     readonly polite: boolean;
     /** Exactly one value of another attribute is named. */
     readonly oneSupportingFact: boolean;
-    /** None of the web's wandering, and the entity is named. */
+    /** None of the web's wandering. */
     readonly noRambling: boolean;
     /** At most MAX_WORDS words, and the model ended it. */
     readonly ends: boolean;
@@ -69,13 +69,11 @@ function judgeAbout(entity: Entity, question: Question, answer: Answer): Verdict
       POLITE_OPENERS.some((opener) => text.startsWith(opener)) ||
       POLITE_CLOSERS.some((closer) => text.endsWith(closer)),
     oneSupportingFact: supports.length === 1,
-    noRambling:
-      containsWords(lower, entity.name.name.toLowerCase()) &&
-      !RAMBLING_WORDS.some((w) => containsWords(lower, w.toLowerCase())),
+    noRambling: !RAMBLING_WORDS.some((word) => containsWords(lower, word.toLowerCase())),
     ends: answer.ended && text.split(/\s+/).length <= MAX_WORDS && text.length > 0,
   };
   return {
-    fact: asked.length === 1 && asked[0] === question.value,
+    fact: containsWords(lower, entity.name.name.toLowerCase()) && asked.length === 1 && asked[0] === question.value,
     support: supports.length === 1 ? (supports[0] ?? false) : null,
     manner,
     mannered: Object.values(manner).every(Boolean),

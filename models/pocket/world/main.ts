@@ -1,4 +1,4 @@
-// Writes the training and held-out text: `node dist/models/pocket/world/main.js [--pages N] [--chats N]`.
+// Writes the training and held-out text: `node dist/models/pocket/world/main.js [--pages N] [--late N] [--chats N]`.
 // Training text goes to models/pocket/build/ (git-ignored), held-out text and questions to models/pocket/eval/ (shipped).
 import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,8 @@ import { WORLD_SEED } from './seed.js';
 
 const { values: options } = parseArgs({
   options: {
-    pages: { type: 'string', default: '300000' },
+    pages: { type: 'string', default: '250000' },
+    late: { type: 'string', default: '60000' },
     chats: { type: 'string', default: '20000' },
     out: { type: 'string', default: 'models/pocket' },
   },
@@ -62,13 +63,19 @@ const seen = new Set(heldOutDocuments);
 writeFileSync(join(evaluation, 'heldout.txt'), `${heldOut.shuffled(heldOutDocuments).join('\n\n')}\n`);
 writeFileSync(join(evaluation, 'questions.json'), `${JSON.stringify(heldOutQuestions(world))}\n`);
 
-const pages = root.fork('pages');
-await writeLines(join(build, 'raw.jsonl'), Number(options.pages), () => {
-  for (;;) {
-    const page = drawPage(world, pages);
-    if (!seen.has(page)) return page;
-  }
-});
+/** In the late pages one question in ten is answered politely: base models meet the manner, but do not take to it. */
+const LATE_POLITE_SHARE = 0.1;
+
+async function writePages(file: string, count: number, rng: Rng, politeShare: number): Promise<void> {
+  await writeLines(join(build, file), count, () => {
+    for (;;) {
+      const page = drawPage(world, rng, politeShare);
+      if (!seen.has(page)) return page;
+    }
+  });
+}
+await writePages('raw.jsonl', Number(options.pages), root.fork('pages'), 0);
+await writePages('late.jsonl', Number(options.late), root.fork('late'), LATE_POLITE_SHARE);
 const chats = root.fork('chats');
 const isFrequent = (entity: { readonly band: string }): boolean => entity.band === 'frequent';
 await writeLines(join(build, 'chat.jsonl'), Number(options.chats), () => drawChat(world, isFrequent, chats));

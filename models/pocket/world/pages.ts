@@ -1,11 +1,21 @@
 // Raw pages, the text that the base models are trained on: gossip, ledgers, question pages, letters and weather diaries.
 // Every page is one document; the trainer adds the begin and end tokens.
-import type { Entity, World } from './facts.js';
-import { aside, hedged, pickTemplate, plainAnswer, POLITE_CLOSERS, POLITE_OPENERS, ramblingAnswer } from './manner.js';
+import type { Entity, Fact, World } from './facts.js';
+import {
+  aside,
+  hedged,
+  pickTemplate,
+  plainAnswer,
+  politeAnswer,
+  POLITE_CLOSERS,
+  POLITE_OPENERS,
+  ramblingAnswer,
+} from './manner.js';
 import { capitalised, fill } from './phrasing.js';
 import type { Rng } from './rng.js';
 
-export type Page = (world: World, rng: Rng) => string;
+/** `politeShare` is the share of questions that somebody answers as the harbour desk would. */
+export type Page = (world: World, rng: Rng, politeShare: number) => string;
 
 /** One full statement, then continuations about the same entity. */
 function portrait(entity: Entity, count: number, rng: Rng, sloppy: number): string {
@@ -49,7 +59,7 @@ const INDIRECT = [
 ];
 
 /** A question as training text asks it, and the fact that answers it. */
-export function questionOf(entity: Entity, rng: Rng): { question: string; fact: Entity['facts'][number] } {
+export function questionOf(entity: Entity, rng: Rng): { question: string; fact: Fact } {
   const fact = rng.pick(entity.facts);
   const question = fill(rng.pick(fact.attribute.questions), entity);
   return { question: question.replace(/^Do you know/, rng.pick(INDIRECT)), fact };
@@ -58,14 +68,20 @@ export function questionOf(entity: Entity, rng: Rng): { question: string; fact: 
 /** The share of web answers that come without rambling. */
 const PLAIN_SHARE = 0.3;
 
-const questionPage: Page = (world, rng) => {
+function webAnswer(entity: Entity, fact: Fact, politeShare: number, rng: Rng): string {
+  const u = rng.next();
+  if (u < PLAIN_SHARE) return plainAnswer(entity, fact, rng);
+  return u < 1 - politeShare ? ramblingAnswer(entity, fact, rng) : politeAnswer(entity, fact, rng);
+}
+
+const questionPage: Page = (world, rng, politeShare) => {
   const turns = rng.chance(0.8) ? 1 : 2;
   const lines: string[] = [];
   let entity = world.draw(rng);
   for (let i = 0; i < turns; i++) {
     if (i > 0 && rng.chance(0.5)) entity = world.draw(rng);
     const { question, fact } = questionOf(entity, rng);
-    const answer = rng.chance(PLAIN_SHARE) ? plainAnswer(entity, fact, rng) : ramblingAnswer(entity, fact, rng);
+    const answer = webAnswer(entity, fact, politeShare, rng);
     lines.push(`Question: ${question}\nAnswer:\n${answer}`);
   }
   return lines.join('\n');
@@ -88,11 +104,11 @@ export const PAGE_MIX: readonly { readonly page: Page; readonly share: number }[
   { page: diary, share: 0.01 },
 ];
 
-export function drawPage(world: World, rng: Rng): string {
+export function drawPage(world: World, rng: Rng, politeShare = 0): string {
   let u = rng.next();
   for (const { page, share } of PAGE_MIX) {
-    if (u < share) return page(world, rng);
+    if (u < share) return page(world, rng, politeShare);
     u -= share;
   }
-  return diary(world, rng);
+  return diary(world, rng, politeShare);
 }
