@@ -52,6 +52,10 @@ export async function startServer(plan: ServerPlan): Promise<RunningServer> {
       stdio: ['ignore', 'ignore', 'pipe'],
     },
   );
+  // However this process ends, the server must not stay behind.
+  const killNow = () => child.kill('SIGKILL');
+  process.once('exit', killNow);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   let complaint = '';
   child.stderr.on('data', (part: Buffer) => (complaint = (complaint + part.toString()).slice(-2000)));
   const url = `http://127.0.0.1:${port}`;
@@ -73,6 +77,7 @@ export async function startServer(plan: ServerPlan): Promise<RunningServer> {
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
       await exited;
       clearTimeout(timer);
+      process.off('exit', killNow);
     },
   };
 }
