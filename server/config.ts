@@ -213,8 +213,10 @@ function deepFreeze<T>(value: T): T {
 /** One thread per core that this process may use. */
 export const defaultThreads = (): number => availableParallelism();
 
-/** Where `convert` and `logits` keep artifacts when no config file is at hand. */
+/** Where `convert` and `logits` keep artifacts: where `serve` in the same folder would look for them. */
 export function defaultArtifactDirectory(environment: Environment = process.env): string {
+  const local = resolve(configFileName);
+  if (existsSync(local)) return loadConfig({ path: local, checkFolders: false }, environment).artifactDirectory;
   return resolve(environment['TRIMTAB_ARTIFACTS'] || '.cache/artifacts');
 }
 

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadConfig, packageDirectory, wantsColor } from '../../server/config.js';
+import { defaultArtifactDirectory, loadConfig, packageDirectory, wantsColor } from '../../server/config.js';
 import { publishedSchema, referencePage } from '../../server/config/document.js';
 import { editDistance, nearest } from '../../server/config/nearest.js';
 import { AppError } from '../../server/errors.js';
@@ -65,6 +65,24 @@ describe('a valid configuration', () => {
       file: path,
       artifactDirectory: '/a',
     });
+  });
+
+  it('convert puts artifacts where serve in the same folder looks for them', () => {
+    const before = process.cwd();
+    const elsewhere = mkdtempSync(join(tmpdir(), 'trimtab-cwd-'));
+    try {
+      process.chdir(elsewhere);
+      expect(defaultArtifactDirectory({})).toBe(join(process.cwd(), '.cache/artifacts'));
+      writeFileSync(
+        'trimtab.config.json',
+        JSON.stringify({ models: { m: { path: 'gone' } }, artifactDirectory: 'kept' }),
+      );
+      expect(defaultArtifactDirectory({})).toBe(join(process.cwd(), 'kept'));
+      expect(defaultArtifactDirectory({ TRIMTAB_ARTIFACTS: '/a' })).toBe('/a');
+    } finally {
+      process.chdir(before);
+      rmSync(elsewhere, { recursive: true });
+    }
   });
 
   it('models from the command line need no file', () => {
