@@ -82,13 +82,7 @@ export class RowCache {
     return rows <= this.#maxRows && rows * length * this.tokenBytes <= this.budgetBytes;
   }
 
-  /** Can `extraRows` more rows and a longest row of `length` tokens be held beside what is live? */
-  hasRoom(extraRows: number, length: number): boolean {
-    const rows = this.rowsInUse + extraRows;
-    return this.fits(rows, Math.max(length, this.#longest()));
-  }
-
-  /** An empty row. The caller has asked hasRoom() before. */
+  /** An empty row. Admission has priced it. */
   claim(): CacheRow {
     const row: Row = { id: this.#nextId++, length: 0, slot: this.#freeSlot() };
     this.#slots[row.slot] = row;
@@ -124,7 +118,9 @@ export class RowCache {
     rows.forEach((row, i) => (longest = Math.max(longest, row.length + (added[i] ?? 0))));
     if (longest <= this.#capacity) return true;
     if (!this.fits(this.rowsInUse, longest)) return false;
-    this.#relayout(this.#slots.length, this.#affordable(this.#slots.length, longest));
+    // Free slots cost as much as live rows: they are given up where the budget would not hold them at the new length.
+    const slots = Math.max(this.rowsInUse, Math.min(this.#slots.length, this.#slotsWithin(longest)));
+    this.#relayout(slots, this.#affordable(slots, longest));
     return true;
   }
 
@@ -278,6 +274,11 @@ export class RowCache {
     return kvHeads * capacity * headDim;
   }
 
+  /** How many rows of `length` tokens the budget holds. */
+  #slotsWithin(length: number): number {
+    return Math.floor(this.budgetBytes / (length * this.tokenBytes));
+  }
+
   /** The usual geometric capacity, or the bare need where the budget does not allow more. */
   #affordable(rows: number, length: number): number {
     const wanted = capacityFor(length);
@@ -297,7 +298,6 @@ export class RowCache {
   /** Gives memory back when a quarter of the length, or none of the rows, is in use. */
   #shrink(): void {
     if (this.rowsInUse === 0) {
-      this.#slots = [];
       this.#relayout(0, 0);
       return;
     }
@@ -305,26 +305,30 @@ export class RowCache {
     if (capacity * 4 <= this.#capacity) this.#relayout(this.#slots.length, capacity * 2);
   }
 
+  /** Moves everything to arrays of `rows` slots, which hold at least the live rows. Fewer slots than before: rows move together. */
   #relayout(rows: number, capacity: number): void {
+    const live = this.#slots.filter((row) => row !== null);
+    const slots: (Row | null)[] = rows < this.#slots.length ? live : [...this.#slots];
+    while (slots.length < rows) slots.push(null);
     const move = (arrays: Float32Array[]) =>
       this.#layers.forEach(({ kvHeads, headDim }, layer) => {
         const old = arrays[layer] as Float32Array;
         const fresh = new Float32Array(rows * kvHeads * capacity * headDim);
-        for (const row of this.#slots) {
-          if (!row) continue;
+        slots.forEach((row, slot) => {
+          if (!row) return;
           for (let head = 0; head < kvHeads; head++) {
             const from = (row.slot * kvHeads + head) * this.#capacity * headDim;
-            fresh.set(
-              old.subarray(from, from + row.length * headDim),
-              (row.slot * kvHeads + head) * capacity * headDim,
-            );
+            fresh.set(old.subarray(from, from + row.length * headDim), (slot * kvHeads + head) * capacity * headDim);
           }
-        }
+        });
         arrays[layer] = fresh;
       });
     move(this.#keys);
     move(this.#values);
-    while (this.#slots.length < rows) this.#slots.push(null);
+    slots.forEach((row, slot) => {
+      if (row) row.slot = slot;
+    });
+    this.#slots = slots;
     this.#capacity = capacity;
   }
 

@@ -152,6 +152,22 @@ describe('RowCache', () => {
     cache.check();
   });
 
+  it('keeps within its byte budget when one row of many outlives the others and grows', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 16, bytes: TOKEN_BYTES * 1000 });
+    const rows = Array.from({ length: 8 }, () => cache.claim());
+    rows.forEach((row, i) => append(cache, row, [i + 1]));
+    const survivor = rows[5]!;
+    rows.filter((row) => row !== survivor).forEach((row) => cache.release(row));
+    const more = Array.from({ length: 400 }, (_, i) => 100 + i);
+    expect(append(cache, survivor, more)).toBe(true);
+    expect(cache.bytes).toBeLessThanOrEqual(cache.budgetBytes);
+    expect(contents(cache, survivor)).toEqual([6, ...more]);
+    cache.check();
+    expect(append(cache, cache.claim(), [7])).toBe(true);
+    expect(cache.bytes).toBeLessThanOrEqual(cache.budgetBytes);
+    expect(contents(cache, survivor)).toEqual([6, ...more]);
+  });
+
   it('moves nothing when the rows of a batch already lie side by side', () => {
     const cache = new RowCache(LAYERS, { maxRows: 8, bytes: 1 << 20 });
     const rows = Array.from({ length: 4 }, () => cache.claim());
