@@ -6,13 +6,15 @@ import { AppError } from '../errors.js';
 export const weightsNames = ['f32', 'q8', 'q4', 'w8a8'] as const;
 export type WeightsName = (typeof weightsNames)[number];
 
-/**
- * The widest block that leaves no matrix with a padded one: wide blocks are fewer scales to read, which is what one stream waits for,
- * and cost little accuracy (docs/runtime.md has both figures).
- */
+/** Padding the last block of a row costs bytes; up to this part of them, wider blocks still win (docs/runtime.md has the figures). */
+const worthwhilePadding = 1 / 8;
+
+/** The widest block that pads no matrix much: wide blocks are fewer scales to read, which is what one stream waits for. */
 export function defaultBlockSize({ hiddenSize, layers }: DecoderSpec): number {
   const widths = [hiddenSize, ...layers.flatMap(({ heads, headDim, mlp }) => [heads * headDim, mlp.size])];
-  return [128, 64].find((size) => widths.every((width) => width % size === 0)) ?? 32;
+  const fits = (size: number) =>
+    widths.every((width) => Math.ceil(width / size) * size <= width * (1 + worthwhilePadding));
+  return [128, 64].find(fits) ?? 32;
 }
 
 export function weightFormat(weights: WeightsName, spec: DecoderSpec, blockSize?: number): WeightFormat {

@@ -279,8 +279,9 @@ describe('disks and checkpoints that do not work', () => {
 
   test.each([
     [2048, 8192, 64, 128],
-    [576, 1536, 64, 64],
+    [576, 1536, 64, 128],
     [192, 576, 48, 64],
+    [320, 960, 64, 64],
     [96, 256, 32, 32],
     [72, 200, 24, 32],
   ])('hidden size %d, feed-forward %d, head size %d: blocks of %d', (hidden, mlp, headDim, block) => {
