@@ -75,7 +75,8 @@ export class Admission {
   #hasRoom(run: Run, beside: readonly Run[]): boolean {
     for (const [model, demand] of run.demand) {
       let rows = demand.rows;
-      let longest = demand.promptLength + 1;
+      // One that comes back from preemption has to take in its answer so far as well.
+      let longest = Math.max(demand.promptLength, longestLive(run, model)) + 1;
       for (const other of beside) {
         const known = other.demand.get(model);
         if (!known) continue;
@@ -88,10 +89,14 @@ export class Admission {
   }
 
   #insert(run: Run): void {
-    const before = (a: Run, b: Run) => a.request.priority - b.request.priority || a.arrival - b.arrival;
-    const at = this.#queue.findIndex((other) => before(run, other) < 0);
+    const at = this.#queue.findIndex((other) => servedBefore(run, other) < 0);
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, run);
   }
+}
+
+/** Negative when `a` goes first: by priority, then by arrival. */
+export function servedBefore(a: Run, b: Run): number {
+  return a.request.priority - b.request.priority || a.arrival - b.arrival;
 }
 
 function longestLive(run: Run, model: EngineModel): number {

@@ -2,7 +2,7 @@
 // callback, no timer and no hidden state. Knows models, rows and searches; knows no thread, no HTTP and no tokenizer.
 import { AppError } from '../errors.js';
 import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
-import { Admission } from './admission.js';
+import { Admission, servedBefore } from './admission.js';
 import { Fuser, type Kernels, type ReadyRow } from './fuse.js';
 import type { EngineSettings, EngineStats } from './messages.js';
 import type { EngineModel, ForwardRow } from './model.js';
@@ -138,9 +138,11 @@ export class Engine {
   }
 
   #admit(): void {
-    for (const run of this.#admission.admit(this.#runs)) {
+    const admitted = this.#admission.admit(this.#runs);
+    // All of them first: should one fail to start, abort() must find the others too.
+    this.#runs.push(...admitted);
+    for (const run of admitted) {
       run.start();
-      this.#runs.push(run);
       if (run.preemptions > 0) continue;
       this.#promptTokens += run.request.promptIds[0]?.length ?? 0;
       this.#cachedPromptTokens += run.sequences[0]?.views[0]?.cachedTokens ?? 0;
@@ -200,7 +202,7 @@ export class Engine {
     return !run.cancelled && run.failure === null && view.row !== null;
   }
 
-  /** Under memory pressure the newest runs of this model give way: their rows are freed now and computed again later. */
+  /** Under memory pressure the runs of this model that were served last give way: their rows are freed now and computed again later. */
   #makeRoom(model: EngineModel, shares: readonly Share<Feed>[]): readonly Share<Feed>[] {
     let wanted = shares;
     for (;;) {
@@ -213,11 +215,11 @@ export class Engine {
       )
         return wanted;
       const users = this.#runs.filter((run) => run.demand.has(model) && run.live.length > 0);
-      const victim = users.reduce<Run | null>((last, run) => (!last || run.arrival > last.arrival ? run : last), null);
+      const victim = users.reduce<Run | null>((last, run) => (!last || servedBefore(last, run) < 0 ? run : last), null);
       if (!victim) return wanted;
       this.#runs = this.#runs.filter((run) => run !== victim);
       victim.preempt();
-      this.#admission.putBack(victim);
+      if (!victim.cancelled) this.#admission.putBack(victim);
       this.#preemptions++;
       wanted = wanted.filter(({ item }) => item.run !== victim);
       if (wanted.length === 0) return wanted;

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { evaluate } from '../../decoders/evaluate.js';
 import { linear, logits, viewsOf, type Scores } from '../../decoders/expr.js';
 import { uniform } from '../../decoders/random.js';
@@ -222,6 +222,22 @@ describe('Engine', () => {
       { numRuns: 25 },
     );
     expect(preemptions).toBeGreaterThan(0);
+  });
+
+  it('preempts by priority, and readmits only where there is room for the answer so far', async () => {
+    const tokenBytes = 2 * (2 * 2 + 3) * 4;
+    const { engine } = makeEngine({ limits: { cacheBytes: tokenBytes * 100 } });
+    const long = { maxTokens: 80, stopTokenIds: [] };
+    engine.submit(request('late', { ...long, priority: 1 }));
+    engine.submit(request('early', { ...long, priority: 0 }));
+    const events = await drain(engine);
+    const preemptions = (id: string) => {
+      const done = events.get(id)?.at(-1);
+      return done?.kind === 'done' ? done.applied.preemptions : null;
+    };
+    expect(preemptions('early')).toBe(0);
+    expect(preemptions('late')).toBe(1);
+    expect(answerOf(events.get('late')!, 0).ids).toEqual(naive(request('late', long), 0).ids);
   });
 
   it('gives the same answers when prompts come from the prefix store', async () => {
@@ -449,5 +465,22 @@ describe('Engine', () => {
     ]);
     expect(models.get('large')!.cache.rowsInUse).toBe(0);
     expect(engine.idle).toBe(true);
+  });
+
+  it('a run that cannot start takes none of its neighbours with it unheard', async () => {
+    const { engine, models } = makeEngine();
+    vi.spyOn(models.get('large')!.cache, 'claim').mockImplementationOnce(() => {
+      throw new RangeError('Array buffer allocation failed');
+    });
+    engine.submit(request('a'));
+    engine.submit(request('b'));
+    await expect(engine.tick()).rejects.toThrow('allocation');
+    const { AppError } = await import('../../server/errors.js');
+    const events = engine.abort(new AppError('engine_failed', { reason: 'no memory' }));
+    expect(events.map(({ requestId, event }) => [requestId, event.kind])).toEqual([
+      ['a', 'failed'],
+      ['b', 'failed'],
+    ]);
+    engine.check();
   });
 });
