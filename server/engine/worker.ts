@@ -1,4 +1,4 @@
-// The engine thread's entry: loads the models, then drains the inbox, ticks, and posts what happened. When idle it checks the cache's
+// The engine thread's entry: loads the models, then takes in messages, ticks, and posts what happened. When idle it checks the cache's
 // invariants and waits for a message. The only place where engine and thread meet.
 import { setImmediate as yieldToMessages } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -15,12 +15,13 @@ if (!port) throw new Error('worker.ts runs as a worker thread only');
 const post = (message: FromEngine, transfer: readonly ArrayBuffer[] = []): void => port.postMessage(message, transfer);
 
 const settings = workerData as EngineSettings;
-const inbox: ToEngine[] = [];
+let engine: Engine | null = null;
 let wake: (() => void) | null = null;
 let stopping = false;
 
+// Taken in where they arrive, also between the forwards of a tick: a cancelled request takes part in no further forward.
 port.on('message', (message: ToEngine) => {
-  inbox.push(message);
+  receive(message);
   wake?.();
 });
 
@@ -34,21 +35,20 @@ async function loadModels(): Promise<Map<string, EngineModel>> {
   return models;
 }
 
-function takeInbox(engine: Engine): void {
-  for (const message of inbox.splice(0)) {
-    switch (message.kind) {
-      case 'submit':
-        engine.submit(message.request);
-        break;
-      case 'cancel':
-        engine.cancel(message.requestId);
-        break;
-      case 'shutdown':
-        stopping = true;
-        break;
-      default:
-        message satisfies never;
-    }
+/** Nothing but a shutdown comes before the models are loaded: the client refuses requests until then. */
+function receive(message: ToEngine): void {
+  switch (message.kind) {
+    case 'submit':
+      engine?.submit(message.request);
+      break;
+    case 'cancel':
+      engine?.cancel(message.requestId);
+      break;
+    case 'shutdown':
+      stopping = true;
+      break;
+    default:
+      message satisfies never;
   }
 }
 
@@ -69,14 +69,12 @@ async function step(engine: Engine): Promise<void> {
 async function serve(engine: Engine): Promise<void> {
   let statsAt = 0;
   while (!stopping) {
-    takeInbox(engine);
     if (engine.idle) {
       engine.check();
       post({ kind: 'stats', stats: engine.stats() });
-      if (inbox.length === 0 && !stopping)
-        await new Promise<void>((resolve) => {
-          wake = resolve;
-        });
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
       wake = null;
       continue;
     }
@@ -95,7 +93,7 @@ try {
   // One thread: a logit kernel is a dozen short passes, and waiting for a second thread at each costs more than it saves (measured:
   // equal when the machine is idle, several times slower when it is not).
   const kernels = new LogitKernels({ threads: 1 });
-  const engine = new Engine(models, kernels, settings);
+  engine = new Engine(models, kernels, settings);
   post({ kind: 'ready', models: [...models.values()].map(({ info }) => info) });
   await serve(engine);
   for (const model of models.values()) await model.release();
