@@ -49,7 +49,10 @@ export class EngineClient {
     const client = new EngineClient(worker);
     await new Promise<void>((resolve, reject) => {
       worker.on('message', (message: FromEngine) => client.#receive(message, onProgress, resolve));
-      worker.on('error', (cause) => client.#fail(new AppError('engine_failed', { reason: cause.message }, { cause })));
+      worker.on('error', (cause) => {
+        console.error('engine thread failed:', cause);
+        client.#fail(new AppError('engine_failed', { reason: cause.message }, { cause }));
+      });
       worker.on('exit', (code) => {
         if (client.#state !== 'draining')
           client.#fail(new AppError('engine_failed', { reason: `its thread ended with code ${code}` }));

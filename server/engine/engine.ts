@@ -60,8 +60,9 @@ export class Engine {
     try {
       this.#admission.enqueue(new Run(request, this.#models, this.#arrivals++));
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      this.#outbox.push({ requestId: request.requestId, event: { kind: 'failed', error: error.data } });
+      // Whatever is wrong with one request is told to that request only.
+      const told = error instanceof AppError ? error : new AppError('engine_failed', { reason: String(error) });
+      this.#outbox.push({ requestId: request.requestId, event: { kind: 'failed', error: told.data } });
     }
   }
 

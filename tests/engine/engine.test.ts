@@ -467,6 +467,15 @@ describe('Engine', () => {
     expect(engine.idle).toBe(true);
   });
 
+  it('a request that breaks on arrival fails alone', async () => {
+    const { engine } = makeEngine();
+    engine.submit(request('whole', { maxTokens: 3 }));
+    engine.submit({ ...request('broken'), promptIds: null as unknown as Int32Array[] });
+    const events = await drain(engine);
+    expect(events.get('whole')?.at(-1)?.kind).toBe('done');
+    expect(events.get('broken')).toMatchObject([{ kind: 'failed', error: { code: 'engine_failed', status: 500 } }]);
+  });
+
   it('a run that cannot start takes none of its neighbours with it unheard', async () => {
     const { engine, models } = makeEngine();
     vi.spyOn(models.get('large')!.cache, 'claim').mockImplementationOnce(() => {
