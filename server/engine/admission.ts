@@ -61,15 +61,23 @@ export class Admission {
     return this.#queue.splice(0);
   }
 
-  /** The runs that may start now, beside those that run. Strictly in order: a large request is never overtaken for ever. */
+  /**
+   * The runs that may start now, beside those that run. In order per model: a large request is never overtaken for ever on a model
+   * that it waits for, and never keeps anyone waiting for another.
+   */
   admit(running: readonly Run[]): Run[] {
     const admitted: Run[] = [];
-    for (;;) {
-      const next = this.#queue[0];
-      if (!next || !this.#hasRoom(next, [...running, ...admitted])) return admitted;
-      this.#queue.shift();
-      admitted.push(next);
-    }
+    const awaited = new Set<EngineModel>();
+    this.#queue = this.#queue.filter((run) => {
+      const models = [...run.demand.keys()];
+      if (!models.some((model) => awaited.has(model)) && this.#hasRoom(run, [...running, ...admitted])) {
+        admitted.push(run);
+        return false;
+      }
+      models.forEach((model) => awaited.add(model));
+      return true;
+    });
+    return admitted;
   }
 
   #hasRoom(run: Run, beside: readonly Run[]): boolean {

@@ -49,7 +49,7 @@ function request(id: string, change: Partial<DecodeRequest> = {}): DecodeRequest
     stop: [],
     includeStop: false,
     stopTokenIds: [END],
-    logprobs: null,
+    logprobs: { top: 0, full: false, prompt: false },
     priority: 0,
     ...change,
   };
@@ -426,6 +426,21 @@ describe('Engine', () => {
     const events = (await drain(engine)).get('r')!;
     expect(answerOf(events, 0).text).toBe(free.slice(0, free.indexOf(stop)));
     expect(events).toContainEqual({ kind: 'finished', choice: 0, reason: 'stop', stopReason: stop });
+  });
+
+  it('keeps nobody waiting for a model that is free, and overtakes nobody on a model that is not', async () => {
+    const { engine } = makeEngine({ limits: { maxRows: 2 } });
+    const long = { maxTokens: 30, stopTokenIds: [] };
+    const promptIds = [1, 2, 3].map(() => Int32Array.from([1, 2, 3]));
+    engine.submit(request('first', long));
+    engine.submit(request('wide', { ...long, n: 2 }));
+    engine.submit(request('elsewhere', { ...long, distribution: logits('small'), tokenizer: 'small' }));
+    engine.submit(request('narrow', { ...long, maxTokens: 1 }));
+    engine.submit(request('steered', { ...long, distribution: eft(1), promptIds, maxTokens: 1 }));
+    const log: RequestEvent[] = [];
+    await drain(engine, log);
+    const ended = log.flatMap(({ requestId, event }) => (event.kind === 'done' ? [requestId] : []));
+    expect(ended).toEqual(['first', 'elsewhere', 'wide', 'narrow', 'steered']);
   });
 
   it('refuses what can never fit and what finds the queue full, with figures', async () => {
