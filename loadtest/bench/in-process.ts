@@ -115,7 +115,7 @@ export async function traceInProcess(engine: EngineClient, work: InProcessWork):
   for await (const event of engine.submit(requestOf(work))) {
     if (event.kind === 'delta') {
       arrivalsMs.push(performance.now());
-      tokens.push(event.tokens.length || 1);
+      tokens.push(event.ids.length || 1);
     } else if (event.kind === 'failed') error = JSON.stringify(event.error);
   }
   const endMs = performance.now();

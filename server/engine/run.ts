@@ -87,7 +87,7 @@ export class Run {
   /** Gives rows back but keeps the generated tokens: they are computed again when the run is admitted again. */
   preempt(): void {
     this.preemptions++;
-    this.sequences.forEach((sequence) => sequence.release());
+    this.release();
   }
 
   countForward(model: string, tokens: number): void {
@@ -145,8 +145,14 @@ export class Run {
     const growth = sequence.accept(decision);
     const answer: NextAnswer = { tokenId: decision.tokenId, ended: growth.finish !== null };
     this.#searches.get(sequence)?.next(answer);
-    if (growth.text !== '' || growth.tokens.length > 0)
-      this.#events.push({ kind: 'delta', choice: sequence.choice, text: growth.text, tokens: growth.tokens });
+    if (growth.text !== '' || growth.ids.length > 0)
+      this.#events.push({
+        kind: 'delta',
+        choice: sequence.choice,
+        text: growth.text,
+        ids: growth.ids,
+        tokens: growth.tokens,
+      });
     if (growth.finish) this.#finish(sequence);
   }
 
@@ -181,7 +187,7 @@ export class Run {
   }
 
   release(): void {
-    this.sequences.forEach((sequence) => sequence.release());
+    this.sequences.forEach((sequence) => this.#free(sequence));
   }
 
   #timings(): Timings {
@@ -236,7 +242,13 @@ export class Run {
     this.#events.push({ kind: 'finished', choice: sequence.choice, reason, stopReason });
     if (sequence.choice === 0 && !this.metNan) sequence.views.forEach((view) => view.store());
     // A first choice that ends before the others have been copied from it cannot be: expand() comes before its first token.
+    this.#free(sequence);
+  }
+
+  /** What a broken member left in its rows must not reach whoever gets their slots next. */
+  #free(sequence: Sequence): void {
     sequence.release();
+    if (this.metNan) for (const model of this.demand.keys()) model.cache.scrub();
   }
 
   #promptRecord(id: number, logprob: number | null, top: Alternative[]): PromptTokenRecord {

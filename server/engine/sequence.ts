@@ -22,8 +22,15 @@ export interface Finish {
 /** What may be shown after a token: never to be taken back. */
 export interface Growth {
   readonly text: string;
+  readonly ids: readonly number[];
   readonly tokens: readonly TokenRecord[];
   readonly finish: Finish | null;
+}
+
+/** A token on its way out; its record only where log-probabilities were asked for. */
+interface Emitted {
+  readonly id: number;
+  readonly record: TokenRecord | null;
 }
 
 export class Sequence implements Branch {
@@ -35,7 +42,7 @@ export class Sequence implements Branch {
   emitted = 0;
   readonly #request: DecodeRequest;
   readonly #table: TokenTable;
-  readonly #text: TextStream<TokenRecord>;
+  readonly #text: TextStream<Emitted>;
   readonly #counts = new Map<number, number>();
   readonly #promptIds: ReadonlySet<number>;
 
@@ -76,7 +83,10 @@ export class Sequence implements Branch {
       return this.#growth(this.#text.flush());
     }
     this.emitted++;
-    const released = this.#text.push(tokenId, this.#record(decision));
+    const released = this.#text.push(tokenId, {
+      id: tokenId,
+      record: this.#request.logprobs ? this.#record(decision) : null,
+    });
     if (released.stopped !== null) this.finish = { reason: 'stop', stopReason: released.stopped };
     else if (this.emitted >= this.#request.maxTokens) {
       const rest = this.#text.flush();
@@ -95,8 +105,13 @@ export class Sequence implements Branch {
     this.views.forEach((view) => view.release());
   }
 
-  #growth(released: Released<TokenRecord>): Growth {
-    return { text: released.text, tokens: released.records, finish: this.finish };
+  #growth({ text, records }: Released<Emitted>): Growth {
+    return {
+      text,
+      ids: records.map(({ id }) => id),
+      tokens: records.flatMap(({ record }) => record ?? []),
+      finish: this.finish,
+    };
   }
 
   #record({ tokenId, logprob, top, full }: Decision): TokenRecord {

@@ -106,7 +106,7 @@ export class CollectingSink implements Sink {
     job.requests.forEach((request, prompt) => {
       for (let choice = 0; choice < request.n; choice++) {
         const index = choiceOf(request, prompt, choice);
-        this.choices.push({ index, text: '', promptTokens: [], tokens: [], reason: null, stopReason: null });
+        this.choices.push({ index, text: '', promptTokens: [], ids: [], tokens: [], reason: null, stopReason: null });
       }
     });
   }
@@ -122,8 +122,9 @@ export class CollectingSink implements Sink {
       case 'delta': {
         const choice = this.choices[choiceOf(request, prompt, event.choice)]!;
         choice.text += event.text;
+        choice.ids.push(...event.ids);
         choice.tokens.push(...event.tokens);
-        this.#observer.output(choice.index, event.tokens.length);
+        this.#observer.output(choice.index, event.ids.length);
         return;
       }
       case 'finished': {
@@ -183,8 +184,8 @@ export class StreamingSink implements Sink {
         return;
       case 'delta': {
         const index = choiceOf(request, prompt, event.choice);
-        this.#sse.write(format.delta(index, event.text, event.tokens));
-        this.#observer.output(index, event.tokens.length);
+        this.#sse.write(format.delta(index, event.text, event.ids, event.tokens));
+        this.#observer.output(index, event.ids.length);
         return;
       }
       case 'finished': {

@@ -19,8 +19,6 @@ export interface ChatReplyOptions {
   readonly promptIds: readonly number[];
 }
 
-const ids = (tokens: readonly TokenRecord[]): number[] => tokens.map((token) => token.id);
-
 export class ChatReply implements ReplyFormat {
   readonly #head: ReplyHead;
   readonly #options: ChatReplyOptions;
@@ -46,11 +44,11 @@ export class ChatReply implements ReplyFormat {
     return '';
   }
 
-  delta(choice: number, text: string, tokens: readonly TokenRecord[]): string {
+  delta(choice: number, text: string, ids: readonly number[], tokens: readonly TokenRecord[]): string {
     const { logprobs, tokenIds } = this.#options;
-    if (text === '' && (tokens.length === 0 || (!logprobs && !tokenIds))) return '';
+    if (text === '' && (ids.length === 0 || (!logprobs && !tokenIds))) return '';
     const shownLogprobs = logprobs && tokens.length > 0 ? JSON.stringify(chatLogprobs(tokens)) : 'null';
-    const shownIds = tokenIds ? `,"token_ids":${JSON.stringify(ids(tokens))}` : '';
+    const shownIds = tokenIds ? `,"token_ids":${JSON.stringify(ids)}` : '';
     return (
       `${this.#prefix}[{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":${shownLogprobs},` +
       `"finish_reason":null${shownIds}}]${this.#suffix}`
@@ -88,7 +86,7 @@ export class ChatReply implements ReplyFormat {
         logprobs: logprobs ? chatLogprobs(choice.tokens) : null,
         finish_reason: choice.reason,
         stop_reason: choice.stopReason,
-        ...(tokenIds ? { token_ids: ids(choice.tokens) } : {}),
+        ...(tokenIds ? { token_ids: choice.ids } : {}),
       })),
       usage,
       ...(tokenIds ? { prompt_token_ids: promptIds } : {}),

@@ -49,10 +49,10 @@ export class CompletionReply implements ReplyFormat {
     return this.#chunk(choice, text, this.#writer(choice).write(text, tokens), []);
   }
 
-  delta(choice: number, text: string, tokens: readonly TokenRecord[]): string {
+  delta(choice: number, text: string, ids: readonly number[], tokens: readonly TokenRecord[]): string {
     const { logprobs, tokenIds } = this.#options;
-    if (text === '' && (tokens.length === 0 || (logprobs === null && !tokenIds))) return '';
-    return this.#chunk(choice, text, logprobs === null ? null : this.#writer(choice).write(text, tokens), tokens);
+    if (text === '' && (ids.length === 0 || (logprobs === null && !tokenIds))) return '';
+    return this.#chunk(choice, text, logprobs === null ? null : this.#writer(choice).write(text, tokens), ids);
   }
 
   close(
@@ -85,7 +85,7 @@ export class CompletionReply implements ReplyFormat {
     };
   }
 
-  #bodyChoice({ index, text, promptTokens, tokens, reason, stopReason }: Choice): object {
+  #bodyChoice({ index, text, promptTokens, ids, tokens, reason, stopReason }: Choice): object {
     const { logprobs, tokenIds } = this.#options;
     const whole = this.#echoOf(index) + text;
     return {
@@ -94,20 +94,20 @@ export class CompletionReply implements ReplyFormat {
       logprobs: logprobs === null ? null : this.#writer(index).write(whole, [...promptTokens, ...tokens]),
       finish_reason: reason,
       stop_reason: stopReason,
-      ...(tokenIds ? { prompt_token_ids: this.#promptIdsOf(index), token_ids: tokens.map((token) => token.id) } : {}),
+      ...(tokenIds ? { prompt_token_ids: this.#promptIdsOf(index), token_ids: ids } : {}),
     };
   }
 
-  #chunk(choice: number, text: string, logprobs: CompletionLogprobs | null, tokens: readonly TokenRecord[]): string {
-    let ids = '';
+  #chunk(choice: number, text: string, logprobs: CompletionLogprobs | null, ids: readonly number[]): string {
+    let shownIds = '';
     if (this.#options.tokenIds) {
-      if (!this.#announced.has(choice)) ids = `,"prompt_token_ids":${JSON.stringify(this.#promptIdsOf(choice))}`;
+      if (!this.#announced.has(choice)) shownIds = `,"prompt_token_ids":${JSON.stringify(this.#promptIdsOf(choice))}`;
       this.#announced.add(choice);
-      ids += `,"token_ids":${JSON.stringify(tokens.map((token) => token.id))}`;
+      shownIds += `,"token_ids":${JSON.stringify(ids)}`;
     }
     return (
       `${this.#prefix}[{"index":${choice},"text":${JSON.stringify(text)},"logprobs":${JSON.stringify(logprobs)},` +
-      `"finish_reason":null${ids}}]${this.#suffix}`
+      `"finish_reason":null${shownIds}}]${this.#suffix}`
     );
   }
 

@@ -106,7 +106,15 @@ export type FinishReason = 'stop' | 'length';
 /** Exactly one terminal event (`done` or `failed`) ends a request. */
 export type DecodeEvent =
   | { readonly kind: 'prompt'; readonly tokens: readonly PromptTokenRecord[] }
-  | { readonly kind: 'delta'; readonly choice: number; readonly text: string; readonly tokens: readonly TokenRecord[] }
+  | {
+      readonly kind: 'delta';
+      readonly choice: number;
+      readonly text: string;
+      /** Ids of the tokens whose text is out now. */
+      readonly ids: readonly number[];
+      /** One record per id where log-probabilities were asked for, otherwise none: they are dear to send. */
+      readonly tokens: readonly TokenRecord[];
+    }
   | {
       readonly kind: 'finished';
       readonly choice: number;

@@ -38,6 +38,8 @@ export interface Choice {
   readonly index: number;
   text: string;
   readonly promptTokens: PromptTokenRecord[];
+  readonly ids: number[];
+  /** Parallel to `ids` where log-probabilities were asked for, otherwise empty. */
   readonly tokens: TokenRecord[];
   reason: FinishReason | null;
   stopReason: string | number | null;
@@ -51,7 +53,7 @@ export interface ReplyFormat {
   /** The chunks that come first for a choice. */
   open(choice: number): string;
   prompt(choice: number, tokens: readonly PromptTokenRecord[]): string;
-  delta(choice: number, text: string, tokens: readonly TokenRecord[]): string;
+  delta(choice: number, text: string, ids: readonly number[], tokens: readonly TokenRecord[]): string;
   /** `decoding` comes with the last choice only. */
   close(
     choice: number,

@@ -355,6 +355,24 @@ describe('Engine', () => {
     expect(engine.stats().nanRows).toBeGreaterThanOrEqual(5);
   });
 
+  it('leaves no NaN behind in the rows of a run that is preempted', async () => {
+    const tokenBytes = 2 * (2 * 2 + 3) * 4;
+    const models = new Map([
+      ['large', toyModel('large', { salt: 1 }, { cacheBytes: tokenBytes * 100 })],
+      ['small', toyModel('small', { salt: 2, nanFrom: 5 })],
+      ['tuned', toyModel('tuned', { salt: 3 })],
+    ]);
+    const scrubs = [...models.values()].map(({ cache }) => vi.spyOn(cache, 'scrub'));
+    const engine = new Engine(models, twinKernels, { tokensPerTick: 64, maxRows: 64, maxWaiting: 10 });
+    const long = { maxTokens: 80, stopTokenIds: [] };
+    engine.submit(request('whole', long));
+    const promptIds = [1, 2, 3].map(() => Int32Array.from([1, 2, 3]));
+    engine.submit(request('broken', { ...long, distribution: eft(1), promptIds }));
+    while (engine.stats().preemptions === 0) await engine.tick();
+    for (const scrub of scrubs) expect(scrub).toHaveBeenCalled();
+    await drain(engine);
+  });
+
   it('scores the prompt position by position, also steered, in chunks, and then goes on', async () => {
     const prompt = Int32Array.from({ length: 70 }, (_, i) => (i * 11) % END);
     const req = request('r', {
@@ -406,6 +424,14 @@ describe('Engine', () => {
     const one = (await drain(engine)).get('one')!;
     expect(one[0]).toMatchObject({ kind: 'prompt', tokens: [{ id: 4, logprob: null }] });
     expect(answerOf(one, 0).ids).toHaveLength(2);
+  });
+
+  it('sends records only where log-probabilities were asked for', async () => {
+    const { engine } = makeEngine();
+    engine.submit(request('r', { logprobs: null, stopTokenIds: [] }));
+    const deltas = (await drain(engine)).get('r')!.flatMap((event) => (event.kind === 'delta' ? [event] : []));
+    expect(deltas.flatMap(({ ids }) => ids)).toEqual(naive(request('r', { stopTokenIds: [] }), 0).ids);
+    expect(deltas.flatMap(({ tokens }) => tokens)).toEqual([]);
   });
 
   it('gives the whole vocabulary on request', async () => {

@@ -160,7 +160,7 @@ describe('silence', () => {
 
 describe('a client that leaves', () => {
   async function* talk(_request: DecodeRequest, signal: AbortSignal): AsyncGenerator<DecodeEvent> {
-    yield { kind: 'delta', choice: 0, text: 'x', tokens: [] };
+    yield { kind: 'delta', choice: 0, text: 'x', ids: [], tokens: [] };
     await aborted(signal);
   }
 
@@ -192,7 +192,7 @@ describe('a drain', () => {
     const released = new Promise<void>((resolve) => (release = resolve));
     const server = await harness(
       async function* (request, signal) {
-        yield { kind: 'delta', choice: 0, text: 'first', tokens: [] };
+        yield { kind: 'delta', choice: 0, text: 'first', ids: [], tokens: [] };
         await released;
         yield* hello(request, signal);
       },
@@ -210,7 +210,7 @@ describe('a drain', () => {
 });
 
 describe('a reader that stops reading', () => {
-  const flood = { kind: 'delta', choice: 0, text: 'x'.repeat(64 * 1024), tokens: [] } as const;
+  const flood = { kind: 'delta', choice: 0, text: 'x'.repeat(64 * 1024), ids: [], tokens: [] } as const;
 
   test('is cut after the deadline; until then the engine is not asked for more', async () => {
     let taken = 0;

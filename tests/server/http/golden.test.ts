@@ -1,18 +1,7 @@
 // Golden transcripts: the bytes of each kind of stream and body, after normalising id, creation time and fingerprint.
 import { afterEach, expect, test } from 'vitest';
 import { AppError } from '../../../server/errors.js';
-import {
-  chat,
-  completion,
-  eos,
-  harness,
-  hello,
-  normalised,
-  says,
-  token,
-  type Harness,
-  type Script,
-} from './support.js';
+import { chat, completion, eos, harness, hello, normalised, says, type Harness, type Script } from './support.js';
 
 let running: Harness | null = null;
 afterEach(async () => {
@@ -42,7 +31,7 @@ const two = says({
 });
 
 const breaks: Script = async function* () {
-  yield { kind: 'delta', choice: 0, text: 'He', tokens: [token(72), token(101)] };
+  yield { kind: 'delta', choice: 0, text: 'He', ids: [72, 101], tokens: [] };
   yield { kind: 'failed', error: new AppError('nan_logits', { model: 'bytes', position: 3 }).data };
 };
 

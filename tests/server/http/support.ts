@@ -147,7 +147,7 @@ export function says({ pieces, reason = 'stop', stopReason = null }: Answer): Sc
     for (const { choice = 0, text, ids = Array.from(Buffer.from(text)) } of pieces) {
       const tokens = ids.map((id) => token(id, { top, full: request.logprobs?.full ?? false }));
       completionTokens += tokens.length;
-      yield { kind: 'delta', choice, text, tokens };
+      yield { kind: 'delta', choice, text, ids, tokens: request.logprobs ? tokens : [] };
     }
     for (let choice = 0; choice < request.n; choice++) yield { kind: 'finished', choice, reason, stopReason };
     yield {
