@@ -256,11 +256,7 @@ export class Engine {
 
   #release(): void {
     const over = (run: Run) => run.cancelled || run.failure !== null || run.done;
-    for (const run of this.#runs) {
-      if (!over(run)) continue;
-      run.release();
-      if (run.metNan) for (const model of run.demand.keys()) model.cache.scrub();
-    }
+    for (const run of this.#runs) if (over(run)) run.release();
     this.#runs = this.#runs.filter((run) => !over(run));
   }
 

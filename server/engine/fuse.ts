@@ -73,14 +73,15 @@ export class Fuser {
   async #run(group: readonly Bound[]): Promise<FuseResult> {
     const [first] = group;
     if (!first) throw new Error('an empty group');
-    const table = first.ready.run.request;
+    const { request } = first.ready.run;
     return this.#kernels.run({
       distribution: group.map(({ distribution }) => distribution),
       views: first.logits.map((_, v) => gather(group.map((bound) => bound.logits[v] as LogitsRef))),
-      vocabSize: table.vocabSize,
+      vocabSize: request.vocabSize,
       rows: group.map(({ sampler }) => sampler),
       topLogprobs: Math.max(...group.map(({ ready }) => ready.run.request.logprobs?.top ?? 0)),
-      full: table.logprobs?.full ?? false,
+      // Only the answer's tokens have the whole vocabulary told.
+      full: first.ready.forcedId === null && (request.logprobs?.full ?? false),
     });
   }
 
