@@ -60,6 +60,7 @@ function callOf(rows: number, sampler: SamplerRow, flat: boolean): FuseCall {
     views,
     vocabSize,
     rows: Array.from({ length: rows }, (_, row) => ({ ...sampler, uniform: (row + 0.37) / rows })),
+    logprobs: false,
     topLogprobs: 0,
     full: false,
   };
