@@ -55,6 +55,7 @@ export function variantOf({ call, pass }: Batch): KernelVariant {
       wholeMass:
         pass.kind === 'filtered' &&
         drawn.some(({ topP, topK }) => topP < 1 && (topK === 0 || topK > pass.preselection)),
+      logprob: call.logprobs,
       top: call.topLogprobs > 0,
       full: call.full,
     },

@@ -79,7 +79,7 @@ export function buildKernel(name: string, expr: Scores, variant: KernelVariant):
         graph.constant('int32', [], [STATUS.unsound]),
       );
   graph.output('id', Squeeze(Cast(sampled.id, 'int32'), [1]));
-  graph.output('logprob', Squeeze(sampled.logprob, [1]));
+  if (sampled.logprob) graph.output('logprob', Squeeze(sampled.logprob, [1]));
   graph.output('status', Squeeze(status, [1]));
   if (lowered.covered) graph.output('masks_covered', Squeeze(Cast(lowered.covered, 'int32'), [1]));
   if (sampled.covered) graph.output('covered', Squeeze(Cast(sampled.covered, 'int32'), [1]));

@@ -48,6 +48,8 @@ export interface FuseCall {
   readonly views: readonly ViewLogits[];
   readonly vocabSize: number;
   readonly rows: readonly SamplerRow[];
+  /** Log-probabilities of the chosen tokens are wanted. */
+  readonly logprobs: boolean;
   /** Alternatives per row, at most the vocabulary; 0 for none. */
   readonly topLogprobs: number;
   /** Log-probabilities of the whole vocabulary. */
@@ -57,7 +59,7 @@ export interface FuseCall {
 export interface FuseResult {
   /** Meaningless where the status is not 0. */
   readonly ids: Int32Array;
-  /** log softmax of the edited scores, before temperature. */
+  /** log softmax of the edited scores, before temperature; NaN where none was asked for. */
   readonly logprobs: Float32Array;
   /** 0 ok, 1 dead (everything is forbidden), 2 NaN or +∞ in a view or in the combination. */
   readonly status: Uint8Array;

@@ -29,7 +29,7 @@ export interface Sampled {
   /** [R, 1] int64 */
   readonly id: Value;
   /** [R, 1] float32, log softmax of the edited scores before temperature. */
-  readonly logprob: Value;
+  readonly logprob: Value | null;
   /** [R, 1] bool: false when the row was NaN or held nothing to draw. */
   readonly drawn: Value;
   /** [R, 1] bool: the tokens that were looked at were enough; null where all are. */
@@ -72,7 +72,7 @@ export function sample(
   const top = variant.top ? TopK(scores, { value: graph.input('top', 'int64', [1]), dim: 'N' }) : null;
   return {
     id,
-    logprob: Sub(at(scores, id), normaliser),
+    logprob: variant.logprob ? Sub(at(scores, id), normaliser) : null,
     drawn: choice.drawn,
     covered: choice.covered,
     topIds: top && Cast(top.indices, 'int32'),
@@ -85,7 +85,7 @@ function choose(graph: GraphBuilder, stage: Stage): Choice {
   switch (stage.variant.kind) {
     case 'greedy': {
       const best = blockArgMax(stage.scores, stage.width);
-      return { id: best, probable: best, drawn: Greater(at(stage.tempered, best), 0), covered: null };
+      return { id: best, probable: best, drawn: Greater(at(stage.scores, best), -Infinity), covered: null };
     }
     case 'full':
       return chooseFromAll(graph, stage);

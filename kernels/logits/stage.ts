@@ -19,6 +19,8 @@ export interface SamplerVariant {
   readonly greedyRows: boolean;
   /** `filtered` only: some row's top_p counts the mass of more tokens than were sorted. */
   readonly wholeMass: boolean;
+  /** The log-probability of the chosen token; without it a greedy row needs no pass for the normaliser. */
+  readonly logprob: boolean;
   /** Alternatives with their log-probabilities. */
   readonly top: boolean;
   /** Log-probabilities of the whole vocabulary. */

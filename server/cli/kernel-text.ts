@@ -20,6 +20,7 @@ export function kernelText(distribution: Scores): string {
       minP: false,
       greedyRows: false,
       wholeMass: false,
+      logprob: true,
       top: false,
       full: false,
     },

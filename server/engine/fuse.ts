@@ -79,6 +79,7 @@ export class Fuser {
       views: first.logits.map((_, v) => gather(group.map((bound) => bound.logits[v] as LogitsRef))),
       vocabSize: request.vocabSize,
       rows: group.map(({ sampler }) => sampler),
+      logprobs: group.some(({ ready }) => ready.run.request.logprobs !== null),
       topLogprobs: Math.max(...group.map(({ ready }) => ready.run.request.logprobs?.top ?? 0)),
       // Only the answer's tokens have the whole vocabulary told.
       full: first.ready.forcedId === null && (request.logprobs?.full ?? false),

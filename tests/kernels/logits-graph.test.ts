@@ -84,6 +84,7 @@ const off: SamplerVariant = {
   minP: false,
   greedyRows: false,
   wholeMass: false,
+  logprob: true,
   top: false,
   full: false,
 };
@@ -114,6 +115,7 @@ describe.each(exprs)('%s', (name, expr) => {
         minP: on(2) && kind !== 'greedy',
         greedyRows: on(3) && kind === 'full',
         wholeMass: on(3) && kind === 'filtered',
+        logprob: !on(2),
         top: on(4),
         full: on(4),
       };

@@ -49,6 +49,7 @@ async function fuse(cases: readonly Case[], more: Partial<FuseCall> = {}): Promi
     }),
     vocabSize: width,
     rows: cases.map(({ sampler }) => sampler),
+    logprobs: true,
     topLogprobs: 0,
     full: false,
     ...more,
@@ -325,6 +326,27 @@ describe('the law', () => {
   });
 });
 
+it('ids and status do not depend on whether log-probabilities are asked for', async () => {
+  const broken: Rows = new Map([[viewKey({ model: 'a', prompt: 'default' }), Float32Array.of(1, 5, 5, -2, NaN)]]);
+  const sound: Rows = new Map([[viewKey({ model: 'a', prompt: 'default' }), Float32Array.of(1, 5, 5, -2, 0)]]);
+  const all = [0, 1, 2, 3, 4];
+  const forbidden = { ids: all, add: all.map(() => -Infinity), repetition: all.map(() => 1) };
+  const cases = [
+    { expr: logits('a'), rows: sound, sampler: greedy },
+    { expr: logits('a'), rows: sound, sampler: { ...greedy, temperature: 0.7, uniform: 0.3 } },
+    { expr: logits('a'), rows: broken, sampler: greedy },
+    { expr: logits('a'), rows: sound, sampler: { ...greedy, edits: forbidden } },
+  ];
+  for (const some of [cases, cases.filter(({ sampler }) => sampler.temperature === 0)]) {
+    const [asked, bare] = [await fuse(some), await fuse(some, { logprobs: false })];
+    const settled = (result: FuseResult) =>
+      Array.from(result.status, (status, r) => [status, status === 0 ? result.ids[r] : null]);
+    expect(settled(bare)).toEqual(settled(asked));
+    expect(bare.logprobs.slice(0, 1)).toEqual(Float32Array.of(NaN));
+    expect(asked.logprobs[0]).toBeCloseTo(5 - Math.log(Math.E + 2 * Math.exp(5) + Math.exp(-2) + 1), 5);
+  }
+});
+
 describe('a vocabulary of 128 256', () => {
   const width = 128_256;
   // A flat tail with a peak: most of the mass lies in places where a float32 running sum has lost its last digits.
@@ -376,6 +398,7 @@ describe('calls', () => {
       views: [{ logits: { data, rows: 3, width: 4 }, rowIndex: Int32Array.of(2, 0, 1, 0) }],
       vocabSize: 3,
       rows: [greedy, greedy, greedy, { ...greedy, temperature: 0.1, uniform: 0.5 }],
+      logprobs: true,
       topLogprobs: 9,
       full: true,
     });
