@@ -14,7 +14,7 @@ export async function benchConversion(): Promise<Row[]> {
     await rm(artifactDirectory, { recursive: true, force: true });
     const start = performance.now();
     await ensureArtifact({ path: checkpoint, weights, artifactDirectory });
-    rows.push(informs(`conversion, smol135 to ${weights}`, (performance.now() - start) / 1000, 's'));
+    rows.push(informs(`smol135 to ${weights}`, (performance.now() - start) / 1000, 's'));
   }
   await rm(artifactDirectory, { recursive: true, force: true });
   return rows;

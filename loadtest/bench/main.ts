@@ -41,7 +41,7 @@ const rows: Row[] = [];
 for (const [name, run] of chosen) {
   process.stderr.write(`${name} …\n`);
   const fresh = (await run())
-    .map((row) => ({ ...row, name: `${name}: ${row.name}` }))
+    .map((row) => ({ ...row, name: row.name.startsWith(`${name}: `) ? row.name : `${name}: ${row.name}` }))
     .filter((row) => only === undefined || row.name.startsWith(only));
   rows.push(...fresh);
   if (options.json !== true) process.stdout.write(table(fresh));
