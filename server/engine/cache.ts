@@ -175,8 +175,8 @@ export class RowCache {
       for (let head = 0; head < kvHeads; head++) {
         const source = (batchRow * kvHeads + head) * width * headDim;
         const target = ((live.slot * kvHeads + head) * this.#capacity + live.length) * headDim;
-        keys.set(fromKeys.subarray(source, source + count * headDim), target);
-        values.set(fromValues.subarray(source, source + count * headDim), target);
+        copyFloats(fromKeys, source, keys, target, count * headDim);
+        copyFloats(fromValues, source, values, target, count * headDim);
       }
     });
     live.length += count;
@@ -391,4 +391,15 @@ export class RowCache {
           );
     });
   }
+}
+
+/** A view costs as much as copying some hundred floats: a decode step copies thousands of pieces of one head's width. */
+const WORTH_A_VIEW = 512;
+
+function copyFloats(from: Float32Array, source: number, to: Float32Array, target: number, count: number): void {
+  if (count >= WORTH_A_VIEW) {
+    to.set(from.subarray(source, source + count), target);
+    return;
+  }
+  for (let i = 0; i < count; i++) to[target + i] = from[source + i] as number;
 }
