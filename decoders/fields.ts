@@ -169,8 +169,8 @@ export function nearestName(name: string, candidates: readonly string[]): string
     : null;
 }
 
-/** Insertions, deletions, substitutions; long names are compared by their first 64 characters. */
-function editDistance(left: string, right: string): number {
+/** Levenshtein distance: insertions, deletions, substitutions; long names are compared by their first 64 characters. */
+export function editDistance(left: string, right: string): number {
   const [a, b] = [left.slice(0, 64), right.slice(0, 64)];
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let row = 1; row <= a.length; row++) {

@@ -2,24 +2,13 @@
 // the runtime make its first allocations, which would otherwise cost the first user some hundred milliseconds. Called by main.ts.
 import type { Catalog } from './context.js';
 import type { EngineClient } from './engine/client.js';
-import type { DecodeRequest, SamplingParams } from './wire/decode.js';
-
-const neutral: SamplingParams = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: [],
-};
+import { greedySampling, type DecodeRequest, type SamplingParams } from './wire/decode.js';
 
 /** Greedy; the plain sampler; the sampler that has to sort. */
 const samplings: readonly SamplingParams[] = [
-  neutral,
-  { ...neutral, temperature: 1 },
-  { ...neutral, temperature: 1, topP: 0.9 },
+  greedySampling,
+  { ...greedySampling, temperature: 1 },
+  { ...greedySampling, temperature: 1, topP: 0.9 },
 ];
 
 /** Long enough to take the prefill path, too short to be kept as a prefix. */

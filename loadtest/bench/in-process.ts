@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { EngineClient } from '../../server/engine/client.js';
 import type { EngineSettings, ModelSettings } from '../../server/engine/messages.js';
-import type { DecodeRequest } from '../../server/wire/decode.js';
+import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
 import { logits, viewsOf, type Scores } from '../../decoders/expr.js';
 import { promptIds, type PromptShape } from '../arrivals.js';
 import { interTokenGaps, type Trace } from '../measure.js';
@@ -87,16 +87,7 @@ function requestOf({ distribution, prompt, maxTokens, vocabSize }: InProcessWork
     vocabSize,
     n: 1,
     seed: requests,
-    sampling: {
-      temperature: 0,
-      topK: 0,
-      topP: 1,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: [],
-    },
+    sampling: greedySampling,
     maxTokens,
     minTokens: 0,
     stop: [],

@@ -20,6 +20,18 @@ export interface SamplingParams {
   readonly logitBias: readonly (readonly [tokenId: number, bias: number])[];
 }
 
+/** Greedy, and everything else off. */
+export const greedySampling: SamplingParams = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: [],
+};
+
 export interface LogprobsParams {
   /** How many alternatives per token, besides the chosen one. */
   readonly top: number;

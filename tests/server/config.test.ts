@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultArtifactDirectory, loadConfig, packageDirectory, wantsColor } from '../../server/config.js';
 import { publishedSchema, referencePage } from '../../server/config/document.js';
-import { editDistance, nearest } from '../../server/config/nearest.js';
+import { editDistance } from '../../decoders/fields.js';
+import { nearest } from '../../server/config/nearest.js';
 import { AppError } from '../../server/errors.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'trimtab-config-'));
