@@ -76,6 +76,8 @@ async function serve(engine: Engine): Promise<void> {
         wake = resolve;
       });
       wake = null;
+      // What an idle engine starts is told at once: figures must not show it idle while it streams.
+      statsAt = 0;
       continue;
     }
     await step(engine);
