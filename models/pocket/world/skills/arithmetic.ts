@@ -50,7 +50,7 @@ function draw(rng: Rng): Exercise {
   const result = plus ? a + b : a - b;
   const good = rng.pick(GOODS);
   // The usual slips: a carry forgotten, one off by one.
-  const wrong = Math.abs(result + rng.pick([-10, 10, -1, 1]));
+  const wrong = result + rng.pick(result > 11 ? [-10, 10, -1, 1] : [10, 1]);
   return {
     key: `${text(a)} ${plus ? '+' : '-'} ${text(b)}`,
     question: rng
