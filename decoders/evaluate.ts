@@ -1,7 +1,9 @@
 // The naive twin of kernels/logits/lower.ts: one row of an expression in float64, plain loops, no cleverness. Tests
 // compare the two; nothing on the request path calls it. The law of every node is in expr.ts.
 import { viewKey, viewsOf } from './expr.js';
-import type { Expr, Mask, Scores, View } from './expr.js';
+import type { Expr, Fused, Mask, Scores, View } from './expr.js';
+import { solveFusion, type FusionWeights } from './fusion.js';
+import { descending, normalise } from './rows.js';
 
 /** Scores of one view at one position, one per token. */
 export type Row = Float32Array | Float64Array | readonly number[];
@@ -18,6 +20,11 @@ export function evaluate(expr: Scores, rowOf: RowOf): Float64Array {
     return new Float64Array(width).fill(NaN);
   const byView = new Map(viewsOf(expr).map((view, index) => [viewKey(view), rows[index]]));
   return scoresOf(expr, (view) => byView.get(viewKey(view)) ?? []);
+}
+
+/** The weights that a fusion uses at one position. Views are taken to be sound. */
+export function evaluateFusion(node: Fused, rowOf: RowOf): FusionWeights {
+  return solveFusion(fusionRows(node, rowOf), node.bounds, node.search);
 }
 
 /** Which tokens a mask holds. Views are taken to be sound. */
@@ -41,30 +48,6 @@ export function evaluateMask(mask: Mask, rowOf: RowOf): boolean[] {
     default:
       return mask satisfies never;
   }
-}
-
-/** Token ids by falling score; equal scores by rising id. */
-export function descending(scores: ArrayLike<number>): number[] {
-  return Array.from({ length: scores.length }, (_, id) => id).sort((a, b) => {
-    const [left, right] = [scores[a] ?? NaN, scores[b] ?? NaN];
-    return left === right ? a - b : right - left;
-  });
-}
-
-/** log Σ exp; −∞ for a row of −∞. */
-export function logSumExp(scores: ArrayLike<number>): number {
-  let top = -Infinity;
-  for (let id = 0; id < scores.length; id++) top = Math.max(top, scores[id] ?? NaN);
-  if (top === -Infinity) return -Infinity;
-  let sum = 0;
-  for (let id = 0; id < scores.length; id++) sum += Math.exp((scores[id] ?? NaN) - top);
-  return top + Math.log(sum);
-}
-
-/** scores − log Σ exp(scores). A row in which everything is forbidden stays so. */
-export function normalise(scores: Float64Array): Float64Array {
-  const total = logSumExp(scores);
-  return total === -Infinity ? scores.slice() : scores.map((score) => score - total);
 }
 
 function scoresOf(node: Scores, rowOf: RowOf): Float64Array {
@@ -96,11 +79,36 @@ function scoresOf(node: Scores, rowOf: RowOf): Float64Array {
       const mask = evaluateMask(node.mask, rowOf);
       return scoresOf(node.of, rowOf).map((score, id) => (mask[id] ? score : -Infinity));
     }
+    case 'fused': {
+      const { base, reference, experts } = fusionRows(node, rowOf);
+      const { weights } = solveFusion({ base, reference, experts }, node.bounds, node.search);
+      return perToken(node, rowOf, (id) => {
+        if ([base, reference, ...experts].some((scores) => scores[id] === -Infinity)) return -Infinity;
+        return experts.reduce(
+          (sum, expert, index) => sum + (weights[index] ?? NaN) * ((expert[id] ?? NaN) - (reference[id] ?? NaN)),
+          base[id] ?? NaN,
+        );
+      });
+    }
     case 'logSoftmax':
       return normalise(scoresOf(node.of, rowOf));
     default:
       return node satisfies never;
   }
+}
+
+interface FusionRows {
+  readonly base: Float64Array;
+  readonly reference: Float64Array;
+  readonly experts: readonly Float64Array[];
+}
+
+function fusionRows({ base, reference, experts }: Fused, rowOf: RowOf): FusionRows {
+  return {
+    base: scoresOf(base, rowOf),
+    reference: scoresOf(reference, rowOf),
+    experts: experts.map((expert) => scoresOf(expert, rowOf)),
+  };
 }
 
 function perToken(node: Expr, rowOf: RowOf, score: (id: number) => number): Float64Array {

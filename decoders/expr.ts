@@ -18,7 +18,25 @@ export type Logits =
   | { readonly kind: 'maximum'; readonly of: readonly Logprobs[] }
   | { readonly kind: 'minimum'; readonly of: readonly Logprobs[] }
   | { readonly kind: 'where'; readonly mask: Mask; readonly then: Scores; readonly otherwise: Scores }
-  | { readonly kind: 'masked'; readonly of: Scores; readonly mask: Mask };
+  | { readonly kind: 'masked'; readonly of: Scores; readonly mask: Mask }
+  | Fused;
+
+/**
+ * base + Σ aₜ·(expertₜ − reference), where the aₜ are found anew for every row: decoders/fusion.ts has the objective. A
+ * token that any member forbids is forbidden, and the solver does not see it. `bounds` holds the largest aₜ of each
+ * expert; it is bound per row.
+ */
+export interface Fused {
+  readonly kind: 'fused';
+  readonly base: Logprobs;
+  readonly reference: Logprobs;
+  readonly experts: readonly Logprobs[];
+  readonly search: FusionSearch;
+  readonly bounds: readonly number[];
+}
+
+/** Which experts may act on one token: one alone, or any set of them together. */
+export type FusionSearch = 'single' | 'joint';
 
 /** Normalised: the exponentials sum to one. */
 export type Logprobs = { readonly kind: 'logSoftmax'; readonly of: Scores };
@@ -87,6 +105,28 @@ export function masked(of: Scores, mask: Mask): Logits {
   return { kind: 'masked', of, mask };
 }
 
+/** The joint search tries every set of experts. */
+export const MAX_JOINT_EXPERTS = 4;
+
+/** Dynamic logit fusion. One bound per expert, at least 0. */
+export function fused({ base, reference, experts, search, bounds }: Omit<Fused, 'kind'>): Logits {
+  nonEmpty('fused', experts);
+  if (search === 'joint' && experts.length > MAX_JOINT_EXPERTS)
+    throw new ExprError(`fused: the joint search takes at most ${MAX_JOINT_EXPERTS} experts; got ${experts.length}`);
+  if (bounds.length !== experts.length)
+    throw new ExprError(`fused: needs one bound per expert, ${experts.length}; got ${bounds.length}`);
+  for (const bound of bounds)
+    if (!(bound >= 0 && bound < Infinity)) throw new ExprError(`fused: a bound must be at least 0; got ${bound}`);
+  return { kind: 'fused', base, reference, experts, search, bounds };
+}
+
+/** Σ weight · logprobs / Σ weight: the sum of the weights must be above 0, or what is avoided would be preferred. */
+export function average(terms: readonly (readonly [weight: number, of: Scores])[]): Logits {
+  const sum = terms.reduce((total, [weight]) => total + weight, 0);
+  if (!(sum > 1e-9)) throw new ExprError(`average: the weights must add up to more than 0; they add up to ${sum}`);
+  return linear(terms.map(([weight, of]) => [weight / sum, of]));
+}
+
 /** Tokens whose probability is at least `ratio` times the largest one. 0 holds every token. */
 export function plausible(of: Logprobs, ratio: number): Mask {
   return { kind: 'plausible', of, ratio: fraction('plausible: ratio', ratio) };
@@ -126,6 +166,8 @@ export function membersOf(node: Expr): readonly Expr[] {
       return [node.mask, node.then, node.otherwise];
     case 'masked':
       return [node.of, node.mask];
+    case 'fused':
+      return [node.base, node.reference, ...node.experts];
     case 'logSoftmax':
     case 'plausible':
     case 'nucleus':
@@ -177,6 +219,13 @@ export function rewrite(node: Scores, by: Rewriter): Scores {
       });
     case 'masked':
       return by.logits({ kind: 'masked', of: rewrite(node.of, by), mask: mask(node.mask) });
+    case 'fused':
+      return by.logits({
+        ...node,
+        base: logprobs(node.base),
+        reference: logprobs(node.reference),
+        experts: node.experts.map(logprobs),
+      });
     case 'logSoftmax':
       return logprobs(node);
     default:
@@ -207,7 +256,7 @@ export function viewKey(view: View): string {
 }
 
 export interface Scalar {
-  readonly kind: 'weight' | 'ratio' | 'mass';
+  readonly kind: 'weight' | 'ratio' | 'mass' | 'bound';
   readonly value: number;
 }
 
@@ -232,6 +281,8 @@ function ownSlots(node: Expr): readonly Scalar[] {
       return [{ kind: 'ratio', value: node.ratio }];
     case 'nucleus':
       return [{ kind: 'mass', value: node.mass }];
+    case 'fused':
+      return node.bounds.map((value) => ({ kind: 'bound', value }));
     case 'logits':
     case 'maximum':
     case 'minimum':
@@ -253,11 +304,16 @@ export function structureKey(expr: Expr): string {
   if (key === undefined) {
     const numbers = new Map(viewsOf(expr).map((view, index) => [viewKey(view), index]));
     key = fold<string>(expr, (node, members) =>
-      node.kind === 'logits' ? String(numbers.get(viewKey(node.view))) : `${node.kind}(${members.join(',')})`,
+      node.kind === 'logits' ? String(numbers.get(viewKey(node.view))) : `${operatorOf(node)}(${members.join(',')})`,
     );
     structureKeys.set(expr, key);
   }
   return key;
+}
+
+/** Two searches are two kernels. */
+function operatorOf(node: Expr): string {
+  return node.kind === 'fused' && node.search === 'joint' ? 'fusedJointly' : node.kind;
 }
 
 /** Asked for every row of every step; expressions never change. */
@@ -277,6 +333,8 @@ export function mayForbid(expr: Scores): boolean {
       return mayForbid(expr.then) || mayForbid(expr.otherwise);
     case 'masked':
       return true;
+    case 'fused':
+      return [expr.base, expr.reference, ...expr.experts].some(mayForbid);
     case 'logSoftmax':
       return mayForbid(expr.of);
     default:

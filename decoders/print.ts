@@ -1,7 +1,7 @@
 // Expr → the formula that a paper would print, e.g. `large + 1·(small-chat − small)`. For `explain`, logs and test
 // failures; never parsed.
 import { DEFAULT_PROMPT, fold } from './expr.js';
-import type { Expr, View } from './expr.js';
+import type { Expr, Fused, View } from './expr.js';
 
 interface Printed {
   readonly text: string;
@@ -25,6 +25,8 @@ export function print(expr: Expr): string {
         return atom(`where(${texts.join(', ')})`);
       case 'masked':
         return atom(`masked(${texts.join(', ')})`);
+      case 'fused':
+        return atom(printFused(node, texts));
       case 'logSoftmax':
         return atom(`log softmax(${texts.join('')})`);
       case 'plausible':
@@ -35,6 +37,13 @@ export function print(expr: Expr): string {
         return node satisfies never;
     }
   }).text;
+}
+
+/** The weights of a fusion are solved per token: they have names, not values. */
+function printFused({ bounds, search }: Fused, [base = '', reference = '', ...experts]: readonly string[]): string {
+  const terms = experts.map((expert, index) => ` + a${index + 1}·(${expert} − ${reference})`);
+  const names = bounds.map((bound, index) => `a${index + 1} ≤ ${bound}`);
+  return `fused(${base}${terms.join('')}; ${names.join(', ')}; ${search})`;
 }
 
 export function printView(view: View): string {

@@ -98,6 +98,17 @@ export const rules: readonly Rule[] = [
     apply: (node) =>
       node.kind === 'masked' && node.of.kind === 'masked' && equal(node.mask, node.of.mask) ? node.of : null,
   },
+  {
+    // An expert or a reference that may forbid does so at weight 0 too.
+    name: 'idle fusion',
+    equation: 'fused(base, s, (x…)) = base where every x = s or every bound is 0, and only base may forbid',
+    apply: (node) => {
+      if (node.kind !== 'fused') return null;
+      const { base, reference, experts, bounds } = node;
+      const idle = bounds.every((bound) => bound === 0) || experts.every((expert) => equal(expert, reference));
+      return idle && ![reference, ...experts].some(mayForbid) ? base : null;
+    },
+  },
 ];
 
 /** The same distribution, cheaper. */
@@ -134,6 +145,7 @@ export function dropNormalisers(node: Scores): Scores {
     case 'maximum':
     case 'minimum':
     case 'where':
+    case 'fused':
       return node;
     default:
       return node satisfies never;

@@ -10,7 +10,7 @@
 //              least one; equal scores: lower ids first. 1 is off.
 // min_p        Drops tokens whose probability is below min_p times the largest one. 0 is off.
 // cumulation   Over what is left, in rising token id.
-import { descending, normalise } from './evaluate.js';
+import { descending, normalise } from './rows.js';
 
 export interface Warp {
   readonly temperature: number;

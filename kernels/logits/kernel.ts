@@ -138,6 +138,7 @@ function isTransparent(expr: Scores): boolean {
     case 'minimum':
     case 'where':
     case 'masked':
+    case 'fused':
       return false;
     default:
       return expr satisfies never;

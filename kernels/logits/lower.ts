@@ -90,6 +90,8 @@ class Lowering {
         const of = this.scores(node.of, slot);
         return Where(this.#mask(node.mask, slot + slotsOf(node.of).length), of, -Infinity);
       }
+      case 'fused':
+        throw new Error('dynamic fusion is not lowered yet');
       case 'logSoftmax': {
         const of = this.scores(node.of, slot);
         const normal = LogSoftmax(of);

@@ -2,7 +2,8 @@
 // tests/kernels/logits.test.ts.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluate, normalise } from '../../decoders/evaluate.js';
+import { evaluate } from '../../decoders/evaluate.js';
+import { normalise } from '../../decoders/rows.js';
 import type { RowOf } from '../../decoders/evaluate.js';
 import { linear, logits, logSoftmax, masked, nucleus, plausible, where } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';

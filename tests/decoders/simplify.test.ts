@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluate, normalise } from '../../decoders/evaluate.js';
+import { evaluate } from '../../decoders/evaluate.js';
+import { normalise } from '../../decoders/rows.js';
 import {
+  fused,
   linear,
   logits,
   logSoftmax,
@@ -97,6 +99,16 @@ describe('simplify', () => {
     'mask twice': {
       from: masked(masked(a, plausible(logSoftmax(b), 0.2)), plausible(logSoftmax(b), 0.2)),
       to: masked(a, plausible(logSoftmax(b), 0.2)),
+    },
+    'idle fusion': {
+      from: fused({
+        base: logSoftmax(a),
+        reference: logSoftmax(b),
+        experts: [logSoftmax(b)],
+        search: 'single',
+        bounds: [2],
+      }),
+      to: a,
     },
   };
 
