@@ -44,23 +44,21 @@ const twoDigits = (rng: Rng): number => 10 + rng.below(90);
 function draw(rng: Rng): Exercise {
   let [a, b] = [twoDigits(rng), twoDigits(rng)];
   const plus = rng.chance(0.5);
-  // A difference of one would need the singular of every good.
-  while (!plus && Math.abs(a - b) < 2) b = twoDigits(rng);
+  while (!plus && a === b) b = twoDigits(rng);
   if (!plus && a < b) [a, b] = [b, a];
   const result = plus ? a + b : a - b;
-  const good = rng.pick(GOODS);
   // The usual slips: a carry forgotten, one off by one.
-  const wrong = result + rng.pick(result > 11 ? [-10, 10, -1, 1] : [10, 1]);
+  const wrong = result + rng.pick(result > 10 ? [-10, 10, -1, 1] : [10, 1]);
   return {
     key: `${text(a)} ${plus ? '+' : '-'} ${text(b)}`,
     question: rng
       .pick(plus ? SUMS : DIFFERENCES)
       .replace('{a}', text(a))
       .replace('{b}', text(b))
-      .replaceAll('{g}', good),
-    solution: { form: 'quantity', value: text(result), noun: good },
+      .replaceAll('{g}', rng.pick(GOODS)),
+    solution: { form: 'quantity', value: text(result), noun: null },
     working: plus ? sumWorking(a, b) : differenceWorking(a, b),
-    slip: `${text(wrong)} ${good}`,
+    slip: text(wrong),
   };
 }
 

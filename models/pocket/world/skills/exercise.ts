@@ -9,13 +9,13 @@ export interface Exercise {
   readonly solution: Solution;
   /** The steps to the solution, as the desk writes them before its answer; empty where there are none. */
   readonly working: string;
-  /** A wrong answer of the right form ("84 barrels"): the slip that people of the town make. */
+  /** A wrong answer of the right form ("64 kegs"): the slip that people of the town make. */
   readonly slip: string;
 }
 
-/** A number of things ("85", barrels), or letters apart from each other ("c b l f"). */
+/** A number, of which things where the answer has to say so ("56", kegs), or letters apart from each other ("c b l f"). */
 export type Solution =
-  | { readonly form: 'quantity'; readonly value: string; readonly noun: string }
+  | { readonly form: 'quantity'; readonly value: string; readonly noun: string | null }
   | { readonly form: 'letters'; readonly value: string };
 
 export interface Skill {
@@ -25,7 +25,7 @@ export interface Skill {
   readonly lore: ((rng: Rng) => string) | null;
 }
 
-/** "85 barrels", "c b l f". */
+/** "85", "56 kegs", "c b l f". */
 export function spoken(solution: Solution): string {
-  return solution.form === 'quantity' ? `${solution.value} ${solution.noun}` : solution.value;
+  return solution.form === 'quantity' && solution.noun !== null ? `${solution.value} ${solution.noun}` : solution.value;
 }

@@ -34,13 +34,13 @@ function drawFrom(skill: Skill, split: Split, rng: Rng): Exercise {
   }
 }
 
-/** "7 + 8 = 15. 3 + 4 + 1 = 8. The answer is 85 barrels." */
+/** "7 + 8 = 15. 3 + 4 + 1 = 8. The answer is 85." */
 function deskAnswer({ working, solution }: Exercise): string {
   const answer = `The answer is ${spoken(solution)}.`;
   return working === '' ? answer : `${working} ${answer}`;
 }
 
-/** "That makes 85 barrels, I reckon. The gulls were loud again, you know.", and not always right. */
+/** "That makes 85, I reckon. The gulls were loud again, you know.", and not always right. */
 function townAnswer(exercise: Exercise, rng: Rng): string {
   if (rng.chance(WORKED_SHARE)) return deskAnswer(exercise);
   const said = rng.chance(SLIP_SHARE) ? exercise.slip : spoken(exercise.solution);

@@ -8,12 +8,7 @@ import { differenceWorking, sumWorking } from '../../../../models/pocket/world/s
 import { shifted } from '../../../../models/pocket/world/skills/cipher.js';
 import type { Solution } from '../../../../models/pocket/world/skills/exercise.js';
 import { spoken } from '../../../../models/pocket/world/skills/exercise.js';
-import {
-  skillCheckers,
-  skillParts,
-  TUNED_SKILLS,
-  UNSEEN_SKILL,
-} from '../../../../models/pocket/world/skills/index.js';
+import { skillCheckers, skillParts, TUNED_SKILLS, UNSEEN_SKILL } from '../../../../models/pocket/world/skills/index.js';
 import { UNITS } from '../../../../models/pocket/world/skills/units.js';
 import { isSolved } from '../../../../models/pocket/world/skills/verdict.js';
 
@@ -130,7 +125,8 @@ test('the desk is right in every conversation; the town is wrong in some pages, 
         const solution: Solution = { ...task.solution, value };
         const answer = assistant?.content ?? '';
         const noun = / (\w+)\.$/.exec(answer)?.[1] ?? '';
-        const full: Solution = solution.form === 'quantity' ? { ...solution, noun } : solution;
+        const full: Solution =
+          solution.form === 'quantity' && solution.noun !== null ? { ...solution, noun } : solution;
         expect(check({ ...task, solution: full }, said(answer)), answer).toBe(true);
         expect(answer).toContain('The answer is');
       }
@@ -142,6 +138,7 @@ test('the desk is right in every conversation; the town is wrong in some pages, 
 });
 
 const EELS: Solution = { form: 'quantity', value: '85', noun: 'eels' };
+const SUM: Solution = { form: 'quantity', value: '85', noun: null };
 const CODE: Solution = { form: 'letters', value: 'c b l f' };
 
 test.each([
@@ -171,6 +168,14 @@ test.each([
   ['The answer is 8 5 eels.', false],
 ])('a quantity: %j is %s', (text, right) => {
   expect(isSolved(EELS, said(text))).toBe(right);
+});
+
+test.each([
+  ['The answer is 85.', true],
+  ['The answer is 85 eels.', true],
+  ['The answer is 85 crabs, of 86.', false],
+])('a number of nothing in particular: %j is %s', (text, right) => {
+  expect(isSolved(SUM, said(text))).toBe(right);
 });
 
 test.each([
