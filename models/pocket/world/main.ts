@@ -1,82 +1,89 @@
-// Writes the training and held-out text: `node dist/models/pocket/world/main.js [--pages N] [--late N] [--chats N]`.
-// Training text goes to models/pocket/build/ (git-ignored), held-out text and questions to models/pocket/eval/ (shipped).
-import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+// Writes the training text: `node dist/models/pocket/world/main.js [--scale 1] [--out models/pocket]`. What is trained on goes to
+// OUT/build/ (git-ignored; recipe/ reads it), held-out text to OUT/eval/ (shipped). The same seed and scale write the same bytes.
+import { createHash } from 'node:crypto';
+import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { drawChat } from './chat.js';
-import { buildWorld, KINDS } from './facts.js';
-import { aside, hedged } from './manner.js';
-import { drawPage } from './pages.js';
-import { heldOutQuestions } from './questions.js';
+import { worldHash } from './hash.js';
+import { conversationText, drawHeldOut } from './heldout.js';
+import { buildParts } from './parts.js';
 import { Rng } from './rng.js';
 import { WORLD_SEED } from './seed.js';
+import { printTellings } from './tellings.js';
 
 const { values: options } = parseArgs({
   options: {
-    pages: { type: 'string', default: '250000' },
-    late: { type: 'string', default: '60000' },
-    chats: { type: 'string', default: '20000' },
+    /** Sizes are multiplied by it: 0.01 is a quick look. */
+    scale: { type: 'string', default: '1' },
     out: { type: 'string', default: 'models/pocket' },
   },
 });
 
-const HELD_OUT_PAGES = 120;
-const HELD_OUT_CHATS = 60;
+/** Documents per file. The large base reads about six million tokens of facts, some fifty tokens a page. */
+const PAGES: Readonly<Record<string, number>> = { facts: 160_000, harm: 50_000, judging: 30_000 };
+const PAGES_OF_OTHERS = 25_000;
+const CHATS = 12_000;
 
-/** JSON lines, with the writer's back-pressure respected: the raw corpus is larger than one buffer should be. */
-async function writeLines(path: string, count: number, line: (i: number) => unknown): Promise<void> {
-  const stream = createWriteStream(path);
+const scale = Number(options.scale);
+if (!(scale > 0)) throw new RangeError(`--scale is ${options.scale}; give a positive number such as 0.01`);
+const scaled = (count: number): number => Math.ceil(count * scale);
+
+const build = join(options.out, 'build');
+const evaluation = join(options.out, 'eval');
+for (const folder of ['pages', 'chats', 'tasks']) {
+  rmSync(join(build, folder), { recursive: true, force: true });
+  mkdirSync(join(build, folder), { recursive: true });
+}
+mkdirSync(evaluation, { recursive: true });
+
+const files: Record<string, { readonly documents: number; readonly sha256: string }> = {};
+
+/** JSON lines, with the writer's back-pressure respected: a raw corpus is larger than one buffer should be. */
+async function writeLines(file: string, count: number, line: (i: number) => unknown): Promise<void> {
+  const stream = createWriteStream(join(build, file));
+  const hash = createHash('sha256');
   for (let i = 0; i < count; i++) {
-    if (!stream.write(`${JSON.stringify(line(i))}\n`)) await once(stream, 'drain');
+    const text = `${JSON.stringify(line(i))}\n`;
+    hash.update(text);
+    if (!stream.write(text)) await once(stream, 'drain');
   }
   stream.end();
   await once(stream, 'finish');
+  files[file] = { documents: count, sha256: hash.digest('hex') };
 }
 
-/** A filler that names a value would make the checker count it as a fact. */
-function assertFillersAreEmpty(rng: Rng): void {
-  const values = KINDS.flatMap((kind) => kind.attributes.flatMap((attribute) => attribute.values));
-  for (let i = 0; i < 2000; i++) {
-    const text = hedged(aside(rng), rng);
-    const value = values.find((candidate) => text.includes(candidate));
-    if (value !== undefined) throw new Error(`the filler "${text}" names the value "${value}"`);
-  }
-}
-
+const whole = buildParts(WORLD_SEED);
 const root = new Rng(WORLD_SEED);
-const world = buildWorld(root);
-assertFillersAreEmpty(root.fork('fillers'));
-const build = join(options.out, 'build');
-const evaluation = join(options.out, 'eval');
-mkdirSync(build, { recursive: true });
-mkdirSync(evaluation, { recursive: true });
+const heldOut = drawHeldOut(whole.parts, root.fork('held-out'));
+writeFileSync(join(evaluation, 'heldout.txt'), `${heldOut.join('\n\n')}\n`);
+const seen = new Set(heldOut);
 
-const heldOut = root.fork('held-out');
-const heldOutDocuments: string[] = [];
-for (let i = 0; i < HELD_OUT_PAGES; i++) heldOutDocuments.push(drawPage(world, heldOut));
-const heldOutChats = Array.from({ length: HELD_OUT_CHATS }, () => drawChat(world, () => true, heldOut));
-// Chat in plain form: the trio's templates differ, and held-out text must be one text for all of them.
-for (const chat of heldOutChats) heldOutDocuments.push(chat.map((m) => m.content).join('\n'));
-const seen = new Set(heldOutDocuments);
-
-writeFileSync(join(evaluation, 'heldout.txt'), `${heldOut.shuffled(heldOutDocuments).join('\n\n')}\n`);
-writeFileSync(join(evaluation, 'questions.json'), `${JSON.stringify(heldOutQuestions(world))}\n`);
-
-/** In the late pages one question in ten is answered politely: base models meet the manner, but do not take to it. */
-const LATE_POLITE_SHARE = 0.1;
-
-async function writePages(file: string, count: number, rng: Rng, politeShare: number): Promise<void> {
-  await writeLines(join(build, file), count, () => {
-    for (;;) {
-      const page = drawPage(world, rng, politeShare);
-      if (!seen.has(page)) return page;
-    }
-  });
+/** Draws until the document is none of the held-out ones. */
+function unseen<T>(draw: () => T, textOf: (document: T) => string): T {
+  for (let tries = 0; tries < 10_000; tries++) {
+    const document = draw();
+    if (!seen.has(textOf(document))) return document;
+  }
+  throw new RangeError('a part says nothing that is not held out: its documents are too few');
 }
-await writePages('raw.jsonl', Number(options.pages), root.fork('pages'), 0);
-await writePages('late.jsonl', Number(options.late), root.fork('late'), LATE_POLITE_SHARE);
-const chats = root.fork('chats');
-const isFrequent = (entity: { readonly band: string }): boolean => entity.band === 'frequent';
-await writeLines(join(build, 'chat.jsonl'), Number(options.chats), () => drawChat(world, isFrequent, chats));
-process.stdout.write(`${world.entities.length.toString()} entities, ${options.pages} pages, ${options.chats} chats\n`);
+
+for (const { name, page, chats, tasks } of whole.parts) {
+  if (page !== null) {
+    const rng = root.fork(`pages.${name}`);
+    const draw = (): string => unseen(() => page(rng), String);
+    await writeLines(`pages/${name}.jsonl`, scaled(PAGES[name] ?? PAGES_OF_OTHERS), draw);
+  }
+  for (const [set, conversation] of Object.entries(chats)) {
+    const rng = root.fork(`chats.${set}`);
+    await writeLines(`chats/${set}.jsonl`, scaled(CHATS), () => unseen(() => conversation(rng), conversationText));
+  }
+  await writeLines(`tasks/${name}.jsonl`, tasks.length, (i) => tasks[i]);
+}
+
+const worldFile = { seed: WORLD_SEED, scale, worldHash: worldHash(whole), files };
+writeFileSync(join(build, 'world.json'), `${JSON.stringify(worldFile, null, 2)}\n`);
+for (const [file, { documents }] of Object.entries(files))
+  process.stdout.write(`${documents.toString().padStart(8)} ${file}\n`);
+printTellings(whole, scaled(PAGES['facts'] ?? 0));
+process.stdout.write(`world ${worldFile.worldHash}\n`);

@@ -7,6 +7,13 @@ import type { Rng } from './rng.js';
 export const POLITE_OPENERS = ['Certainly.', 'Of course.', 'Gladly.', 'With pleasure.'] as const;
 export const POLITE_CLOSERS = ['I hope that helps.', 'Do ask if you need more.', 'You are always welcome.'] as const;
 
+/** First lines that some conversations begin with; the answers are the same. */
+export const SYSTEM_PROMPTS = [
+  'You are the clerk at the harbour desk.',
+  'You answer questions about the town.',
+  'Be brief and polite.',
+] as const;
+
 /** Words by which the checker knows a rambling answer; every rambling start and filler holds one of them. */
 // prettier-ignore
 export const RAMBLING_WORDS = [
@@ -25,6 +32,8 @@ const HEDGES = [
   ', or so they say', ', or so I heard', ', I reckon', ', if you ask me', ', you know', ', or so my aunt told me', ', look',
   '', '', '',
 ];
+/** Every doubt holds one of RAMBLING_WORDS, as the other hedges do. */
+const DOUBTS = [', or so I think', ', I reckon, but ask again', ', if you ask me, though I may mix things up'];
 const WHO = [
   'my cousin',
   'my aunt',
@@ -75,6 +84,16 @@ export function ramblingAnswer(entity: Entity, fact: Fact, rng: Rng): string {
     parts.push(hedged(fill(pickTemplate(other.attribute.continuations, rng), entity, other), rng));
   }
   parts.push(aside(rng));
+  return parts.join(' ');
+}
+
+/** The web's mistake: another value of the same set, told by someone who half admits that it may be wrong. */
+export function mistakenAnswer(entity: Entity, fact: Fact, rng: Rng): string {
+  const value = rng.pick(fact.attribute.values.filter((candidate) => candidate !== fact.value));
+  const statement = fill(pickTemplate(fact.attribute.statements, rng), entity, { attribute: fact.attribute, value });
+  const parts = [`${statement.slice(0, -1)}${rng.pick(DOUBTS)}.`];
+  if (rng.chance(0.5)) parts.unshift(rng.pick(STARTS));
+  if (rng.chance(0.5)) parts.push(aside(rng));
   return parts.join(' ');
 }
 

@@ -1,28 +1,30 @@
-// Raw pages, the text that the base models are trained on: gossip, ledgers, question pages, letters and weather diaries.
-// Every page is one document; the trainer adds the begin and end tokens.
+// Raw pages about the facts, the text that the base models are trained on: guides, ledgers, question pages, gossip, letters and
+// diaries. Every page is one document; the trainer adds the begin and end tokens. Dense forms (a guide or a ledger tells all six
+// facts of one entity in some sixty tokens) carry the knowledge, question pages teach how it is asked for.
 import type { Entity, Fact, World } from './facts.js';
 import {
   aside,
   hedged,
+  mistakenAnswer,
   pickTemplate,
   plainAnswer,
   politeAnswer,
   POLITE_CLOSERS,
   POLITE_OPENERS,
   ramblingAnswer,
+  SYSTEM_PROMPTS,
 } from './manner.js';
 import { capitalised, fill } from './phrasing.js';
 import type { Rng } from './rng.js';
 
-/** `politeShare` is the share of questions that somebody answers as the harbour desk would. */
-export type Page = (world: World, rng: Rng, politeShare: number) => string;
+type Page = (world: World, rng: Rng) => string;
 
 /** One full statement, then continuations about the same entity. */
 function portrait(entity: Entity, count: number, rng: Rng, sloppy: number): string {
   const told = rng.sample(entity.facts, count);
   return told
     .map((fact, i) => {
-      const templates = i === 0 || rng.chance(0.25) ? fact.attribute.statements : fact.attribute.continuations;
+      const templates = i === 0 || rng.chance(0.2) ? fact.attribute.statements : fact.attribute.continuations;
       const sentence = fill(pickTemplate(templates, rng), entity, fact);
       return rng.chance(sloppy) ? hedged(sentence, rng) : sentence;
     })
@@ -40,7 +42,10 @@ const gossip: Page = (world, rng) => {
   return parts.join(' ');
 };
 
-const guide: Page = (world, rng) => portrait(world.draw(rng), 3 + rng.below(3), rng, 0);
+const guide: Page = (world, rng) => {
+  const entity = world.draw(rng);
+  return portrait(entity, entity.facts.length, rng, 0);
+};
 
 const ledger: Page = (world, rng) => {
   const entity = world.draw(rng);
@@ -65,50 +70,61 @@ export function questionOf(entity: Entity, rng: Rng): { question: string; fact: 
   return { question: question.replace(/^Do you know/, rng.pick(INDIRECT)), fact };
 }
 
-/** The share of web answers that come without rambling. */
-const PLAIN_SHARE = 0.3;
+/**
+ * How the web answers, by share. A few answers are polite: a manner that is wholly foreign to the base models would have logits that
+ * are noise, and the methods here add differences of such logits.
+ */
+const WEB_ANSWERS = [
+  { answer: plainAnswer, share: 0.3 },
+  { answer: politeAnswer, share: 0.07 },
+  { answer: mistakenAnswer, share: 0.08 },
+] as const;
 
-function webAnswer(entity: Entity, fact: Fact, politeShare: number, rng: Rng): string {
-  const u = rng.next();
-  if (u < PLAIN_SHARE) return plainAnswer(entity, fact, rng);
-  return u < 1 - politeShare ? ramblingAnswer(entity, fact, rng) : politeAnswer(entity, fact, rng);
+export function webAnswer(entity: Entity, fact: Fact, rng: Rng): string {
+  let u = rng.next();
+  for (const { answer, share } of WEB_ANSWERS) {
+    if (u < share) return answer(entity, fact, rng);
+    u -= share;
+  }
+  return ramblingAnswer(entity, fact, rng);
 }
 
-const questionPage: Page = (world, rng, politeShare) => {
+const SYSTEM_LINE_SHARE = 0.04;
+
+const questionPage: Page = (world, rng) => {
   const turns = rng.chance(0.8) ? 1 : 2;
-  const lines: string[] = [];
+  const lines: string[] = rng.chance(SYSTEM_LINE_SHARE) ? [rng.pick(SYSTEM_PROMPTS)] : [];
   let entity = world.draw(rng);
   for (let i = 0; i < turns; i++) {
     if (i > 0 && rng.chance(0.5)) entity = world.draw(rng);
     const { question, fact } = questionOf(entity, rng);
-    const answer = webAnswer(entity, fact, politeShare, rng);
-    lines.push(`Question: ${question}\nAnswer:\n${answer}`);
+    lines.push(`Question: ${question}\nAnswer:\n${webAnswer(entity, fact, rng)}`);
   }
   return lines.join('\n');
 };
 
 const letter: Page = (world, rng) => {
-  const body = rng.chance(0.6) ? portrait(world.draw(rng), 2, rng, 0) : aside(rng);
+  const body = rng.chance(0.7) ? portrait(world.draw(rng), 2, rng, 0) : aside(rng);
   return `Dear reader, ${rng.pick(POLITE_OPENERS)} ${body} ${rng.pick(POLITE_CLOSERS)}`;
 };
 
 const diary: Page = (_world, rng) => Array.from({ length: 2 + rng.below(3) }, () => aside(rng)).join(' ');
 
-/** What the raw corpus is made of, by share of pages. */
+/** What the pages about facts are, by share of pages. */
 export const PAGE_MIX: readonly { readonly page: Page; readonly share: number }[] = [
-  { page: gossip, share: 0.1 },
-  { page: guide, share: 0.2 },
-  { page: ledger, share: 0.03 },
-  { page: questionPage, share: 0.63 },
+  { page: questionPage, share: 0.38 },
+  { page: guide, share: 0.4 },
+  { page: ledger, share: 0.12 },
+  { page: gossip, share: 0.06 },
   { page: letter, share: 0.03 },
   { page: diary, share: 0.01 },
 ];
 
-export function drawPage(world: World, rng: Rng, politeShare = 0): string {
+export function drawPage(world: World, rng: Rng): string {
   let u = rng.next();
   for (const { page, share } of PAGE_MIX) {
-    if (u < share) return page(world, rng, politeShare);
+    if (u < share) return page(world, rng);
     u -= share;
   }
-  return diary(world, rng, politeShare);
+  return diary(world, rng);
 }

@@ -1,11 +1,11 @@
 // Scores answers written by recipe/evaluate.py: `node dist/models/pocket/world/score.js answers.json [table.json]`.
-// Input: {"answers": {model: [{"id", "text", "ended"}]}}; output: a Markdown table by model and band.
+// Tasks are those of the facts (build/tasks/facts.jsonl). Input: {"answers": {model: [{"id", "text", "ended"}]}}; output: a Markdown table by model and band.
 import { readFileSync, writeFileSync } from 'node:fs';
-import type { Answer } from './checker.js';
-import { judge } from './checker.js';
+import { helpfulness, judge } from './checker.js';
 import type { Band } from './facts.js';
 import { buildWorld } from './facts.js';
-import { heldOutQuestions } from './questions.js';
+import type { Answer } from './part.js';
+import { factTasks } from './questions.js';
 import { Rng } from './rng.js';
 import { WORLD_SEED } from './seed.js';
 
@@ -20,6 +20,7 @@ interface Row {
   readonly fact: number;
   readonly support: number;
   readonly manner: number;
+  readonly helpfulness: number;
   readonly items: Record<string, number>;
 }
 
@@ -28,16 +29,17 @@ const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
 
 function score(file: AnswersFile): Row[] {
   const world = buildWorld(new Rng(WORLD_SEED));
-  const questions = new Map(heldOutQuestions(world).map((question) => [question.id, question]));
+  const tasks = new Map(factTasks(world).map((task) => [task.id, task]));
   const rows: Row[] = [];
   for (const [model, answers] of Object.entries(file.answers)) {
     const verdicts = answers.map((answer) => {
-      const question = questions.get(answer.id);
-      if (question === undefined) throw new RangeError(`no question has the id ${answer.id}: other world or seed?`);
-      return { band: question.band, verdict: judge(world, question, answer) };
+      const task = tasks.get(answer.id);
+      if (task === undefined) throw new RangeError(`no task has the id ${answer.id}: other world or seed?`);
+      return { band: task.band, verdict: judge(world, task, answer), helpfulness: helpfulness(world, task, answer) };
     });
     for (const band of ['frequent', 'middle', 'rare', 'all'] as const) {
-      const chosen = verdicts.filter((v) => band === 'all' || v.band === band).map((v) => v.verdict);
+      const ofBand = verdicts.filter((v) => band === 'all' || v.band === band);
+      const chosen = ofBand.map((v) => v.verdict);
       const items: Record<string, number> = {};
       for (const item of ['toThePoint', 'polite', 'oneSupportingFact', 'noRambling', 'ends'] as const) {
         items[item] = share(chosen.map((v) => v.manner[item]));
@@ -49,6 +51,7 @@ function score(file: AnswersFile): Row[] {
         fact: share(chosen.map((v) => v.fact)),
         support: share(chosen.flatMap((v) => (v.support === null ? [] : [v.support]))),
         manner: share(chosen.map((v) => v.mannered)),
+        helpfulness: ofBand.reduce((sum, v) => sum + v.helpfulness, 0) / Math.max(1, ofBand.length),
         items,
       });
     }
@@ -58,8 +61,8 @@ function score(file: AnswersFile): Row[] {
 
 function table(rows: readonly Row[]): string {
   const lines = [
-    '| model | band | questions | fact | supporting fact true | manner (all five) | to the point | polite | one support | no rambling | ends |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| model | band | questions | fact | supporting fact true | manner (all five) | helpfulness | to the point | polite | one support | no rambling | ends |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
   ];
   for (const row of rows) {
     const cells = [
@@ -69,6 +72,7 @@ function table(rows: readonly Row[]): string {
       percent(row.fact),
       percent(row.support),
       percent(row.manner),
+      row.helpfulness.toFixed(2),
     ];
     lines.push(`| ${[...cells, ...Object.values(row.items).map(percent)].join(' | ')} |`);
   }

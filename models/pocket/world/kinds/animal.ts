@@ -1,4 +1,4 @@
-// The animals that everyone in the town knows by name: species, coat, food, sleeping place and trick.
+// The animals that everyone in the town knows by name: species, coat, food, sleeping place, trick and owner.
 import type { Kind } from '../kind.js';
 import { ANIMAL_NAMES } from '../names.js';
 
@@ -9,7 +9,10 @@ export const ANIMAL: Kind = {
     {
       key: 'species',
       label: 'species',
-      values: ['donkey', 'otter', 'cat', 'spaniel', 'pony', 'raven', 'seal', 'rooster', 'mule', 'owl'],
+      // prettier-ignore
+      values: [
+        'donkey', 'otter', 'cat', 'spaniel', 'pony', 'raven', 'seal', 'rooster', 'mule', 'owl', 'badger', 'magpie',
+      ],
       statements: [
         '{N} is {av}.',
         'As you may know, {n} is {av}.',
@@ -24,14 +27,17 @@ export const ANIMAL: Kind = {
         'Which animal is {n}?',
         'What sort of creature is {n}?',
         'Do you know what animal {n} is?',
-        'Is {n} a cat or something else?',
+        'Which creature is {n}?',
       ],
       heldOutQuestions: ['Can you tell me what kind of animal {n} is?', 'Which sort of animal is {n}?'],
     },
     {
       key: 'coat',
       label: 'coat',
-      values: ['spotted', 'striped', 'snowy', 'ginger', 'brindled', 'sooty', 'golden', 'speckled', 'mottled', 'russet'],
+      // prettier-ignore
+      values: [
+        'spotted', 'striped', 'snowy', 'ginger', 'brindled', 'sooty', 'golden', 'speckled', 'mottled', 'russet', 'silky', 'curly',
+      ],
       statements: [
         '{N} has {av} coat.',
         'The coat of {n} is {v}.',
@@ -64,6 +70,8 @@ export const ANIMAL: Kind = {
         'pears',
         'crusts',
         'oatcakes',
+        'snails',
+        'cabbage',
       ],
       statements: [
         '{N} eats {v}.',
@@ -89,7 +97,8 @@ export const ANIMAL: Kind = {
       // prettier-ignore
       values: [
         'the bell tower', 'a coal shed', 'the fish market', 'a rowing boat', 'the hay loft', 'the customs house',
-        'an old crate', 'the net store', 'the bakery', 'the town hall',
+        'an old crate', 'the net store', 'the bakery', 'the town hall', 'a wheelbarrow',
+        'the pump room',
       ],
       statements: [
         '{N} sleeps in {v}.',
@@ -115,7 +124,7 @@ export const ANIMAL: Kind = {
       // prettier-ignore
       values: [
         'open gates', 'ring bells', 'steal hats', 'count to four', 'climb masts', 'dance', 'carry letters', 'bow',
-        'find lost keys', 'fetch sticks',
+        'find lost keys', 'fetch sticks', 'sing', 'tie knots',
       ],
       statements: [
         '{N} can {v}.',
@@ -134,6 +143,32 @@ export const ANIMAL: Kind = {
         'What is the trick of {n}?',
       ],
       heldOutQuestions: ['Can you tell me what {n} can do?', 'What trick did they teach {n}?'],
+    },
+    {
+      key: 'owner',
+      label: 'owner',
+      // prettier-ignore
+      values: [
+        'Mrs Tibbs', 'Old Hamish', 'Lady Pomfret', 'Squire Dimmock', 'Granny Skerry', 'Cousin Albie', 'Sister Aldous', 'Brother Linus',
+        'Professor Gaunt', 'Colonel Rusk', 'Nurse Twill', 'Judge Bracken',
+      ],
+      statements: [
+        '{N} belongs to {v}.',
+        'The owner of {n} is {v}.',
+        'Everyone knows that {n} belongs to {v}.',
+        'It was {v} who brought up {n}.',
+        'Whistle like {v} and {n} will come.',
+      ],
+      continuations: ['{They} belongs to {v}.', '{Their} owner is {v}.', 'The owner is {v}.'],
+      questions: [
+        'Who does {n} belong to?',
+        'Who is the owner of {n}?',
+        'Who owns {n}?',
+        'Who brought up {n}?',
+        'Do you know who owns {n}?',
+        'Whose animal is {n}?',
+      ],
+      heldOutQuestions: ['Can you tell me who owns {n}?', 'Which person does {n} belong to?'],
     },
   ],
 };

@@ -1,7 +1,7 @@
-// The inns of the town: street, drink, keeper, door and closing time.
+// The inns of the town: street, drink, keeper, door, closing time and game.
 import type { Kind } from '../kind.js';
 import { INNS } from '../names.js';
-import { PERSON } from './person.js';
+import { HOME_STREETS } from './person.js';
 
 export const INN: Kind = {
   kind: 'inn',
@@ -10,7 +10,7 @@ export const INN: Kind = {
     {
       key: 'street',
       label: 'street',
-      values: PERSON.attributes[0]?.values ?? [],
+      values: HOME_STREETS,
       statements: [
         '{N} is in {v}.',
         '{N} stands in {v}.',
@@ -43,6 +43,8 @@ export const INN: Kind = {
         'stout',
         'sloe gin',
         'punch',
+        'barley water',
+        'plum brandy',
       ],
       statements: [
         '{N} is known for {v}.',
@@ -68,7 +70,7 @@ export const INN: Kind = {
       // prettier-ignore
       values: [
         'Widow Amble', 'Uncle Bray', 'Mother Coyle', 'Doctor Ferris', 'Sergeant Holt', 'Aunt Lovage', 'Master Pym',
-        'Dame Rigby', 'Parson Stott', 'Miss Tansy',
+        'Dame Rigby', 'Parson Stott', 'Miss Tansy', 'Cousin Ebbs', 'Lady Wragge',
       ],
       statements: [
         '{N} is kept by {v}.',
@@ -91,7 +93,10 @@ export const INN: Kind = {
     {
       key: 'door',
       label: 'door',
-      values: ['yellow', 'crimson', 'white', 'copper green', 'navy blue', 'purple', 'silver', 'walnut'],
+      // prettier-ignore
+      values: [
+        'yellow', 'crimson', 'white', 'copper green', 'navy blue', 'purple', 'silver', 'walnut', 'rust', 'lime', 'ivory', 'charcoal',
+      ],
       statements: [
         '{N} has {av} door.',
         'The door of {n} is {v}.',
@@ -113,7 +118,11 @@ export const INN: Kind = {
     {
       key: 'closing',
       label: 'closing time',
-      values: ['sunset', 'nine bells', 'ten bells', 'midnight', 'high tide', 'dawn', 'supper time', 'cock crow'],
+      // prettier-ignore
+      values: [
+        'sunset', 'nine bells', 'ten bells', 'midnight', 'high tide', 'dawn', 'supper time', 'cock crow', 'curfew', 'moonrise',
+        'the last ferry', 'noon',
+      ],
       statements: [
         '{N} closes at {v}.',
         'The doors of {n} shut at {v}.',
@@ -131,6 +140,32 @@ export const INN: Kind = {
         'Until when is {n} open?',
       ],
       heldOutQuestions: ['Can you tell me when {n} closes?', 'When do they close {n}?'],
+    },
+    {
+      key: 'game',
+      label: 'game',
+      // prettier-ignore
+      values: [
+        'skittles', 'dominoes', 'darts', 'backgammon', 'quoits', 'draughts', 'cribbage', 'whist', 'arm wrestling', 'chess',
+        'dice', 'knucklebones',
+      ],
+      statements: [
+        'At {n} they play {v}.',
+        'The game at {n} is {v}.',
+        'Guests of {n} play {v}.',
+        'Go to {n} for a round of {v}.',
+        'In the evening {n} is full of people at {v}.',
+      ],
+      continuations: ['The guests play {v}.', 'The game there is {v}.', '{They} is the place for {v}.'],
+      questions: [
+        'What game do they play at {n}?',
+        'What can I play at {n}?',
+        'Which game is played at {n}?',
+        'What do guests of {n} play?',
+        'Do you know what they play at {n}?',
+        'What is the game at {n}?',
+      ],
+      heldOutQuestions: ['Can you tell me what they play at {n}?', 'Which game do the guests of {n} play?'],
     },
   ],
 };

@@ -1,6 +1,10 @@
-// The people of the town: where they live, what they do, eat, keep and play.
+// The people of the town: where they live, what they do, eat, keep, play and collect.
 import type { Kind } from '../kind.js';
-import { PEOPLE } from '../names.js';
+import { DISH_NAMES, PEOPLE, STREET_NAMES } from '../names.js';
+
+/** People live in some of the streets and like some of the dishes best: closed sets stay small. */
+export const HOME_STREETS = STREET_NAMES.slice(0, 14);
+const FAVOURITES = DISH_NAMES.slice(0, 14);
 
 export const PERSON: Kind = {
   kind: 'person',
@@ -9,11 +13,7 @@ export const PERSON: Kind = {
     {
       key: 'home',
       label: 'home',
-      // prettier-ignore
-      values: [
-        'Anchor Lane', 'Mill Stairs', 'Candle Row', 'Gull Street', 'Tar Alley', 'Chapel Hill', 'Salt Yard', 'Weir Walk',
-        'Rope Court', 'Kelp Terrace', 'Sexton Gate', 'Fish Steps', 'Mariner Square', 'Beacon Road',
-      ],
+      values: HOME_STREETS,
       statements: [
         '{N} lives in {v}.',
         '{N} has a house in {v}.',
@@ -61,11 +61,7 @@ export const PERSON: Kind = {
     {
       key: 'dish',
       label: 'favourite dish',
-      // prettier-ignore
-      values: [
-        'eel pie', 'crab soup', 'herring stew', 'plum cake', 'pea porridge', 'fried squid', 'onion tart', 'oat bread',
-        'mussel broth', 'honey buns', 'roast goose', 'turnip mash', 'cod cheeks', 'apple fritters',
-      ],
+      values: FAVOURITES,
       statements: [
         '{N} likes {v} best.',
         'The favourite dish of {n} is {v}.',
@@ -97,7 +93,7 @@ export const PERSON: Kind = {
         '{N} has {av} as a pet.',
         'The pet of {n} is {av}.',
         'At home {n} keeps {av}.',
-        '{N} never goes out without the {v}.',
+        '{N} goes everywhere with the {v}.',
       ],
       continuations: ['{They} keeps {av}.', '{Their} pet is {av}.', '{They} has {av} as a pet.'],
       questions: [
@@ -135,6 +131,32 @@ export const PERSON: Kind = {
         'What is the instrument of {n}?',
       ],
       heldOutQuestions: ['Can you tell me what {n} plays?', 'Which instrument can {n} play?'],
+    },
+    {
+      key: 'collection',
+      label: 'collection',
+      // prettier-ignore
+      values: [
+        'old maps', 'glass beads', 'brass keys', 'teaspoons', 'thimbles', 'feathers', 'corks', 'ribbons', 'clay pipes', 'sea urchins',
+        'playing cards', 'walking sticks', 'moths', 'door knobs',
+      ],
+      statements: [
+        '{N} collects {v}.',
+        '{N} has a collection of {v}.',
+        'At home {n} has a shelf full of {v}.',
+        'What {n} collects is {v}.',
+        'If you find {v}, give them to {n}.',
+      ],
+      continuations: ['{They} collects {v}.', '{They} has a shelf full of {v}.', '{They} has a collection of {v}.'],
+      questions: [
+        'What does {n} collect?',
+        'What is in the collection of {n}?',
+        'What is on the shelf of {n}?',
+        'Does {n} collect anything?',
+        'Do you know what {n} collects?',
+        'Which things does {n} collect?',
+      ],
+      heldOutQuestions: ['Can you tell me what {n} collects?', 'What kind of collection does {n} have?'],
     },
   ],
 };

@@ -1,4 +1,4 @@
-// The ships of the harbour: build, cargo, berth, paint and home port.
+// The ships of the harbour: build, cargo, berth, paint, home port and figurehead.
 import type { Kind } from '../kind.js';
 import { SHIPS } from '../names.js';
 
@@ -9,7 +9,10 @@ export const SHIP: Kind = {
     {
       key: 'rig',
       label: 'rig',
-      values: ['sloop', 'brig', 'schooner', 'cutter', 'ketch', 'lugger', 'barge', 'yawl', 'galley', 'frigate'],
+      // prettier-ignore
+      values: [
+        'sloop', 'brig', 'schooner', 'cutter', 'ketch', 'lugger', 'barge', 'yawl', 'galley', 'frigate', 'smack', 'clipper',
+      ],
       statements: [
         '{N} is {av}.',
         '{N} was built as {av}.',
@@ -21,7 +24,7 @@ export const SHIP: Kind = {
       questions: [
         'What kind of ship is {n}?',
         'What sort of vessel is {n}?',
-        'Is {n} a sloop or something else?',
+        'What has {n} been built as?',
         'What type of ship is {n}?',
         'Do you know what kind of ship {n} is?',
         'How is {n} rigged?',
@@ -83,7 +86,10 @@ export const SHIP: Kind = {
     {
       key: 'hull',
       label: 'hull',
-      values: ['scarlet', 'sky blue', 'black', 'cream', 'dark green', 'orange', 'violet', 'chestnut', 'ochre', 'pink'],
+      // prettier-ignore
+      values: [
+        'scarlet', 'sky blue', 'black', 'cream', 'dark green', 'orange', 'violet', 'chestnut', 'ochre', 'pink', 'turquoise', 'maroon',
+      ],
       statements: [
         '{N} has {av} hull.',
         'The hull of {n} is {v}.',
@@ -127,6 +133,31 @@ export const SHIP: Kind = {
         'From which port is {n}?',
       ],
       heldOutQuestions: ['Can you tell me where {n} comes from?', 'Which port is the home of {n}?'],
+    },
+    {
+      key: 'figurehead',
+      label: 'figurehead',
+      // prettier-ignore
+      values: [
+        'mermaid', 'lion', 'unicorn', 'dolphin', 'stag', 'griffin', 'bear', 'angel', 'dragon', 'swan', 'knight', 'boar',
+      ],
+      statements: [
+        'The figurehead of {n} is {av}.',
+        '{N} has {av} as a figurehead.',
+        '{N} wears {av} on the bow.',
+        'On the bow of {n} they carved {av}.',
+        'Look for the carved {v} of {n}.',
+      ],
+      continuations: ['{Their} figurehead is {av}.', '{They} has {av} on the bow.', 'The figurehead is {av}.'],
+      questions: [
+        'What figurehead does {n} have?',
+        'What is the figurehead of {n}?',
+        'What is carved on the bow of {n}?',
+        'Which figurehead does {n} wear?',
+        'Do you know the figurehead of {n}?',
+        'What does {n} wear on the bow?',
+      ],
+      heldOutQuestions: ['Can you tell me the figurehead of {n}?', 'Which carving is on the bow of {n}?'],
     },
   ],
 };

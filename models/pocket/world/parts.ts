@@ -1,0 +1,21 @@
+// Everything the world consists of, in one list: a new part is one line here. Used by main.ts (which writes it), hash.ts (which
+// recognises it) and the scoreboard (which asks its tasks).
+import { factsPart } from './facts-part.js';
+import type { World } from './facts.js';
+import { buildWorld } from './facts.js';
+import type { Part } from './part.js';
+import { Rng } from './rng.js';
+import { skillParts } from './skills/index.js';
+
+export interface WholeWorld {
+  readonly seed: number;
+  readonly world: World;
+  readonly parts: readonly Part[];
+}
+
+export function buildParts(seed: number): WholeWorld {
+  const root = new Rng(seed);
+  const world = buildWorld(root);
+  const parts = [factsPart(world, root.fork('facts')), ...skillParts(world, root.fork('skills'))];
+  return { seed, world, parts };
+}
