@@ -50,7 +50,7 @@ describe('constructors', () => {
 
   it('make plain data that survives a structured clone and JSON', () => {
     fc.assert(
-      fc.property(scoresTree({ depth: 3, masks: true }), (expr) => {
+      fc.property(scoresTree({ depth: 3, masks: true, fusion: true }), (expr) => {
         expect(structuredClone(expr)).toEqual(expr);
         expect(structureKey(JSON.parse(JSON.stringify(expr)) as Scores)).toBe(structureKey(expr));
       }),
@@ -96,7 +96,7 @@ describe('walks', () => {
 
   it('rewriting by identity gives the same tree', () => {
     fc.assert(
-      fc.property(scoresTree({ depth: 3, masks: true }), (expr) => {
+      fc.property(scoresTree({ depth: 3, masks: true, fusion: true }), (expr) => {
         expect(rewrite(expr, { logits: (x) => x, logprobs: (x) => x, mask: (x) => x })).toEqual(expr);
       }),
     );

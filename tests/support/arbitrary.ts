@@ -2,6 +2,7 @@
 // 1/64 and weights of 1/4, so that float32 sums of a few of them are exact and ties are real ties.
 import fc from 'fast-check';
 import {
+  fused,
   linear,
   logits,
   logSoftmax,
@@ -14,7 +15,7 @@ import {
   viewsOf,
   where,
 } from '../../decoders/expr.js';
-import type { Logprobs, Mask, Scores, View } from '../../decoders/expr.js';
+import type { FusionSearch, Logprobs, Mask, Scores, View } from '../../decoders/expr.js';
 import type { Edits, Warp } from '../../decoders/warp.js';
 
 // One fixed run: a suite that fails tomorrow fails because the code has changed.
@@ -29,12 +30,14 @@ export interface TreeOptions {
   readonly depth: number;
   /** false: views, linear and log softmax only. */
   readonly masks: boolean;
+  /** Dynamic fusion too, whose weights jump where two experts do equally well. */
+  readonly fusion?: boolean;
 }
 
-export function scoresTree({ depth, masks }: TreeOptions): fc.Arbitrary<Scores> {
+export function scoresTree({ depth, masks, fusion = false }: TreeOptions): fc.Arbitrary<Scores> {
   const leaf: fc.Arbitrary<Scores> = fc.constantFrom(...modelNames).map((model) => logits(model));
   if (depth === 0) return leaf;
-  const inner = scoresTree({ depth: depth - 1, masks });
+  const inner = scoresTree({ depth: depth - 1, masks, fusion });
   const normal: fc.Arbitrary<Logprobs> = inner.map(logSoftmax);
   const sum: fc.Arbitrary<Scores> = fc
     .array(fc.tuple(weights, inner), { minLength: 1, maxLength: 3 })
@@ -51,7 +54,18 @@ export function scoresTree({ depth, masks }: TreeOptions): fc.Arbitrary<Scores> 
     { weight: 1, arbitrary: several.map(minimum) },
     { weight: 1, arbitrary: fc.tuple(mask, inner, inner).map(([m, then, otherwise]) => where(m, then, otherwise)) },
     { weight: 1, arbitrary: fc.tuple(inner, mask).map(([of, m]) => masked(of, m)) },
+    ...(fusion ? [{ weight: 2, arbitrary: fusionOver(normal) }] : []),
   );
+}
+
+function fusionOver(of: fc.Arbitrary<Logprobs>): fc.Arbitrary<Scores> {
+  const bound = fc.constantFrom(0, 0.5, 1, 2);
+  const members = fc.array(fc.tuple(of, bound), { minLength: 1, maxLength: 3 });
+  return fc
+    .tuple(of, of, members, fc.constantFrom<FusionSearch>('single', 'joint'))
+    .map(([base, reference, experts, search]) =>
+      fused({ base, reference, experts: experts.map(([x]) => x), search, bounds: experts.map(([, b]) => b) }),
+    );
 }
 
 function maskOver(of: fc.Arbitrary<Logprobs>): fc.Arbitrary<Mask> {

@@ -1,5 +1,5 @@
 // Compile-time tests: nonsense over distributions does not type-check. Checked by `npm run check`; nothing here runs.
-import { linear, logits, logSoftmax, masked, maximum, nucleus, plausible, where } from '../../decoders/expr.js';
+import { fused, linear, logits, logSoftmax, masked, maximum, nucleus, plausible, where } from '../../decoders/expr.js';
 import type { Logprobs } from '../../decoders/expr.js';
 
 const raw = logits('large');
@@ -37,3 +37,8 @@ const stillNormal: Logprobs = masked(normal, mask);
 void stillNormal;
 // @ts-expect-error a view is no expression
 linear([[1, { model: 'large', prompt: 'default' }]]);
+fused({ base: normal, reference: normal, experts: [normal], search: 'single', bounds: [2] });
+// @ts-expect-error divergences need log-probabilities
+fused({ base: raw, reference: normal, experts: [normal], search: 'single', bounds: [2] });
+// @ts-expect-error there are two searches
+fused({ base: normal, reference: normal, experts: [normal], search: 'grid', bounds: [2] });
