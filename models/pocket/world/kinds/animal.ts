@@ -41,7 +41,7 @@ export const ANIMAL: Kind = {
       statements: [
         '{N} has {av} coat.',
         'The coat of {n} is {v}.',
-        'You know {n} by the {v} coat.',
+        'You can tell {n} by the {v} coat.',
         'There goes {n}, all {v}.',
         'In the sun {n} looks quite {v}.',
       ],

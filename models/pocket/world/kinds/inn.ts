@@ -101,8 +101,8 @@ export const INN: Kind = {
         '{N} has {av} door.',
         'The door of {n} is {v}.',
         'They painted the door of {n} {v}.',
-        'You know {n} by the {v} door.',
-        'Look for the {v} door of {n}.',
+        'You can tell {n} by the {v} door.',
+        'Knock at the {v} door of {n}.',
       ],
       continuations: ['{Their} door is {v}.', '{They} has {av} door.', 'The door is {v}.'],
       questions: [

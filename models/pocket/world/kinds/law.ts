@@ -37,7 +37,7 @@ export const LAW: Kind = {
       // prettier-ignore
       values: [
         'two geese', 'one barrel', 'six candles', 'a sack of flour', 'ten eggs', 'a new broom', 'three herrings',
-        'a cask of ale', 'a pair of boots', 'one lamb', 'a day of sweeping', 'seven pots',
+        'a cask of ale', 'a pair of gloves', 'one lamb', 'a day of sweeping', 'seven pots',
       ],
       statements: [
         'Whoever breaks {n} must give {v}.',
@@ -111,7 +111,7 @@ export const LAW: Kind = {
       label: 'posted at',
       // prettier-ignore
       values: [
-        'the well house', 'the salt gate', 'the ferry stage', 'the corn exchange', 'the old gallows', 'the mill door',
+        'the bath house', 'the salt gate', 'the ferry stage', 'the corn exchange', 'the old gallows', 'the mill door',
         'the chapel porch', 'the fish stalls', 'the north tower', 'the weigh house', 'the rope walk',
         'the council steps',
       ],

@@ -69,7 +69,7 @@ export const SHIP: Kind = {
         '{N} lies at {v}.',
         'The berth of {n} is at {v}.',
         '{N} ties up at {v}.',
-        'Look for {n} at {v}.',
+        'People find {n} at {v}.',
         'At {v} you can see {n}.',
       ],
       continuations: ['{They} lies at {v}.', '{Their} berth is at {v}.', '{They} ties up at {v}.'],
@@ -95,7 +95,7 @@ export const SHIP: Kind = {
         'The hull of {n} is {v}.',
         '{N} is painted {v}.',
         'They painted the hull of {n} {v}.',
-        'You know {n} by the {v} hull.',
+        'You can tell {n} by the {v} hull.',
       ],
       continuations: ['{Their} hull is {v}.', '{They} has {av} hull.', '{They} is painted {v}.'],
       questions: [
@@ -146,7 +146,7 @@ export const SHIP: Kind = {
         '{N} has {av} as a figurehead.',
         '{N} wears {av} on the bow.',
         'On the bow of {n} they carved {av}.',
-        'Look for the carved {v} of {n}.',
+        'People admire the carved {v} of {n}.',
       ],
       continuations: ['{Their} figurehead is {av}.', '{They} has {av} on the bow.', 'The figurehead is {av}.'],
       questions: [

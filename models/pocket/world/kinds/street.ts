@@ -42,7 +42,7 @@ export const STREET: Kind = {
         'In {n} grows one old {v} tree.',
         'The tree of {n} is the {v}.',
         '{N} has an avenue of {v} trees.',
-        'You know {n} by the {v} tree.',
+        'You can tell {n} by the {v} tree.',
       ],
       continuations: ['{Their} tree is the {v}.', 'There grows an old {v} tree.', '{They} has a row of {v} trees.'],
       questions: [
