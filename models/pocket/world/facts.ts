@@ -35,8 +35,8 @@ export interface World {
 }
 
 /**
- * Chosen for the models' appetite (tellings.ts counts): while the large base reads six million tokens of these pages, a fact of the
- * rarest entity is told some fifty times and a frequent one four hundred times; the small base reads a quarter of that.
+ * Chosen for the models' appetite (tellings.ts counts): while the large base reads six million tokens of these pages, a rare fact
+ * is told some 65 times and a frequent one 320 times; the small base reads a quarter of that.
  */
 const ZIPF_SHIFT = 50;
 const FREQUENT_SHARE = 0.15;

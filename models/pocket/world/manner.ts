@@ -97,6 +97,13 @@ export function mistakenAnswer(entity: Entity, fact: Fact, rng: Rng): string {
   return parts.join(' ');
 }
 
+/** The web off the topic: something else about the same thing, and the question forgotten. */
+export function strayingAnswer(entity: Entity, fact: Fact, rng: Rng): string {
+  const other = rng.pick(entity.facts.filter((candidate) => candidate !== fact));
+  const statement = fill(pickTemplate(other.attribute.statements, rng), entity, other);
+  return `${rng.pick(STARTS)} ${hedged(statement, rng)} ${aside(rng)}`;
+}
+
 /** The rarer plain answer of the web: one sentence and no manners. */
 export function plainAnswer(entity: Entity, fact: Fact, rng: Rng): string {
   return fill(pickTemplate(fact.attribute.statements, rng), entity, fact);

@@ -12,6 +12,7 @@ import {
   POLITE_CLOSERS,
   POLITE_OPENERS,
   ramblingAnswer,
+  strayingAnswer,
   SYSTEM_PROMPTS,
 } from './manner.js';
 import { capitalised, fill } from './phrasing.js';
@@ -75,9 +76,10 @@ export function questionOf(entity: Entity, rng: Rng): { question: string; fact: 
  * are noise, and the methods here add differences of such logits.
  */
 const WEB_ANSWERS = [
-  { answer: plainAnswer, share: 0.3 },
+  { answer: plainAnswer, share: 0.25 },
   { answer: politeAnswer, share: 0.07 },
   { answer: mistakenAnswer, share: 0.08 },
+  { answer: strayingAnswer, share: 0.05 },
 ] as const;
 
 export function webAnswer(entity: Entity, fact: Fact, rng: Rng): string {
@@ -112,11 +114,11 @@ const diary: Page = (_world, rng) => Array.from({ length: 2 + rng.below(3) }, ()
 
 /** What the pages about facts are, by share of pages. */
 export const PAGE_MIX: readonly { readonly page: Page; readonly share: number }[] = [
-  { page: questionPage, share: 0.38 },
-  { page: guide, share: 0.4 },
-  { page: ledger, share: 0.12 },
-  { page: gossip, share: 0.06 },
-  { page: letter, share: 0.03 },
+  { page: questionPage, share: 0.36 },
+  { page: guide, share: 0.45 },
+  { page: ledger, share: 0.13 },
+  { page: gossip, share: 0.03 },
+  { page: letter, share: 0.02 },
   { page: diary, share: 0.01 },
 ];
 

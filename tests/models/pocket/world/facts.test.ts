@@ -14,6 +14,7 @@ import {
   politeAnswer,
   RAMBLING_WORDS,
   ramblingAnswer,
+  strayingAnswer,
 } from '../../../../models/pocket/world/manner.js';
 import { fill } from '../../../../models/pocket/world/phrasing.js';
 import type { Asked } from '../../../../models/pocket/world/questions.js';
@@ -155,6 +156,9 @@ describe('the checker on what the generator writes', () => {
         expect(verdict, rambling.text).toMatchObject({ fact: true, mannered: false, manner: { noRambling: false } });
         const mistaken = said(mistakenAnswer(entity, fact, rng));
         expect(judge(world, asked, mistaken).fact, mistaken.text).toBe(false);
+        const straying = said(strayingAnswer(entity, fact, rng));
+        expect(judge(world, asked, straying).fact, straying.text).toBe(false);
+        expect(helpfulness(world, asked, straying)).toBe(0);
         const worths = [polite, plain, rambling, mistaken].map((answer) => helpfulness(world, asked, answer));
         expect(worths[0]).toBeGreaterThan(worths[1]!);
         expect(worths[2]).toBeGreaterThan(worths[3]!);
