@@ -69,7 +69,7 @@ export const STREET_NAMES: readonly string[] = [
 // prettier-ignore
 export const DISH_NAMES: readonly string[] = [
   'eel pie', 'crab soup', 'herring stew', 'plum cake', 'pea porridge', 'fried squid', 'onion tart', 'oat bread', 'mussel broth',
-  'honey bun', 'roast goose', 'turnip mash', 'cod chowder', 'apple crumble',
+  'honey toast', 'roast goose', 'turnip mash', 'cod chowder', 'apple crumble',
   'beef hotpot', 'lentil loaf', 'pork jelly', 'carrot pudding', 'duck pasty', 'egg custard', 'fig roll', 'gooseberry fool', 'ham hock',
   'kale hash', 'lamb shank', 'mackerel toast', 'nettle dumpling', 'ox tongue', 'parsnip fry', 'quail terrine', 'rabbit curry',
   'salmon mousse', 'trout parcel', 'veal cutlet', 'walnut trifle', 'almond brittle', 'bean casserole', 'cherry cobbler', 'date slice',

@@ -91,7 +91,7 @@ export const LAW: Kind = {
       ],
       statements: [
         '{N} is enforced by {v}.',
-        'Those who enforce {n} are called {v}.',
+        'It falls to {v} to enforce {n}.',
         'Break {n} and {v} will come.',
         'The keeping of {n} is left to {v}.',
       ],
