@@ -1,5 +1,8 @@
 // Whether a prompt that models are measured by occurs in text that they learn from. It looks for prompts as whole lines, turns, or
 // sentences of training text, wherever they stand: after "Question: ", in a judgement, or with something said after them.
+import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import type { Part } from './part.js';
 
 export interface Leak {
@@ -56,4 +59,19 @@ export function trainingTexts(line: unknown): string[] {
   if (Array.isArray(line)) return line.flatMap(trainingTexts);
   if (typeof line !== 'object' || line === null) return [];
   return Object.values(line).flatMap(trainingTexts);
+}
+
+/** Every training document under `build`, as write.ts wrote it and the recipe reads it. */
+export async function* trainingDocuments(build: string): AsyncGenerator<{ file: string; texts: string[] }> {
+  const files = ['pages', 'chats'].flatMap((folder) =>
+    existsSync(join(build, folder)) ? readdirSync(join(build, folder)).map((file) => join(build, folder, file)) : [],
+  );
+  if (files.length === 0) throw new Error(`${build} holds no training text; run main.js first`);
+  const preferences = join(build, 'preferences.jsonl');
+  if (existsSync(preferences)) files.push(preferences);
+  for (const file of files) {
+    for await (const line of createInterface({ input: createReadStream(file) })) {
+      yield { file, texts: trainingTexts(JSON.parse(line)) };
+    }
+  }
 }

@@ -31,11 +31,3 @@ export function expectedTellings({ seed, world }: WholeWorld, pages: number): Te
     return { band, facts, perFact: ((told[band] / facts) * pages) / SAMPLE_PAGES };
   });
 }
-
-export function printTellings(whole: WholeWorld, pages: number): void {
-  for (const { band, facts, perFact } of expectedTellings(whole, pages)) {
-    process.stdout.write(
-      `${band}: ${facts.toString()} facts, each told on ${perFact.toFixed(0)} of ${pages.toString()} pages\n`,
-    );
-  }
-}

@@ -1,5 +1,8 @@
 // The whole world: what is asked in tests is nowhere in training text, the same seed says the same, and the demonstration's question
 // is among the tasks.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { worldHash } from '../../../../models/pocket/world/hash.js';
 import { drawHeldOut } from '../../../../models/pocket/world/heldout.js';
@@ -9,8 +12,9 @@ import { buildParts } from '../../../../models/pocket/world/parts.js';
 import { factTasks } from '../../../../models/pocket/world/questions.js';
 import { Rng } from '../../../../models/pocket/world/rng.js';
 import { WORLD_SEED } from '../../../../models/pocket/world/seed.js';
-import { PromptFinder, trainingTexts } from '../../../../models/pocket/world/splits.js';
+import { PromptFinder, trainingDocuments, trainingTexts } from '../../../../models/pocket/world/splits.js';
 import { expectedTellings } from '../../../../models/pocket/world/tellings.js';
+import { writeWorld } from '../../../../models/pocket/world/write.js';
 
 let whole: WholeWorld;
 beforeAll(() => {
@@ -123,5 +127,48 @@ describe('the generator', () => {
     expect(frequent!.perFact).toBeGreaterThan(4 * rare!.perFact);
     expect(middle!.perFact).toBeGreaterThan(rare!.perFact);
     expect(rare!.perFact).toBeGreaterThan(60);
+  });
+});
+
+describe('the files', () => {
+  const folders = (): [string, () => void] => {
+    const folder = mkdtempSync(join(tmpdir(), 'pocket-world-'));
+    return [folder, () => rmSync(folder, { recursive: true, force: true })];
+  };
+
+  test('written twice they are the same bytes; they leak no prompt and hold nothing of the held-out text', async () => {
+    const [folder, remove] = folders();
+    try {
+      const first = await writeWorld(whole, folder, 0.01);
+      const heldOut = new Set(
+        readFileSync(join(folder, 'eval', 'heldout.txt'), 'utf8')
+          .trimEnd()
+          .split('\n\n'),
+      );
+      expect(await writeWorld(whole, folder, 0.01)).toEqual(first);
+      expect(JSON.parse(readFileSync(join(folder, 'build', 'world.json'), 'utf8'))).toEqual(first);
+      expect(first.worldHash).toBe(worldHash(whole));
+      expect(heldOut.size).toBeGreaterThan(200);
+
+      const finder = new PromptFinder(whole.parts);
+      const counted: Record<string, number> = {};
+      for await (const { file, texts } of trainingDocuments(join(folder, 'build'))) {
+        counted[file] = (counted[file] ?? 0) + 1;
+        expect(texts.map((text) => finder.find(text)).filter((leak) => leak !== null)).toEqual([]);
+        if (texts.length === 1) expect(heldOut.has(texts[0]!)).toBe(false);
+      }
+      for (const [file, { documents }] of Object.entries(first.files)) {
+        if (!file.startsWith('tasks/')) expect(counted[join(folder, 'build', file)]).toBe(documents);
+      }
+    } finally {
+      remove();
+    }
+  });
+
+  test('a scale of nothing is an error', async () => {
+    const [folder, remove] = folders();
+    await expect(writeWorld(whole, folder, 0)).rejects.toThrow('positive');
+    await expect(writeWorld(whole, folder, NaN)).rejects.toThrow('NaN');
+    remove();
   });
 });
