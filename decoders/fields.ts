@@ -65,24 +65,12 @@ export interface Field<T> {
   readonly help: string;
   /** A sentence about the legal values, '' when there is nothing to add to the type. */
   readonly range: string;
-  /** undefined: the field must be given. */
+  /** undefined: the field must be given. null: there is no value unless one is given. */
   readonly fallback: T | undefined;
   /** `value` is there: a missing key never gets here. */
   read(value: unknown, path: string, context: FieldContext): T;
   /** The value as the reply shows it. */
   show(value: T): Json;
-}
-
-/** A place where a model's name or a nested distribution may stand. */
-export function member(help: string): Field<Member> {
-  return {
-    type: 'model or distribution',
-    help,
-    range: '',
-    fallback: undefined,
-    read: (value, path, context) => context.member(value, path),
-    show: (value) => value.effective,
-  };
 }
 
 export interface NumberRange {
@@ -103,26 +91,65 @@ export function real({ help, fallback, min, max }: NumberRange): Field<number> {
   };
 }
 
-/**
- * The weight of a steering difference. Below zero it undoes what the tuned member learned, so the operator has to allow
- * that.
- */
+/** One number or a list of them. */
+export function numbers({
+  help,
+  fallback,
+  min,
+  max,
+}: Omit<NumberRange, 'fallback'> & { readonly fallback?: readonly number[] }): Field<readonly number[]> {
+  return {
+    type: 'number or list of numbers',
+    help,
+    range: `${min} to ${max}`,
+    fallback,
+    read: (value, path) =>
+      Array.isArray(value)
+        ? value.map((one: unknown, index) => readNumber(one, `${path}[${index}]`, min, max))
+        : [readNumber(value, path, min, max)],
+    show: (value) => (value.length === 1 ? (value[0] ?? null) : value),
+  };
+}
+
+export function boolean(help: string, fallback?: boolean): Field<boolean> {
+  return {
+    type: 'boolean',
+    help,
+    range: 'true | false',
+    fallback,
+    read: (value, path) => {
+      if (typeof value !== 'boolean') throw new SpecError(path, 'wrong type', value, 'Use true or false.');
+      return value;
+    },
+    show: (value) => value,
+  };
+}
+
+/** The weight of a steering difference. */
 export function weight({ help, fallback, max }: Omit<NumberRange, 'min'>): Field<number> {
   return {
     ...real({ help, min: -max, max, ...(fallback === undefined ? {} : { fallback }) }),
     range: `0 to ${max}; negative only where the operator allows it`,
-    read: (value, path, { allowNegativeWeights }) => {
-      const read = readNumber(value, path, -max, max);
-      if (read < 0 && !allowNegativeWeights)
-        throw new SpecError(
-          path,
-          'not allowed',
-          value,
-          'A negative weight undoes what the tuned model learned. Use 0 or more, or have the operator allow negative weights.',
-        );
-      return read;
+    read: (value, path, context) => {
+      return checkSign(readNumber(value, path, -max, max), path, context);
     },
   };
+}
+
+/** Below zero a weight undoes what the tuned member learned, so the operator has to allow that. */
+export function checkSign(weight: number, path: string, { allowNegativeWeights }: FieldContext): number {
+  if (weight >= 0 || allowNegativeWeights) return weight;
+  throw new SpecError(
+    path,
+    'not allowed',
+    weight,
+    'A negative weight undoes what the tuned model learned. Use 0 or more, or have the operator allow negative weights.',
+  );
+}
+
+/** A field that may be left out. */
+export function optional<T>(field: Field<T>): Field<T | null> {
+  return { ...field, fallback: null, show: (value) => (value === null ? null : field.show(value)) };
 }
 
 export function oneOf<const T extends string>(help: string, choices: readonly [T, ...T[]], fallback?: T): Field<T> {
@@ -146,7 +173,7 @@ export function oneOf<const T extends string>(help: string, choices: readonly [T
   };
 }
 
-function readNumber(value: unknown, path: string, min: number, max: number): number {
+export function readNumber(value: unknown, path: string, min: number, max: number): number {
   if (typeof value !== 'number' || !Number.isFinite(value))
     throw new SpecError(path, 'wrong type', value, `Use a number from ${min} to ${max}.`);
   if (value < min || value > max)

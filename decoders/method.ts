@@ -13,12 +13,40 @@ export interface MethodDefinition<F extends Fields> {
   readonly equation: string;
   readonly paper: string;
   readonly fields: F;
-  build(values: ValuesOf<F>): Scores;
+  /** Throws `Conflict` where fields that are right alone do not go together. */
+  build(values: ValuesOf<F>, context: BuildContext): Scores;
+}
+
+/** What a method may know beyond its fields. */
+export interface BuildContext {
+  readonly allowNegativeWeights: boolean;
+  /** How a model was trained to be told a direction, if it was. */
+  directionCard(model: string): DirectionCard | undefined;
+}
+
+/** From a model's configuration: see distributions/dpa.ts. */
+export interface DirectionCard {
+  /** The system turn, with `{axis}` where an axis' whole number stands. */
+  readonly template: string;
+  readonly axes: readonly string[];
+}
+
+/** A field that the other fields rule out. spec.ts adds the path. */
+export class Conflict extends Error {
+  override readonly name = 'Conflict';
+  readonly field: string;
+  readonly value: unknown;
+
+  constructor(field: string, value: unknown, remedy: string) {
+    super(remedy);
+    this.field = field;
+    this.value = value;
+  }
 }
 
 /** A method whose value types are forgotten: what the list holds. */
 export type Method = MethodDefinition<Fields>;
 
 export function defineMethod<const F extends Fields>(definition: MethodDefinition<F>): Method {
-  return { ...definition, build: (values) => definition.build(values as ValuesOf<F>) };
+  return { ...definition, build: (values, context) => definition.build(values as ValuesOf<F>, context) };
 }

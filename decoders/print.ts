@@ -2,6 +2,7 @@
 // failures; never parsed.
 import { DEFAULT_PROMPT, fold } from './expr.js';
 import type { Expr, Fused, View } from './expr.js';
+import { describePrompt, promptOf } from './prompt.js';
 
 interface Printed {
   readonly text: string;
@@ -47,7 +48,7 @@ function printFused({ bounds, search }: Fused, [base = '', reference = '', ...ex
 }
 
 export function printView(view: View): string {
-  return view.prompt === DEFAULT_PROMPT ? view.model : `${view.model}[${view.prompt}]`;
+  return view.prompt === DEFAULT_PROMPT ? view.model : `${view.model}[${describePrompt(promptOf(view.prompt))}]`;
 }
 
 function atom(text: string): Printed {

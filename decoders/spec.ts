@@ -6,8 +6,13 @@ import type { Scores, View } from './expr.js';
 import { list, nearestName, SpecError } from './fields.js';
 import type { FieldContext, Json, JsonObject, Member } from './fields.js';
 import { methods } from './distributions/index.js';
-import type { Method } from './method.js';
+import { Conflict } from './method.js';
+import type { BuildContext, DirectionCard, Method } from './method.js';
 import { print } from './print.js';
+import { promptOf } from './prompt.js';
+import type { PromptVariant } from './prompt.js';
+import { readSpeculation } from './speculation-spec.js';
+import type { Speculation } from './speculation-spec.js';
 import { simplify } from './simplify.js';
 
 export { SpecError } from './fields.js';
@@ -19,6 +24,8 @@ export interface SpecOptions {
   readonly deployments?: ReadonlyMap<string, unknown>;
   /** The operator's flag. */
   readonly allowNegativeWeights: boolean;
+  /** Models that were trained to be told a preference direction. */
+  readonly directionCards?: ReadonlyMap<string, DirectionCard>;
   /** What messages call the root. */
   readonly path?: string;
 }
@@ -29,6 +36,10 @@ export interface Decoding {
   readonly distribution: Scores;
   /** The spec with every default filled in and every deployment's name resolved: what the reply reports. */
   readonly effective: EffectiveSpec;
+  /** What each `prompt` of the views stands for. */
+  readonly prompts: ReadonlyMap<string, PromptVariant>;
+  /** How drafts are made, if at all. The law of the answer is the same. */
+  readonly speculation: Speculation | null;
 }
 
 export type EffectiveSpec = JsonObject & { readonly method: string };
@@ -41,17 +52,19 @@ const MAX_MEMBERS = 64;
 /** Reads `spec`: a tree, or the name of a model or a deployment. Throws SpecError. */
 export function buildDecoding(spec: unknown, options: SpecOptions): Decoding {
   const path = options.path ?? 'decoding';
-  const built = new Reader(options).member(spec, path, 0, []);
+  const built = new Reader(options).root(spec, path);
   const views = viewsOf(built.scores);
   if (views.length > MAX_VIEWS)
     throw new SpecError(
       path,
       'too large',
       views.length,
-      `A distribution may use at most ${MAX_VIEWS} different models.`,
+      `A distribution may use at most ${MAX_VIEWS} different models and prompts.`,
     );
   const effective = typeof built.effective === 'string' ? { method: 'plain', model: built.effective } : built.effective;
-  return { method: effective.method, distribution: withoutIdleViews(built.scores), effective };
+  const distribution = withoutIdleViews(built.scores);
+  const prompts = new Map(viewsOf(distribution).map(({ prompt }) => [prompt, promptOf(prompt)]));
+  return { method: effective.method, distribution, effective, prompts, speculation: built.speculation };
 }
 
 /** A view whose weight is zero or cancels is not worth a forward; otherwise the formula stays as it was written. */
@@ -77,12 +90,38 @@ export function explainDistribution(distribution: Scores): Explanation {
 
 type Built = { readonly scores: Scores; readonly effective: string | EffectiveSpec };
 
+const SPECULATION = 'speculation';
+
 class Reader {
   readonly #options: SpecOptions;
+  readonly #context: BuildContext;
   #members = 0;
 
   constructor(options: SpecOptions) {
     this.#options = options;
+    const { allowNegativeWeights, directionCards } = options;
+    this.#context = { allowNegativeWeights, directionCard: (model) => directionCards?.get(model) };
+  }
+
+  /** The root alone may say how drafts are made: they are of the whole distribution. */
+  root(value: unknown, path: string): Built & { readonly speculation: Speculation | null } {
+    if (!isObject(value)) {
+      const spec =
+        typeof value === 'string' && !this.#isModel(value) ? this.#options.deployments?.get(value) : undefined;
+      if (isObject(spec) && spec[SPECULATION] !== undefined) return this.root(spec, path);
+      return { ...this.member(value, path, 0, []), speculation: null };
+    }
+    const { [SPECULATION]: given, ...spec } = value;
+    const built = this.member(spec, path, 0, []);
+    if (given === undefined || given === null) return { ...built, speculation: null };
+    const speculation = readSpeculation(given, `${path}.${SPECULATION}`, this.#options.models);
+    const effective =
+      typeof built.effective === 'string' ? { method: 'plain', model: built.effective } : built.effective;
+    return { scores: built.scores, effective: { ...effective, [SPECULATION]: { ...speculation } }, speculation };
+  }
+
+  #isModel(name: string): boolean {
+    return this.#options.models.includes(name);
   }
 
   /** `open` are the deployments that are being read around this value: meeting one again is a cycle. */
@@ -94,11 +133,13 @@ class Reader {
       throw new SpecError(path, 'wrong type', value, 'Use the name of a model or an object with "method".', {
         known: this.#names(),
       });
-    return this.#method(value, path, depth, open);
+    // {"model": …, "prompt": …} is short for plain.
+    const isPlain = value['method'] === undefined && value['model'] !== undefined;
+    return this.#method(isPlain ? { method: 'plain', ...value } : value, path, depth, open);
   }
 
   #named(name: string, path: string, depth: number, open: readonly string[]): Built {
-    if (this.#options.models.includes(name)) return { scores: logits(name), effective: name };
+    if (this.#isModel(name)) return { scores: logits(name), effective: name };
     const spec = this.#options.deployments?.get(name);
     if (spec === undefined)
       throw new SpecError(path, 'unknown name', name, `Use one of ${list(this.#names())}.`, {
@@ -114,6 +155,13 @@ class Reader {
     if (depth >= MAX_DEPTH)
       throw new SpecError(path, 'too large', depth + 1, `Methods may nest at most ${MAX_DEPTH} deep.`);
     const method = findMethod(spec['method'], `${path}.method`);
+    if (Object.hasOwn(spec, SPECULATION))
+      throw new SpecError(
+        `${path}.${SPECULATION}`,
+        'not allowed',
+        spec[SPECULATION],
+        'Drafts are of the whole distribution: move it to the outermost method.',
+      );
     const keys = ['method', ...Object.keys(method.fields)];
     for (const key of Object.keys(spec))
       if (!keys.includes(key))
@@ -135,11 +183,14 @@ class Reader {
         });
       const read: unknown = given === undefined ? field.fallback : field.read(given, `${path}.${key}`, context);
       values[key] = read;
-      effective[key] = field.show(read);
+      const shown = field.show(read);
+      if (shown !== null) effective[key] = shown;
     }
     try {
-      return { scores: method.build(values), effective };
+      return { scores: method.build(values, this.#context), effective };
     } catch (error) {
+      if (error instanceof Conflict)
+        throw new SpecError(`${path}.${error.field}`, 'not allowed', error.value, error.message);
       // A method checks each field; what only shows when they meet is the expression's own complaint.
       if (error instanceof ExprError) throw new SpecError(path, 'out of range', spec, error.message);
       throw error;

@@ -18,6 +18,7 @@ import {
 } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { print } from '../../decoders/print.js';
+import { promptKey } from '../../decoders/prompt.js';
 import { scoresTree } from '../support/arbitrary.js';
 
 const [large, small, chat] = [logits('large'), logits('small'), logits('small-chat')];
@@ -111,9 +112,9 @@ describe('print', () => {
     [
       linear([
         [1.5, large],
-        [-0.5, logits('large', 'negative')],
+        [-0.5, logits('large', promptKey({ kind: 'system', text: null }))],
       ]),
-      '1.5·large − 0.5·large[negative]',
+      '1.5·large − 0.5·large[no system]',
     ],
     [masked(small, plausible(logSoftmax(large), 0.1)), 'masked(small, plausible(log softmax(large), 0.1))'],
     [maximum([logSoftmax(large), logSoftmax(small)]), 'max(log softmax(large), log softmax(small))'],
