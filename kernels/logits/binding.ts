@@ -38,6 +38,11 @@ export function firstPreselection({ distribution, rows, vocabSize }: FuseCall): 
   return Math.min(vocabSize, Math.max(masks, ...needed));
 }
 
+/** How many fusion weights a row of the call has. */
+export function boundsOf({ distribution }: FuseCall): number {
+  return slotsOf(distribution[0] as Scores).filter(({ kind }) => kind === 'bound').length;
+}
+
 export function variantOf({ call, pass }: Batch): KernelVariant {
   const rows = pass.rows.map((row) => call.rows[row] as SamplerRow);
   const drawn = rows.filter((row) => !isGreedy(row));

@@ -21,6 +21,7 @@ import {
   Squeeze,
   Where,
 } from '../ops.js';
+import type { Fusion } from './fusion.js';
 import { type Coefficient, lower } from './lower.js';
 import { edit, sample } from './sampler.js';
 import type { SamplerVariant } from './stage.js';
@@ -74,13 +75,33 @@ export function buildKernel(name: string, expr: Scores, variant: KernelVariant):
   const status = isChecked
     ? exactStatus([...views.values()], scores)
     : Where(
-        And(sampled.drawn, isSound(expr, [...views.values()], lowered.scores)),
+        [
+          sampled.drawn,
+          isSound(expr, [...views.values()], lowered.scores),
+          ...lowered.fusions.flatMap(soundnessOf),
+        ].reduce((a, b) => And(a, b)),
         graph.constant('int32', [], [STATUS.ok]),
         graph.constant('int32', [], [STATUS.unsound]),
       );
   graph.output('id', Squeeze(Cast(sampled.id, 'int32'), [1]));
   if (sampled.logprob) graph.output('logprob', Squeeze(sampled.logprob, [1]));
   graph.output('status', Squeeze(status, [1]));
+  if (lowered.fusions.length > 0) {
+    graph.output(
+      'fusion_weights',
+      Concat(
+        lowered.fusions.map(({ weights }) => weights),
+        1,
+      ),
+    );
+    graph.output(
+      'fusion_at_bound',
+      Concat(
+        lowered.fusions.map(({ atBound }) => atBound),
+        1,
+      ),
+    );
+  }
   if (lowered.covered) graph.output('masks_covered', Squeeze(Cast(lowered.covered, 'int32'), [1]));
   if (sampled.covered) graph.output('covered', Squeeze(Cast(sampled.covered, 'int32'), [1]));
   if (sampled.topIds && sampled.topLogprobs) {
@@ -125,6 +146,8 @@ function isSound(expr: Scores, views: readonly Value[], scores: Value): Value {
   return Less(Abs(sums.length === 1 ? (sums[0] as Value) : ReduceSum(Concat(sums, 1), perRow)), Infinity);
 }
 
+const soundnessOf = ({ sound }: Fusion): Value[] => (sound ? [sound] : []);
+
 /** No node hides one of its members at some token. */
 function isTransparent(expr: Scores): boolean {
   switch (expr.kind) {
@@ -132,6 +155,8 @@ function isTransparent(expr: Scores): boolean {
       return true;
     case 'linear':
       return expr.terms.every(({ of }) => isTransparent(of));
+    case 'fused':
+      return [expr.base, expr.reference, ...expr.experts].every(isTransparent);
     case 'logSoftmax':
       return isTransparent(expr.of);
     case 'maximum':

@@ -6,7 +6,7 @@ import { structureKey } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { encodeModel } from '../proto.js';
 import { createSession, type Session } from '../session.js';
-import { type Batch, classOf, feedsOf, firstPreselection, type Pass, variantOf } from './binding.js';
+import { type Batch, boundsOf, classOf, feedsOf, firstPreselection, type Pass, variantOf } from './binding.js';
 import { buildKernel, type KernelVariant, STATUS } from './kernel.js';
 import type { SamplerClass } from './stage.js';
 
@@ -54,6 +54,26 @@ export interface FuseCall {
   readonly topLogprobs: number;
   /** Log-probabilities of the whole vocabulary. */
   readonly full: boolean;
+  /** What the members of every row think of its token: passes over the vocabulary that nobody else pays. Off by default. */
+  readonly trace?: boolean;
+}
+
+/** How each row came about. Meaningless where the status is not 0. */
+export interface FuseTrace {
+  /** [R · views]: the chosen token's log-probability by each view alone, in the order of `viewsOf`. */
+  readonly members: Float32Array;
+  /** [R]: KL(row ‖ its first view alone) in nats; the row's edits count, temperature and filters do not. */
+  readonly kl: Float32Array;
+  /** [R]: how many tokens masks, bans and filters (top_k, top_p, min_p) left; a greedy row has no filters. */
+  readonly kept: Int32Array;
+}
+
+/** What the row's dynamic fusions found: one entry per bound, in the order of the slots of kind 'bound'. */
+export interface FusionResult {
+  /** [R · bounds]: the weight of each expert. */
+  readonly weights: Float32Array;
+  /** [R · bounds]: 1 where a longer step would have matched better than the bound allows. */
+  readonly atBound: Int8Array;
 }
 
 export interface FuseResult {
@@ -68,6 +88,10 @@ export interface FuseResult {
   readonly topLogprobs?: Float32Array;
   /** [R · V] */
   readonly full?: Float32Array;
+  /** Where it was asked for. */
+  readonly trace?: FuseTrace;
+  /** Where the distribution has a node `fused`; costs nothing. */
+  readonly fusion?: FusionResult;
 }
 
 /** Compiled kernels kept: a client can ask for ever new structures. */
@@ -91,12 +115,16 @@ export class LogitKernels {
     check(call);
     const count = call.rows.length;
     const top = Math.min(call.topLogprobs, call.vocabSize);
+    const bounds = boundsOf(call);
     const result = {
       ids: new Int32Array(count),
       logprobs: new Float32Array(count),
       status: new Uint8Array(count),
       ...(top > 0 ? { topIds: new Int32Array(count * top), topLogprobs: new Float32Array(count * top) } : {}),
       ...(call.full ? { full: new Float32Array(count * call.vocabSize) } : {}),
+      ...(bounds > 0
+        ? { fusion: { weights: new Float32Array(count * bounds), atBound: new Int8Array(count * bounds) } }
+        : {}),
     };
     const queue: Pass[] = firstPasses(call);
     for (let pass = queue.shift(); pass; pass = queue.shift()) queue.push(...(await this.#settle(call, pass, result)));
@@ -117,8 +145,7 @@ export class LogitKernels {
     const [expr] = pass.rows.map((row) => call.distribution[row] as Scores);
     const session = await this.#session(expr as Scores, variant);
     const outputs = await session.run(feedsOf(batch, variant));
-    const numbers = (name: string): Float32Array | Int32Array | undefined =>
-      outputs[name]?.data as Float32Array | Int32Array | undefined;
+    const numbers = (name: string): Numbers | undefined => outputs[name]?.data as Numbers | undefined;
     const status = numbers('status');
     const isShort = (name: string, r: number): boolean =>
       status?.[r] === STATUS.ok && numbers(name)?.[r] === 0 && pass.preselection < call.vocabSize;
@@ -134,6 +161,8 @@ export class LogitKernels {
         copyRow(numbers('top_ids'), r, result.topIds, row, pass.rows.length);
         copyRow(numbers('top_logprobs'), r, result.topLogprobs, row, pass.rows.length);
         copyRow(numbers('full'), r, result.full, row, pass.rows.length);
+        copyRow(numbers('fusion_weights'), r, result.fusion?.weights, row, pass.rows.length);
+        copyRow(numbers('fusion_at_bound'), r, result.fusion?.atBound, row, pass.rows.length);
       }
     });
     const { preselection } = pass;
@@ -183,10 +212,12 @@ function firstPasses(call: FuseCall): Pass[] {
   }));
 }
 
+type Numbers = Float32Array | Int32Array | Int8Array;
+
 function copyRow(
-  from: Float32Array | Int32Array | undefined,
+  from: Numbers | undefined,
   fromRow: number,
-  to: Float32Array | Int32Array | undefined,
+  to: Numbers | undefined,
   toRow: number,
   rows: number,
 ): void {

@@ -2,7 +2,7 @@
 // per row, so one graph serves every weight. One case per kind; the naive twin is decoders/evaluate.ts, and the law of
 // every node is in decoders/expr.ts.
 import { mayForbid, slotsOf } from '../../decoders/expr.js';
-import type { Mask, Scores, Term } from '../../decoders/expr.js';
+import type { Fused, Mask, Scores, Term } from '../../decoders/expr.js';
 import type { GraphBuilder, Value } from '../graph.js';
 import {
   Add,
@@ -30,6 +30,7 @@ import {
   Where,
 } from '../ops.js';
 import { lastOf } from './blocks.js';
+import { fuse, type Fusion } from './fusion.js';
 
 /** A weight that is 1 or −1 in every row of the call needs no multiplication. */
 export type Coefficient = Value | 1 | -1;
@@ -51,6 +52,8 @@ export interface Lowered {
   readonly scores: Value;
   /** [R, 1] bool: the preselection held every nucleus; null when there is none. */
   readonly covered: Value | null;
+  /** In the order of their slots. */
+  readonly fusions: readonly Fusion[];
 }
 
 const perRow = { axes: [1], keepdims: true } as const;
@@ -58,16 +61,21 @@ const perRow = { axes: [1], keepdims: true } as const;
 export function lower(expr: Scores, bindings: Bindings): Lowered {
   const lowering = new Lowering(bindings);
   const scores = lowering.scores(expr, 0);
-  return { scores, covered: lowering.covered };
+  return { scores, covered: lowering.covered, fusions: lowering.fusions };
 }
 
 /** Slots are counted in pre-order, as `scalarsOf` does: every method gets the first slot of its node. */
 class Lowering {
   readonly #bindings: Bindings;
+  readonly #fusions = new Map<number, Fusion>();
   covered: Value | null = null;
 
   constructor(bindings: Bindings) {
     this.#bindings = bindings;
+  }
+
+  get fusions(): Fusion[] {
+    return [...this.#fusions].sort(([a], [b]) => a - b).map(([, fusion]) => fusion);
   }
 
   scores(node: Scores, slot: number): Value {
@@ -91,7 +99,7 @@ class Lowering {
         return Where(this.#mask(node.mask, slot + slotsOf(node.of).length), of, -Infinity);
       }
       case 'fused':
-        throw new Error('dynamic fusion is not lowered yet');
+        return this.#fused(node, slot);
       case 'logSoftmax': {
         const of = this.scores(node.of, slot);
         const normal = LogSoftmax(of);
@@ -138,11 +146,38 @@ class Lowering {
       : sum;
   }
 
+  #fused(node: Fused, slot: number): Value {
+    const { base, reference, experts, bounds, search } = node;
+    const members = [base, reference, ...experts];
+    const values = this.#members(members, slot + bounds.length);
+    const mayForbid = values.filter((_, index) => this.#mayForbid(members[index] as Scores));
+    const fusion = fuse(
+      this.#bindings.graph,
+      {
+        base: values[0] as Value,
+        reference: values[1] as Value,
+        experts: values.slice(2),
+        forbidden: mayForbid.length > 0 ? mayForbid.map(forbidden).reduce((a, b) => Or(a, b)) : null,
+      },
+      {
+        bounds: bounds.map((_, expert) => this.#bound(slot + expert)),
+        search,
+        careful: this.#bindings.viewsMayForbid,
+      },
+    );
+    this.#fusions.set(slot, fusion);
+    return fusion.scores;
+  }
+
+  /** A scalar that is never a mere unit, or is looked at in any case. */
+  #bound(slot: number): Value {
+    const scalar = this.#bindings.scalar(slot);
+    return typeof scalar === 'number' ? this.#bindings.graph.constant('float32', [1, 1], [scalar]) : scalar;
+  }
+
   #mask(mask: Mask, slot: number): Value {
     const logprobs = this.scores(mask.of, slot + 1);
-    const coefficient = this.#bindings.scalar(slot);
-    const scalar =
-      typeof coefficient === 'number' ? this.#bindings.graph.constant('float32', [1, 1], [coefficient]) : coefficient;
+    const scalar = this.#bound(slot);
     switch (mask.kind) {
       case 'plausible':
         // log 0 = −∞: ratio 0 holds every token, forbidden ones too.

@@ -1,0 +1,241 @@
+// Dynamic logit fusion as nodes of a graph: one row's weights from the views of that row, no loop outside. Called by lower.ts; the naive
+// twin and the objective are decoders/fusion.ts, the search on small tensors is fusion-search.ts.
+//
+// Passes over the vocabulary are what costs. A grid of 21 points along a ray needs none but a product each: what one grid step multiplies
+// the probabilities by is computed once, and two sums of the running product are z and E. That is exact as long as float32 holds every
+// factor that matters, which is checked on the side (`sound`); otherwise, and where −∞ may come in, each point is a softmax of its own.
+import { expertSets, FUSION_GRID } from '../../decoders/fusion.js';
+import type { FusionSearch } from '../../decoders/expr.js';
+import type { GraphBuilder, Value } from '../graph.js';
+import {
+  Add,
+  And,
+  Cast,
+  Concat,
+  Div,
+  Exp,
+  ExpandTo,
+  Greater,
+  GreaterOrEqual,
+  Less,
+  LessOrEqual,
+  Log,
+  LogSoftmax,
+  MatMul,
+  Mul,
+  Neg,
+  ReduceMax,
+  ReduceMin,
+  ReduceSum,
+  Shape,
+  Slice,
+  Softmax,
+  Squeeze,
+  Sub,
+  Unsqueeze,
+  Where,
+} from '../ops.js';
+import { bestOfGrid, type Lengths, objective, type Profile, type Proposal, refine } from './fusion-search.js';
+
+export interface FusionMembers {
+  /** [R, V] log-probabilities. */
+  readonly base: Value;
+  readonly reference: Value;
+  readonly experts: readonly Value[];
+  /** [R, V] bool: what any member forbids; null where none can. */
+  readonly forbidden: Value | null;
+}
+
+export interface FusionOptions {
+  /** [R, 1] each, one per expert. */
+  readonly bounds: readonly Value[];
+  readonly search: FusionSearch;
+  /** Every point of the grid is computed on its own: right for any logits, about three times as dear. */
+  readonly careful: boolean;
+}
+
+export interface Fusion {
+  /** [R, V]: base + Σ aₜ·(expertₜ − reference). */
+  readonly scores: Value;
+  /** [R, T]: aₜ. */
+  readonly weights: Value;
+  /** [R, T] int8: the bound is what stopped it. */
+  readonly atBound: Value;
+  /** [R, 1] bool: no factor left float32's range; null where that cannot happen. */
+  readonly sound: Value | null;
+}
+
+const perRow = { axes: [1], keepdims: true } as const;
+/** Grid steps from 0 to the bound. */
+const LAST = FUSION_GRID - 1;
+/** exp(±this) and everything between is a normal float32. */
+const MAX_EXPONENT = 85;
+
+export function fuse(graph: GraphBuilder, members: FusionMembers, options: FusionOptions): Fusion {
+  const { bounds, search, careful } = options;
+  const problem = problemOf(members);
+  const sets = expertSets(bounds.length, search);
+  const profiles = sets.map((set) => profileAlong(graph, problem, rayOf(graph, problem, bounds, set), careful));
+  const profile: Profile = {
+    z: Concat(
+      profiles.map(({ z }) => z),
+      1,
+    ),
+    slope: Concat(
+      profiles.map(({ slope }) => slope),
+      1,
+    ),
+    rays: sets.length,
+    last: LAST,
+  };
+  const isActing = graph.constant(
+    'float32',
+    [1, sets.length, bounds.length],
+    sets.flatMap((set) => bounds.map((_, expert) => (set.includes(expert) ? 1 : 0))),
+  );
+  const shares = ({ steps }: Proposal): Value =>
+    Div(ReduceSum(Mul(steps, isActing), { axes: [1], keepdims: false }), LAST);
+  const onGrid = bestOfGrid(graph, profile, problem.target);
+  const proposed = shares(refine(graph, profile, problem.target));
+  const reached = objective(stepLengths(problem, Mul(proposed, Concat(bounds, 1))), problem.target);
+  const share = Where(Less(Squeeze(reached, [2]), Squeeze(onGrid.objective, [2])), proposed, shares(onGrid));
+  const weights = Mul(share, Concat(bounds, 1));
+  const moved = Add(members.base, stepOf(problem.rawDifferences, weights));
+  return {
+    scores: members.forbidden ? Where(members.forbidden, -Infinity, moved) : moved,
+    weights,
+    atBound: Cast(And(GreaterOrEqual(share, 1), Greater(weights, 0)), 'int8'),
+    sound: careful ? null : isRepresentable(problem, profile),
+  };
+}
+
+/** What the solver works on: members without what is forbidden, and what tuning did to the small model. */
+interface Problem {
+  /** [R, V] log-probabilities; −∞ only where forbidden. */
+  readonly base: Value;
+  readonly probs: Value;
+  readonly forbidden: Value | null;
+  /** [R, V] per expert: expert − reference of normalised rows, 0 where forbidden. */
+  readonly differences: readonly Value[];
+  /** The same of the rows as they came. */
+  readonly rawDifferences: readonly Value[];
+  /** [R, 1, 1]: means over the experts. */
+  readonly target: Lengths;
+}
+
+function problemOf({ base, reference, experts, forbidden }: FusionMembers): Problem {
+  const allowed = (row: Value): Value => (forbidden ? LogSoftmax(Where(forbidden, -Infinity, row)) : row);
+  const difference = (a: Value, b: Value): Value => (forbidden ? Where(forbidden, 0, Sub(a, b)) : Sub(a, b));
+  const small = allowed(reference);
+  const tuned = experts.map(allowed);
+  const differences = tuned.map((expert) => difference(expert, small));
+  const mean = (distances: readonly Value[]): Value =>
+    Unsqueeze(
+      Div(
+        distances.reduce((a, b) => Add(a, b)),
+        distances.length,
+      ),
+      [2],
+    );
+  const dot = (a: Value, b: Value): Value => ReduceSum(Mul(a, b), perRow);
+  const smallProbs = Exp(small);
+  const normalBase = allowed(base);
+  return {
+    base: normalBase,
+    probs: Exp(normalBase),
+    forbidden,
+    differences,
+    rawDifferences: forbidden ? experts.map((expert) => difference(expert, reference)) : differences,
+    target: {
+      forward: mean(tuned.map((expert, t) => dot(Exp(expert), differences[t] as Value))),
+      backward: mean(differences.map((own) => Neg(dot(smallProbs, own)))),
+    },
+  };
+}
+
+/** [R, V]: what `pace` of one grid step adds to the scores. */
+interface Ray {
+  readonly direction: Value;
+  /** [R, 1] */
+  readonly pace: Value;
+}
+
+/** From no step to the bounds of these experts. */
+function rayOf(graph: GraphBuilder, { differences }: Problem, bounds: readonly Value[], set: readonly number[]): Ray {
+  const own = set.map((expert) => ({ difference: differences[expert] as Value, bound: bounds[expert] as Value }));
+  const [first] = own;
+  if (own.length === 1 && first) return { direction: first.difference, pace: Div(first.bound, LAST) };
+  return {
+    direction: own.map(({ difference, bound }) => Mul(difference, bound)).reduce((a, b) => Add(a, b)),
+    pace: graph.constant('float32', [1, 1], [1 / LAST]),
+  };
+}
+
+/** z and z′ at every point of the grid, [R, 1, points] each. */
+function profileAlong(graph: GraphBuilder, problem: Problem, ray: Ray, careful: boolean): { z: Value; slope: Value } {
+  const { z, mean } = careful ? bySoftmax(problem, ray) : byProducts(graph, problem, ray);
+  return { z, slope: Mul(mean, Unsqueeze(ray.pace, [2])) };
+}
+
+/** Both sums of a point in one matrix product: [1; direction] · probs·growthᵏ. */
+function byProducts(graph: GraphBuilder, { probs }: Problem, { direction, pace }: Ray): { z: Value; mean: Value } {
+  const ones = ExpandTo(graph.constant('float32', [], [1]), Shape(direction), direction.shape);
+  const summands = Concat([Unsqueeze(ones, [1]), Unsqueeze(direction, [1])], 1);
+  const growth = Exp(Mul(direction, pace));
+  let tilted = probs;
+  const sums: Value[] = [];
+  for (let point = 0; point < FUSION_GRID; point++) {
+    if (point > 0) tilted = Mul(tilted, growth);
+    sums.push(MatMul(summands, Unsqueeze(tilted, [2])));
+  }
+  const all = Concat(sums, 2);
+  const total = Slice(all, { axis: 1, start: 0, end: 1 });
+  return { z: Log(total), mean: Div(Slice(all, { axis: 1, start: 1, end: 2 }), total) };
+}
+
+function bySoftmax({ base }: Problem, { direction, pace }: Ray): { z: Value; mean: Value } {
+  const points = Array.from({ length: FUSION_GRID }, (_, point) =>
+    tilt(base, Mul(direction, Mul(pace, point)), direction),
+  );
+  const row = (values: readonly Value[]): Value => Unsqueeze(Concat(values, 1), [1]);
+  return { z: row(points.map(({ z }) => z)), mean: row(points.map(({ mean }) => mean)) };
+}
+
+/** z = log Σ exp(base + step), and the mean of `of` under what that normalises; [R, 1] each. */
+function tilt(base: Value, step: Value, of: Value): { z: Value; mean: Value } {
+  const moved = Add(base, step);
+  const probs = Softmax(moved);
+  return {
+    z: Sub(ReduceMax(moved, perRow), Log(ReduceMax(probs, perRow))),
+    mean: ReduceSum(Mul(probs, of), perRow),
+  };
+}
+
+/** Lengths of the step with these weights, [R, 1, 1] each: measured, not interpolated. */
+function stepLengths({ base, probs, differences }: Problem, weights: Value): Lengths {
+  const step = stepOf(differences, weights);
+  const { z, mean } = tilt(base, step, step);
+  const baseMean = ReduceSum(Mul(probs, step), perRow);
+  return { forward: Unsqueeze(Sub(mean, z), [2]), backward: Unsqueeze(Sub(z, baseMean), [2]) };
+}
+
+/** Σ aₜ·differenceₜ */
+function stepOf(differences: readonly Value[], weights: Value): Value {
+  const weight = (expert: number): Value =>
+    differences.length === 1 ? weights : Slice(weights, { axis: 1, start: expert, end: expert + 1 });
+  return differences.map((own, expert) => Mul(own, weight(expert))).reduce((a, b) => Add(a, b));
+}
+
+/**
+ * log(probs·growthᵏ) of a token is linear in k and its share's logarithm concave: a token that is lost on the way mattered nowhere, unless
+ * the base itself gives it less than float32 holds.
+ */
+function isRepresentable({ base, forbidden }: Problem, { z }: Profile): Value {
+  const lowest = ReduceMin(forbidden ? Where(forbidden, 0, base) : base, perRow);
+  const extremes = { axes: [1, 2], keepdims: false } as const;
+  const [low, high] = [ReduceMin(z, extremes), ReduceMax(z, extremes)].map((value) => Unsqueeze(value, [1])) as [
+    Value,
+    Value,
+  ];
+  return And(GreaterOrEqual(Add(lowest, low), -MAX_EXPONENT), LessOrEqual(high, MAX_EXPONENT));
+}
