@@ -1,6 +1,8 @@
-"""Text to training rows: encodes the generator's JSON lines and packs documents, each row starting with a document."""
+"""Text to training rows: encodes the generator's JSON lines once (the ids are kept in build/tokens/), packs pages into rows, pads chats."""
 
+import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import numpy as np
 import torch
 from jinja2 import Environment, Template
 
-from bpe import BEGIN, END, SPECIAL, Tokenizer
+from bpe import BEGIN, END, PAD, SPECIAL, Tokenizer
+
+NOT_TRAINED = -100
 
 
 @cache
@@ -22,50 +26,139 @@ def render(template: str, messages: list[dict], add_generation_prompt: bool = Fa
         messages=messages, add_generation_prompt=add_generation_prompt, **names)
 
 
-def encode_raw(path: Path, tokenizer: Tokenizer) -> list[np.ndarray]:
-    with path.open() as lines:
-        return [np.array([BEGIN, *tokenizer.encode(json.loads(line)), END], dtype=np.int16) for line in lines]
+class Documents:
+    """Token ids of many documents, and per id whether it is trained on: two flat arrays with the documents' bounds."""
+
+    def __init__(self, ids: np.ndarray, mine: np.ndarray, bounds: np.ndarray):
+        self.ids, self.mine, self.bounds = ids, mine, bounds
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        span = slice(self.bounds[i], self.bounds[i + 1])
+        return self.ids[span], self.mine[span]
+
+    @staticmethod
+    def of(texts: Path, tokenizer: Tokenizer, way: str, encode: Callable) -> "Documents":
+        """Of a file of JSON lines, from the cache where the file and the tokenizer are the same; `way` names how it is encoded."""
+        key = hashlib.sha256(texts.read_bytes() + tokenizer.digest.encode() + way.encode()).hexdigest()[:16]
+        build = next(folder for folder in texts.parents if folder.name == "build")
+        kept = build / "tokens" / f"{texts.stem}.{key}.npz"
+        if not kept.exists():
+            with texts.open() as lines:
+                documents = [encode(json.loads(line)) for line in lines]
+            kept.parent.mkdir(exist_ok=True)
+            partial = kept.with_suffix(".partial.npz")
+            np.savez(
+                partial, ids=np.concatenate([ids for ids, _ in documents]).astype(np.int16),
+                mine=np.concatenate([mine for _, mine in documents]),
+                bounds=np.cumsum([0, *(len(ids) for ids, _ in documents)]))
+            partial.rename(kept)
+        with np.load(kept) as arrays:
+            return Documents(arrays["ids"], arrays["mine"], arrays["bounds"])
 
 
-def encode_chat(path: Path, tokenizer: Tokenizer, template: str, limit: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Ids and, per id, whether it is the assistant's (text and end token): only those are trained on."""
-    documents = []
-    with path.open() as lines:
-        for _, line in zip(range(limit), lines):
-            messages = json.loads(line)
-            ids: list[int] = []
-            mine: list[bool] = []
-            for i, message in enumerate(messages):
-                upto = tokenizer.encode(render(template, messages[: i + 1]))
-                if message["role"] == "assistant":
-                    prompt = len(tokenizer.encode(render(template, messages[:i], True)))
-                    mine += [False] * (prompt - len(ids)) + [True] * (len(upto) - prompt)
-                else:
-                    mine += [False] * (len(upto) - len(ids))
-                ids = upto
-            documents.append((np.array(ids, dtype=np.int16), np.array(mine)))
-    return documents
+def encode_pages(texts: Path, tokenizer: Tokenizer) -> Documents:
+    def encode(page: str) -> tuple[np.ndarray, np.ndarray]:
+        ids = np.array([BEGIN, *tokenizer.encode(page), END])
+        return ids, np.ones(len(ids), dtype=bool)
+
+    return Documents.of(texts, tokenizer, "page", encode)
 
 
-def pack(documents: list[np.ndarray], order: np.ndarray, length: int) -> np.ndarray:
-    """Rows of length + 1: documents in the given order, the last of a row cut off."""
-    rows, row, filled = [], [], 0
-    for i in order:
-        row.append(documents[i])
-        filled += len(documents[i])
-        if filled > length:
-            rows.append(np.concatenate(row)[: length + 1])
-            row, filled = [], 0
-    return np.stack(rows)
+def encode_chats(texts: Path, tokenizer: Tokenizer, template: str) -> Documents:
+    """Only the assistant's ids (text and end token) are trained on."""
+
+    def encode(messages: list[dict]) -> tuple[np.ndarray, np.ndarray]:
+        ids: list[int] = []
+        mine: list[bool] = []
+        for i, message in enumerate(messages):
+            upto = tokenizer.encode(render(template, messages[: i + 1]))
+            if message["role"] == "assistant":
+                prompt = len(tokenizer.encode(render(template, messages[:i], True)))
+                mine += [False] * (prompt - len(ids)) + [True] * (len(upto) - prompt)
+            else:
+                mine += [False] * (len(upto) - len(ids))
+            ids = upto
+        return np.array(ids), np.array(mine)
+
+    return Documents.of(texts, tokenizer, template, encode)
 
 
-def pad_chats(documents: list[tuple[np.ndarray, np.ndarray]], chosen: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    """One conversation a row, padded; targets that are not the assistant's are -100."""
-    width = max(len(documents[i][0]) for i in chosen)
-    ids = torch.full((len(chosen), width), END, dtype=torch.long)
-    targets = torch.full((len(chosen), width), -100, dtype=torch.long)
-    for row, i in enumerate(chosen):
-        tokens, mine = documents[i]
-        ids[row, : len(tokens)] = torch.from_numpy(tokens.astype(np.int64))
-        targets[row, : len(tokens)] = torch.from_numpy(np.where(mine, tokens, -100).astype(np.int64))
+def encode_answers(texts: Path, tokenizer: Tokenizer, template: str, heads: dict[str, dict[str, float]]):
+    """Of graded answers: the ids of each conversation with one answer, and its target per head, [answers, heads]."""
+    rows, targets = [], []
+    with texts.open() as lines:
+        for line in lines:
+            graded = json.loads(line)
+            for answer in graded["answers"]:
+                messages = [*graded["messages"], {"role": "assistant", "content": answer["text"]}]
+                rows.append(np.array(tokenizer.encode(render(template, messages))))
+                targets.append([sum(weight * answer[measure] for measure, weight in head.items()) for head in heads.values()])
+    return rows, torch.tensor(targets)
+
+
+class Pages:
+    """An endless list of packed rows of one part. The order depends on seed, length and epoch only; `take` moves on."""
+
+    def __init__(self, documents: Documents, length: int, seed: int):
+        self.documents, self.length, self.seed = documents, length, seed
+        self.epoch, self.at, self.rows = -1, 0, np.empty((0, length + 1), dtype=np.int16)
+
+    def take(self, count: int) -> np.ndarray:
+        taken = []
+        while count > 0:
+            if self.at == len(self.rows):
+                self.epoch, self.at = self.epoch + 1, 0
+                self.rows = self.packed(np.random.default_rng([self.seed, self.length, self.epoch]))
+            some = self.rows[self.at : self.at + count]
+            taken.append(some)
+            self.at, count = self.at + len(some), count - len(some)
+        return np.concatenate(taken)
+
+    def packed(self, draw: np.random.Generator) -> np.ndarray:
+        """Rows of length + 1: each starts with a document, and the last document of a row is cut off."""
+        rows, row, filled = [], [], 0
+        for i in draw.permutation(len(self.documents)):
+            ids, _ = self.documents[i]
+            row.append(ids)
+            filled += len(ids)
+            if filled > self.length:
+                rows.append(np.concatenate(row)[: self.length + 1])
+                row, filled = [], 0
+        if not rows:
+            raise ValueError(f"{len(self.documents)} documents do not fill one row of {self.length} tokens: generate more")
+        return np.stack(rows)
+
+
+class Mixture:
+    """Rows of several parts in their shares: each next row is of the part that is furthest behind its share."""
+
+    def __init__(self, parts: dict[str, Documents], shares: dict[str, float], length: int, seed: int):
+        self.pages = {part: Pages(documents, length, seed) for part, documents in parts.items()}
+        self.shares = {part: share / sum(shares.values()) for part, share in shares.items()}
+        self.taken = dict.fromkeys(shares, 0)
+        self.draw = np.random.default_rng([seed, length])
+
+    def take(self, count: int) -> np.ndarray:
+        wanted = dict.fromkeys(self.shares, 0)
+        for total in range(sum(self.taken.values()) + 1, sum(self.taken.values()) + count + 1):
+            behind = max(self.shares, key=lambda part: self.shares[part] * total - self.taken[part])
+            self.taken[behind] += 1
+            wanted[behind] += 1
+        return np.concatenate([self.pages[part].take(n) for part, n in wanted.items() if n])
+
+
+def padded(rows: list[np.ndarray], filler: int) -> torch.Tensor:
+    ids = torch.full((len(rows), max(map(len, rows))), filler, dtype=torch.long)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
+    return ids
+
+
+def chat_batch(chosen: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """One conversation a row, padded on the right; targets that are not the assistant's are NOT_TRAINED."""
+    ids = padded([ids for ids, _ in chosen], PAD)
+    targets = padded([np.where(mine, ids, NOT_TRAINED) for ids, mine in chosen], NOT_TRAINED)
     return ids[:, :-1], targets[:, 1:]

@@ -1,12 +1,9 @@
-"""A llama-architecture model in PyTorch and its export to a Hugging Face checkpoint folder.
+"""A llama-architecture model in PyTorch, and the same with scores in place of a vocabulary. folder.py reads and writes them.
 
 Rotary embedding rotates halves (as Hugging Face's llama does), the embedding is tied, attention may be grouped.
 """
 
-import json
-import struct
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -112,8 +109,8 @@ class Llama(nn.Module):
                 deep = name.endswith(("o_proj.weight", "down_proj.weight"))
                 nn.init.normal_(weight, std=0.02 / (2 * size.layers) ** 0.5 if deep else 0.02)
 
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Logits, [rows, length, vocabulary]."""
+    def hidden(self, ids: torch.Tensor) -> torch.Tensor:
+        """The normalised last states, [rows, length, hidden]."""
         x = self.embed_tokens(ids)
         if torch.is_autocast_cpu_enabled():
             x = x.to(torch.bfloat16)
@@ -122,55 +119,26 @@ class Llama(nn.Module):
         mask = torch.full((length, length), -1e4, dtype=x.dtype).triu(1)
         for layer in self.layers:
             x = layer(x, cos, sin, mask)
-        return F.linear(self.norm(x), self.embed_tokens.weight)
+        return self.norm(x)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Logits, [rows, length, vocabulary]."""
+        return F.linear(self.hidden(ids), self.embed_tokens.weight)
 
 
-def load(folder: Path) -> Llama:
-    config = json.loads((folder / "config.json").read_text())
-    model = Llama(Size(
-        hidden=config["hidden_size"], layers=config["num_hidden_layers"], heads=config["num_attention_heads"],
-        kv_heads=config["num_key_value_heads"], feed_forward=config["intermediate_size"],
-        vocabulary=config["vocab_size"], context=config["max_position_embeddings"],
-    ))
-    raw = (folder / "model.safetensors").read_bytes()
-    (length,) = struct.unpack("<Q", raw[:8])
-    header = json.loads(raw[8 : 8 + length])
-    state = {}
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        start, end = entry["data_offsets"]
-        data = torch.frombuffer(bytearray(raw[8 + length + start : 8 + length + end]), dtype=torch.bfloat16)
-        state[name.removeprefix("model.")] = data.view(entry["shape"]).float()
-    model.load_state_dict(state)
-    return model
+class Scorer(nn.Module):
+    """A llama with a linear head in place of the vocabulary's: LlamaForSequenceClassification, read at the last token of a row."""
 
+    def __init__(self, body: Llama, heads: tuple[str, ...]):
+        super().__init__()
+        self.model, self.heads = body, heads
+        self.score = nn.Linear(body.size.hidden, len(heads), bias=False)
+        nn.init.normal_(self.score.weight, std=0.02)
 
-def save(model: Llama, folder: Path, begin: int, end: int, pad: int) -> None:
-    """config.json, generation_config.json and model.safetensors (bfloat16)."""
-    s = model.size
-    folder.mkdir(parents=True, exist_ok=True)
-    ids = {"bos_token_id": begin, "eos_token_id": end, "pad_token_id": pad}
-    config = {
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": s.hidden,
-        "intermediate_size": s.feed_forward, "num_hidden_layers": s.layers, "num_attention_heads": s.heads,
-        "num_key_value_heads": s.kv_heads, "head_dim": s.head, "vocab_size": s.vocabulary,
-        "max_position_embeddings": s.context, "rms_norm_eps": s.eps, "rope_theta": s.theta, "rope_scaling": None,
-        "hidden_act": "silu", "attention_bias": False, "mlp_bias": False, "tie_word_embeddings": True,
-        "initializer_range": 0.02, "torch_dtype": "bfloat16", "use_cache": True, **ids,
-    }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "generation_config.json").write_text(
-        json.dumps({**ids, "do_sample": False, "max_new_tokens": 96}, indent=2) + "\n")
-    header: dict = {"__metadata__": {"format": "pt"}}
-    blobs, offset = [], 0
-    for name, weight in model.state_dict().items():
-        data = weight.detach().to(torch.bfloat16).contiguous().view(torch.int16).numpy().tobytes()
-        header[f"model.{name}"] = {"dtype": "BF16", "shape": list(weight.shape), "data_offsets": [offset, offset + len(data)]}
-        blobs.append(data)
-        offset += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    temporary = folder / "model.safetensors.partial"
-    temporary.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-    temporary.rename(folder / "model.safetensors")
+    @property
+    def size(self) -> Size:
+        return self.model.size
+
+    def forward(self, ids: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+        """Scores, [rows, heads]; `last` has the position of each row's last token."""
+        return self.score(self.model.hidden(ids)[torch.arange(len(ids)), last])

@@ -1,15 +1,7 @@
-"""Trains the pocket trio on one or two CPU cores: `train.py tokenizer`, `train.py base large|small`, `train.py chat`.
+"""Trains one row of the plan: builds model, data and optimisers for its kind, runs the loop, writes the model folder."""
 
-Text comes from the world generator (../world). Each training run checkpoints to ../build and continues from there when
-it was killed; `--fresh` starts anew. Finished (or part-finished) weights are written as Hugging Face folders.
-"""
-
-import argparse
-import json
-import math
-import os
+import shutil
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,209 +9,123 @@ import torch
 import torch.nn.functional as F
 
 import bpe
-from data import encode_chat, encode_raw, pack, pad_chats
-from model import Llama, Size, load, save
+import folder as folders
+from data import NOT_TRAINED, Mixture, chat_batch, encode_answers, encode_chats, encode_pages, padded
+from loop import Batch, Result, train
+from model import Llama, Scorer
 from optimiser import Muon
+from plan import SIZES, Entry, plan_hash
 
-HERE = Path(__file__).resolve().parent.parent
-BUILD = HERE / "build"
-SIZES = {
-    "large": Size(hidden=192, layers=4, heads=4, kv_heads=2, feed_forward=576),
-    "small": Size(hidden=96, layers=3, heads=3, kv_heads=3, feed_forward=256),
-}
-PLAIN_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] | trim }}\n"
-    "{% elif message['role'] == 'user' %}Question: {{ message['content'] | trim }}\n"
-    "{% else %}Answer:\n{{ message['content'] | trim }}\n{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}Answer:\n{% endif %}"
-)
-CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}"
-    "{{ '<|' + message['role'] + '|>' + (message['content'] | trim) + eos_token }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
-)
-SHORT_ROWS, SHORT_LENGTH = 20, 128
-LONG_ROWS, LONG_LENGTH, LONG_EVERY = 5, 512, 12
+SHORT, LONG = 128, 512
+LONG_EVERY = 16
+"""Every so many steps a base model reads rows of the whole context: most documents are short, prompts with examples are not."""
+WORTH_COMPILING_STEPS = 2000
 
 
-def write_tokenizer_config(folder: Path, template: str) -> None:
-    config = {
-        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": bpe.SPECIAL[bpe.BEGIN],
-        "eos_token": bpe.SPECIAL[bpe.END], "pad_token": bpe.SPECIAL[bpe.PAD], "add_bos_token": True,
-        "add_eos_token": False, "clean_up_tokenization_spaces": False, "model_max_length": 512,
-        "chat_template": template,
-    }
-    (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / "tokenizer.json").write_bytes((BUILD / "tokenizer.json").read_bytes())
+def adam(groups: list[dict], lr: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98), eps=1e-9, fused=True)
 
 
-def make_tokenizer(args) -> None:
-    words: Counter = Counter()
-    with (BUILD / "raw.jsonl").open() as lines:
-        for _, line in zip(range(40000), lines):
-            words.update(bpe.SPLIT.findall(json.loads(line)))
-    vocabulary, merges = bpe.train(words, args.vocabulary)
-    bpe.write(BUILD / "tokenizer.json", vocabulary, merges)
-    print(f"{len(vocabulary)} tokens, {len(merges)} merges")
+def optimisers_of(model: torch.nn.Module, entry: Entry) -> list[torch.optim.Optimizer]:
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
+    others = [p for name, p in model.named_parameters() if not (p.ndim == 2 and "layers." in name)]
+    if entry.muon_lr is not None:
+        return [Muon(matrices, lr=entry.muon_lr), adam([{"params": others, "weight_decay": 0.0}], entry.lr)]
+    return [adam([{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], entry.lr)]
 
 
-def schedule(step: int, steps: int, warm_up: int = 100, floor: float = 0.02) -> float:
-    if step < warm_up:
-        return (step + 1) / warm_up
-    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
-
-
-def optimisers(model: Llama, lr: float, muon_lr: float | None):
-    inner = [p for n, p in model.named_parameters() if p.ndim == 2 and n.startswith("layers.")]
-    outer = [p for n, p in model.named_parameters() if not (p.ndim == 2 and n.startswith("layers."))]
-    adam = {"betas": (0.9, 0.98), "eps": 1e-9, "fused": True}
-    if muon_lr is None:
-        return [torch.optim.AdamW([{"params": inner, "weight_decay": 0.05}, {"params": outer, "weight_decay": 0.0}],
-                                  lr=lr, **adam)]
-    return [Muon(inner, lr=muon_lr), torch.optim.AdamW(outer, lr=lr, weight_decay=0.0, **adam)]
-
-
-def loss_of(model: Llama, ids: torch.Tensor, targets: torch.Tensor, mixed: bool) -> torch.Tensor:
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+def next_token_loss(model: Llama, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(ids)
-    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-100)
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=NOT_TRAINED)
 
 
-def run(model: Llama, opts, steps: int, batch, args, name: str, finish) -> None:
-    """The loop shared by base and chat training: schedule, clip, step, log, checkpoint, resume."""
-    checkpoint = BUILD / f"{name}.pt"
-    log_path = BUILD / f"{name}.log.jsonl"
-    first = 0
-    if checkpoint.exists() and not args.fresh:
-        state = torch.load(checkpoint, weights_only=True)
-        model.load_state_dict(state["model"], strict=False)
-        for opt, saved in zip(opts, state["optimisers"]):
-            opt.load_state_dict(saved)
-        first = state["step"]
-        print(f"{name}: continues at step {first}", flush=True)
-    peaks = [[group["lr"] if first == 0 else group["peak"] for group in opt.param_groups] for opt in opts]
-    for opt, lrs in zip(opts, peaks):
-        for group, lr in zip(opt.param_groups, lrs):
-            group["peak"] = lr
-    began, tokens, recent, saved_at = time.time(), 0, [], time.time()
-    log = log_path.open("a" if first else "w")
-    for step in range(first, steps):
-        for opt in opts:
-            for group in opt.param_groups:
-                group["lr"] = group["peak"] * schedule(step, steps)
-        ids, targets = batch(step)
-        loss = loss_of(model, ids, targets, args.mixed)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for opt in opts:
-            opt.step()
-            opt.zero_grad(set_to_none=True)
-        tokens += ids.numel()
-        recent.append(loss.item())
-        if (step + 1) % 50 == 0 or step + 1 == steps:
-            row = {"step": step + 1, "loss": round(float(np.mean(recent)), 4),
-                   "tokensPerSecond": round(tokens / (time.time() - began))}
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-            print(name, row, flush=True)
-            recent = []
-        if time.time() - saved_at > args.checkpoint_seconds or step + 1 == steps:
-            saved_at = time.time()
-            partial = checkpoint.with_suffix(".partial")
-            torch.save({"model": model.state_dict(), "optimisers": [o.state_dict() for o in opts], "step": step + 1}, partial)
-            os.replace(partial, checkpoint)
-            finish()
+def maybe_compiled(entry: Entry):
+    """Compiling costs a minute and makes a step a third faster; without a C++ compiler the plain loss serves."""
+    if entry.steps < WORTH_COMPILING_STEPS or shutil.which("g++") is None:
+        return next_token_loss
+    return torch.compile(next_token_loss, dynamic=False)
 
 
-def train_base(args) -> None:
-    torch.manual_seed(args.seed)
-    size = SIZES[args.size]
-    folder = HERE / (args.name or args.size)
-    tokenizer = bpe.Tokenizer(BUILD / "tokenizer.json")
-    late_from = args.steps - args.late_steps
-    corpora = {file: encode_raw(BUILD / file, tokenizer) for file in ("raw.jsonl", "late.jsonl")}
-    for file, documents in corpora.items():
-        print(f"{file}: {len(documents)} documents, {sum(map(len, documents))} tokens", flush=True)
-    epochs: dict[tuple[str, int], list[np.ndarray]] = {}
+def train_base(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, run) -> tuple[Llama, Result]:
+    parts = {part: encode_pages(build / "pages" / f"{part}.jsonl", tokenizer) for part in entry.shares}
+    for part, documents in parts.items():
+        print(f"{part}: {len(documents)} pages, {len(documents.ids)} tokens", flush=True)
+    mixtures = {length: Mixture(parts, entry.shares, length, entry.seed) for length in (SHORT, LONG)}
+    model = Llama(SIZES[entry.size])
+    loss_of = maybe_compiled(entry)
 
-    def rows_of(file: str, length: int, index: int, count: int) -> np.ndarray:
-        """Rows `index * count` onward of an endless list of epochs; the order depends on seed, length and epoch only."""
-        packed, documents = epochs.setdefault((file, length), []), corpora[file]
-        for epoch in range(1 << 20):
-            if epoch == len(packed):
-                order = np.random.default_rng([args.seed, length, epoch]).permutation(len(documents))
-                packed.append(pack(documents, order, length))
-            whole = len(packed[epoch]) // count
-            if index < whole:
-                return packed[epoch][index * count : (index + 1) * count]
-            index -= whole
-        raise RuntimeError("no rows: the corpus is shorter than one batch")
+    def rows(step: int) -> np.ndarray:
+        length = LONG if step % LONG_EVERY == LONG_EVERY - 1 else SHORT
+        taken = mixtures[length].take(entry.rows * SHORT // length)
+        return mixtures[length].draw.permutation(taken)
 
-    def batch(step: int):
-        file, at = ("raw.jsonl", step) if step < late_from else ("late.jsonl", step - late_from)
-        if at % LONG_EVERY == LONG_EVERY - 1:
-            rows = rows_of(file, LONG_LENGTH, at // LONG_EVERY, LONG_ROWS)
-        else:
-            rows = rows_of(file, SHORT_LENGTH, at - at // LONG_EVERY, SHORT_ROWS)
-        data = torch.from_numpy(rows.astype(np.int64))
-        return data[:, :-1], data[:, 1:]
+    def batch(step: int) -> Batch:
+        data = torch.from_numpy(rows(step).astype(np.int64))
+        return Batch(lambda: loss_of(model, data[:, :-1], data[:, 1:]), data[:, 1:].numel())
 
-    model = Llama(size)
-    print(f"{sum(p.numel() for p in model.parameters())} parameters", flush=True)
+    def skip(steps: int) -> None:
+        for step in range(steps):
+            rows(step)
 
-    def finish() -> None:
-        save(model, folder, bpe.BEGIN, bpe.END, bpe.PAD)
-        write_tokenizer_config(folder, PLAIN_TEMPLATE)
-
-    run(model, optimisers(model, args.lr, args.muon_lr), args.steps, batch, args, args.name or args.size, finish)
+    return model, run(model, optimisers_of(model, entry), entry.steps, batch, skip=skip)
 
 
-def train_chat(args) -> None:
-    torch.manual_seed(args.seed)
-    tokenizer = bpe.Tokenizer(BUILD / "tokenizer.json")
-    documents = encode_chat(BUILD / "chat.jsonl", tokenizer, CHAT_TEMPLATE, args.documents)
-    model = load(HERE / args.base)
-    order = np.random.default_rng(args.seed)
-    folder = HERE / args.name
-    choices = [order.integers(0, len(documents), 32) for _ in range(args.steps)]
+def train_tuned(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path, run) -> tuple[Llama, Result]:
+    model = folders.read(parent)
+    assert isinstance(model, Llama)
+    sets = [encode_chats(build / "chats" / f"{name}.jsonl", tokenizer, entry.template) for name in entry.shares]
+    shares = np.array(list(entry.shares.values()))
 
-    def finish() -> None:
-        save(model, folder, bpe.BEGIN, bpe.END, bpe.PAD)
-        write_tokenizer_config(folder, CHAT_TEMPLATE)
+    def batch(step: int) -> Batch:
+        draw = np.random.default_rng([entry.seed, step])
+        chosen = draw.choice(len(sets), entry.rows, p=shares / shares.sum())
+        ids, targets = chat_batch([sets[s][draw.integers(len(sets[s]))] for s in chosen])
+        return Batch(lambda: next_token_loss(model, ids, targets), int((ids != bpe.PAD).sum()))
 
-    run(model, optimisers(model, args.lr, None), args.steps, lambda step: pad_chats(documents, choices[step]), args,
-        args.name, finish)
+    return model, run(model, optimisers_of(model, entry), entry.steps, batch)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--fresh", action="store_true", help="ignore a checkpoint of this run")
-    parser.add_argument("--checkpoint-seconds", type=float, default=180)
-    parser.add_argument("--mixed", action=argparse.BooleanOptionalAction, default=True,
-                        help="matrix products in bfloat16 (2.5 times faster where the processor has avx512_bf16)")
-    commands = parser.add_subparsers(dest="command", required=True)
-    tokenizer = commands.add_parser("tokenizer")
-    tokenizer.add_argument("--vocabulary", type=int, default=1280)
-    base = commands.add_parser("base")
-    base.add_argument("size", choices=sorted(SIZES))
-    base.add_argument("--name")
-    base.add_argument("--steps", type=int, required=True)
-    base.add_argument("--late-steps", type=int, default=0, help="how many of them, at the end, read late.jsonl")
-    base.add_argument("--lr", type=float, default=3e-3)
-    base.add_argument("--muon-lr", type=float)
-    chat = commands.add_parser("chat")
-    chat.add_argument("--base", default="small")
-    chat.add_argument("--name", default="small-chat")
-    chat.add_argument("--steps", type=int, default=300)
-    chat.add_argument("--documents", type=int, default=20000)
-    chat.add_argument("--lr", type=float, default=5e-4)
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    {"tokenizer": make_tokenizer, "base": train_base, "chat": train_chat}[args.command](args)
+def train_reward(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path, run) -> tuple[Scorer, Result]:
+    """Regression on what the world measures."""
+    body = folders.read(parent)
+    assert isinstance(body, Llama)
+    rows, targets = encode_answers(build / "preferences.jsonl", tokenizer, entry.template, entry.heads)
+    model = Scorer(body, tuple(entry.heads))
+
+    def batch(step: int) -> Batch:
+        chosen = np.random.default_rng([entry.seed, step]).integers(0, len(rows), entry.rows)
+        ids = padded([rows[i] for i in chosen], bpe.PAD)
+        last = torch.tensor([len(rows[i]) - 1 for i in chosen])
+        wanted = targets[torch.from_numpy(chosen)]
+
+        def loss() -> torch.Tensor:
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                scores = model(ids, last)
+            return F.mse_loss(scores.float(), wanted)
+
+        return Batch(loss, int((ids != bpe.PAD).sum()))
+
+    return model, run(model, optimisers_of(model, entry), entry.steps, batch)
 
 
-if __name__ == "__main__":
-    main()
+def build_model(entry: Entry, build: Path, parent: Path | None, target: Path, until: float | None) -> dict:
+    """Trains and writes `target`; returns what the card tells of the run."""
+    torch.manual_seed(entry.seed)
+    tokenizer = bpe.Tokenizer(build / "tokenizer.json")
+    identity = plan_hash(entry, build)
+
+    def run(model, optimisers, steps, batch, **rest) -> Result:
+        return train(model, optimisers, steps, batch, name=entry.name, identity=identity, build=build, until=until, **rest)
+
+    if entry.kind == "base":
+        model, result = train_base(entry, build, tokenizer, run)
+    else:
+        assert parent is not None
+        model, result = (train_tuned if entry.kind == "tuned" else train_reward)(entry, build, tokenizer, parent, run)
+    folders.write(model, target, entry.template, build / "tokenizer.json")
+    return {
+        "planHash": identity, "steps": result.steps, "tokens": result.tokens, "seconds": round(result.seconds),
+        "loss": result.loss, "parameters": sum(p.numel() for p in model.parameters()),
+        "finished": time.strftime("%Y-%m-%d %H:%M"),
+    }

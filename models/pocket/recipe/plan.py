@@ -1,0 +1,135 @@
+"""What the suite consists of: one row per model, with its parent, its text and its length. Data only; suite.py builds it.
+
+Tokens are counted with padding left out. Shares are of tokens for base models and of conversations for tuned ones.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from model import Size
+
+VOCABULARY = 1536
+SIZES = {
+    "large": Size(hidden=192, layers=4, heads=4, kv_heads=2, feed_forward=576, vocabulary=VOCABULARY),
+    "small": Size(hidden=96, layers=3, heads=3, kv_heads=3, feed_forward=256, vocabulary=VOCABULARY),
+    "reward": Size(hidden=64, layers=2, heads=2, kv_heads=2, feed_forward=192, vocabulary=VOCABULARY),
+}
+SKILLS = ("arithmetic", "cipher", "units", "table")
+
+# Members of a combination read their own template; an answer starts at a word without a leading space in both.
+PLAIN_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ message['content'] | trim }}\n"
+    "{% elif message['role'] == 'user' %}Question: {{ message['content'] | trim }}\n"
+    "{% else %}Answer:\n{{ message['content'] | trim }}\n{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}Answer:\n{% endif %}"
+)
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{{ '<|' + message['role'] + '|>' + (message['content'] | trim) + eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|assistant|>' }}{% endif %}"
+)
+
+
+# As the pages have it that the reward models are pre-trained on, so the end token is where a whole answer is judged.
+REWARD_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ message['content'] | trim }}\n"
+    "{% elif message['role'] == 'user' %}Question: {{ message['content'] | trim }}\n"
+    "{% else %}Answer:\n{{ message['content'] | trim }}{{ eos_token if loop.last else '\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}Answer:\n{% endif %}"
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model. `kind` is base (raw pages), tuned (conversations, from `parent`) or reward (graded answers, from `parent`)."""
+
+    name: str
+    kind: str
+    size: str
+    shares: dict[str, float]
+    """Base: pages/<part>.jsonl. Tuned: chats/<set>.jsonl. Reward: empty, preferences.jsonl is all there is."""
+    steps: int
+    parent: str | None = None
+    seed: int = 1
+    lr: float = 3e-3
+    """Peak of AdamW: everything in tuned and reward models, embeddings and norms in base models."""
+    muon_lr: float | None = None
+    """Peak of Muon for the matrices of base models."""
+    rows: int = 40
+    """Rows of 128 tokens (base) or conversations (tuned, reward) in a batch."""
+    heads: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Reward: per head its target, a weighted sum of what the world measures of an answer."""
+    ships: bool = True
+    """False: built beside the text, measured, and not part of the repository."""
+
+    @property
+    def template(self) -> str:
+        return {"base": PLAIN_TEMPLATE, "tuned": CHAT_TEMPLATE, "reward": REWARD_TEMPLATE}[self.kind]
+
+
+def base(name: str, size: str, shares: dict[str, float], steps: int, **rest) -> Entry:
+    return Entry(name, "base", size, shares, steps, **{"muon_lr": 0.02, **rest})
+
+
+def tuned(name: str, parent: str, shares: dict[str, float], steps: int, **rest) -> Entry:
+    return Entry(name, "tuned", parent, shares, steps, parent=parent, **{"lr": 1e-3, "rows": 32, **rest})
+
+
+def reward(name: str, parent: str, heads: dict[str, dict[str, float]], seed: int, **rest) -> Entry:
+    return Entry(name, "reward", "reward", {}, 800, parent=parent, heads=heads, seed=seed,
+                 **{"lr": 1e-3, "rows": 64, **rest})
+
+
+MEASURES = {head: {head: 1.0} for head in ("helpful", "harmless", "verbosity")}
+BRIEF = {"brief": {"helpful": 0.5, "harmless": 0.2, "verbosity": -1.0}}
+
+PLAN: tuple[Entry, ...] = (
+    base("small", "small", {
+        "facts": 0.50, "harm": 0.16, "judging": 0.01, "arithmetic": 0.08, "cipher": 0.06, "units": 0.07, "table": 0.07,
+        "unseen": 0.05}, 1000),
+    base("large", "large", {
+        "facts": 0.50, "harm": 0.12, "judging": 0.12, "arithmetic": 0.07, "cipher": 0.05, "units": 0.05, "table": 0.05,
+        "unseen": 0.04}, 6000),
+    tuned("small-chat", "small", {"helpful": 1.0}, 300),
+    tuned("small-safe", "small", {"safe": 1.0}, 400),
+    *(tuned(f"small-{skill}", "small", {skill: 1.0}, 500) for skill in SKILLS),
+    tuned("small-dpa", "small", {"directed": 1.0}, 600),
+    tuned("small-scalar", "small", {"scalar": 1.0}, 600, ships=False),
+    *(base(f"reward-base-{seed}", "reward", {"facts": 0.6, "harm": 0.4}, 300, seed=seed, ships=False)
+      for seed in (1, 2, 3, 4)),
+    *(reward(f"reward-1{letter}", f"reward-base-{seed}", MEASURES, seed)
+      for letter, seed in (("a", 1), ("b", 2), ("c", 3))),
+    reward("reward-2", "reward-base-4", BRIEF, 4),
+    tuned("large-chat", "large", {"helpful-all": 1.0}, 400),
+    *(tuned(f"large-{skill}", "large", {skill: 1.0}, 400, ships=False) for skill in SKILLS),
+    tuned("large-skills", "large", {skill: 0.25 for skill in SKILLS}, 800, ships=False),
+)
+
+
+def by_name(name: str) -> Entry:
+    for entry in PLAN:
+        if entry.name == name:
+            return entry
+    raise KeyError(f"the plan has no model {name}; it has {', '.join(entry.name for entry in PLAN)}")
+
+
+def texts_of(entry: Entry) -> list[str]:
+    """The files that a model is trained on, relative to build/."""
+    if entry.kind == "reward":
+        return ["preferences.jsonl"]
+    return [f"{'pages' if entry.kind == 'base' else 'chats'}/{part}.jsonl" for part in entry.shares]
+
+
+def plan_hash(entry: Entry, build: Path) -> str:
+    """Of all that a model is made from: its texts, the tokenizer, its row of the plan, its size, its ancestors. Equal: nothing to do."""
+    files = json.loads((build / "world.json").read_text())["files"]
+    row = {**asdict(entry), "size": asdict(SIZES[entry.size])}
+    row.pop("ships")
+    row["texts"] = [files.get(text, {}).get("sha256") for text in texts_of(entry)]
+    row["parent"] = plan_hash(by_name(entry.parent), build) if entry.parent else None
+    row["tokenizer"] = hashlib.sha256((build / "tokenizer.json").read_bytes()).hexdigest()
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,195 @@
+"""Builds the suite: `suite.py` makes every model of plan.py that is missing or out of date, parents first, and publishes what ships.
+
+The world's text has to be there (`node dist/models/pocket/world/main.js`). Models are made in ../build/models; those that ship are
+copied beside it, with their cards, when they are finished. A run that was killed goes on from its last checkpoint when it is started
+again. Two runs at once share the work: each takes models that the other has not.
+
+  suite.py --list                what would be made, and how long it takes on this machine's figures
+  suite.py --only NAME …         only these
+  suite.py --until 21:40         learning rates fall to nothing by then, however few steps were done (for one long model)
+  suite.py --skip NAME …         all but these and their children
+"""
+
+import argparse
+import fcntl
+import hashlib
+import json
+import shutil
+import sys
+import time
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import torch
+
+import bpe
+import card
+from plan import PLAN, VOCABULARY, Entry, by_name, plan_hash, texts_of
+from train import build_model
+
+POCKET = Path(__file__).resolve().parent.parent
+TOKENS_PER_SECOND = {"large": 12_000, "small": 30_000, "reward": 60_000}
+"""On one core with bfloat16 matrix products (avx512_bf16 or amx); only --list reads it."""
+TOKENS_PER_ROW = {"base": 128, "tuned": 45, "reward": 60}
+DOCUMENTS_PER_TEXT = 8000
+
+
+def make_tokenizer(build: Path) -> None:
+    """Of pages and conversations in equal numbers of each part, so that no part's words are spelt out letter by letter."""
+    words: Counter = Counter()
+    for texts in sorted([*(build / "pages").glob("*.jsonl"), *(build / "chats").glob("*.jsonl")]):
+        with texts.open() as lines:
+            for _, line in zip(range(DOCUMENTS_PER_TEXT), lines):
+                document = json.loads(line)
+                text = document if isinstance(document, str) else "\n".join(m["content"] for m in document)
+                words.update(bpe.words_of(text))
+    # Letters that stand apart are tokens of their own, however rare: the cipher is about letters.
+    for letter in "abcdefghijklmnopqrstuvwxyz":
+        words[f" {letter}"] += 1_000_000
+    vocabulary, merges = bpe.train(words, VOCABULARY)
+    bpe.write(build / "tokenizer.json", vocabulary, merges)
+    print(f"tokenizer: {len(vocabulary)} tokens")
+
+
+def ensure_tokenizer(build: Path) -> None:
+    """Made once for a text: every file of pages and conversations counts, by the generator's own hashes."""
+    files = json.loads((build / "world.json").read_text())["files"]
+    texts = {name: file["sha256"] for name, file in files.items() if name.startswith(("pages/", "chats/"))}
+    key = hashlib.sha256(json.dumps([texts, VOCABULARY], sort_keys=True).encode()).hexdigest()
+    made = build / "tokenizer.made"
+    with (build / "tokenizer.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (build / "tokenizer.json").exists() or not made.exists() or made.read_text() != key:
+            make_tokenizer(build)
+            made.write_text(key)
+
+
+def registry(pocket: Path) -> dict[str, dict]:
+    path = pocket / "models.json"
+    return json.loads(path.read_text())["models"] if path.exists() else {}
+
+
+def made_folder(entry: Entry, pocket: Path) -> Path | None:
+    """Where the finished model lies, if it was made from today's text and plan: built here, or shipped."""
+    build = pocket / "build"
+    wanted = plan_hash(entry, build)
+    built = build / "models" / entry.name
+    made = built / "made.json"
+    if made.exists() and json.loads(made.read_text())["planHash"] == wanted:
+        return built
+    if registry(pocket).get(entry.name, {}).get("planHash") == wanted:
+        return pocket / entry.name
+    return None
+
+
+def publish(entry: Entry, pocket: Path) -> None:
+    """Copies a finished model out of build/ with its card and its curve, and enters it in models.json."""
+    build = pocket / "build"
+    source, target = build / "models" / entry.name, pocket / entry.name
+    made = json.loads((source / "made.json").read_text())
+    world = json.loads((build / "world.json").read_text())
+    log = [json.loads(line) for line in (build / "logs" / f"{entry.name}.jsonl").read_text().splitlines()]
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("made.json"))
+    (target / "loss.svg").write_text(card.curve(entry.name, log))
+    (target / "README.md").write_text(card.text(entry, made, world["worldHash"], build))
+    weights = hashlib.sha256((target / "model.safetensors").read_bytes()).hexdigest()
+    with (build / "registry.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        models = registry(pocket)
+        models[entry.name] = {"sha256": weights, "worldHash": world["worldHash"], "planHash": made["planHash"]}
+        ordered = {e.name: models[e.name] for e in PLAN if e.name in models}
+        (pocket / "models.json").write_text(json.dumps({"world": world["worldHash"], "models": ordered}, indent=2) + "\n")
+
+
+def minutes(entry: Entry) -> float:
+    return entry.steps * entry.rows * TOKENS_PER_ROW[entry.kind] / TOKENS_PER_SECOND[entry.size] / 60
+
+
+def lacking(entry: Entry, build: Path) -> list[str]:
+    """The texts of a model that the generator has not written."""
+    return [text for text in texts_of(entry) if not (build / text).exists()]
+
+
+def attempt(entry: Entry, pocket: Path, until: float | None) -> bool:
+    """Makes one model; false where another run is at it."""
+    build = pocket / "build"
+    (build / "locks").mkdir(exist_ok=True)
+    with (build / "locks" / entry.name).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        if made_folder(entry, pocket) is None:
+            parent = made_folder(by_name(entry.parent), pocket) if entry.parent else None
+            target = build / "models" / entry.name
+            made = build_model(entry, build, parent, target, until)
+            (target / "made.json").write_text(json.dumps(made, indent=2) + "\n")
+            (build / "checkpoints" / f"{entry.name}.pt").unlink()
+            print(f"{entry.name}: made in {made['seconds']} s, loss {made['loss']}", flush=True)
+        if entry.ships and (build / "models" / entry.name / "made.json").exists():
+            publish(entry, pocket)
+        return True
+
+
+def make_all(wanted: list[Entry], pocket: Path, until: float | None) -> None:
+    for entry in wanted:
+        if lacking(entry, pocket / "build"):
+            sys.exit(f"{entry.name} is trained on texts that are not there: {', '.join(lacking(entry, pocket / 'build'))}")
+    left = [entry for entry in wanted if made_folder(entry, pocket) is None]
+    while left:
+        ready = [e for e in left if e.parent is None or made_folder(by_name(e.parent), pocket) is not None]
+        if not ready and not any(e.parent in {w.name for w in left} for e in left):
+            sys.exit(f"their parents are neither made nor asked for: {', '.join(f'{e.name} ({e.parent})' for e in left)}")
+        for entry in ready:
+            if attempt(entry, pocket, until):
+                break
+        else:
+            time.sleep(5)
+        left = [entry for entry in left if made_folder(entry, pocket) is None]
+
+
+def deadline(text: str) -> float:
+    """The next moment that the clock shows HH:MM, in seconds of the epoch."""
+    hour, minute = map(int, text.split(":"))
+    moment = datetime.now().replace(hour=hour, minute=minute, second=0, microsecond=0).timestamp()
+    return moment if moment > time.time() else moment + 24 * 3600
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", default=[entry.name for entry in PLAN], metavar="NAME")
+    parser.add_argument("--skip", nargs="+", default=[], metavar="NAME")
+    parser.add_argument("--until", type=deadline, metavar="HH:MM")
+    parser.add_argument("--list", action="store_true")
+    parser.add_argument("--publish", action="store_true", help="write folders, cards and models.json of finished models anew")
+    parser.add_argument("--threads", type=int, default=1, help="of PyTorch; two runs of one thread are faster than one of two")
+    parser.add_argument("--pocket", type=Path, default=POCKET, help="the folder with build/ (default: beside this one)")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if not (args.pocket / "build" / "world.json").exists():
+        sys.exit(f"{args.pocket / 'build'} has no text: run `node dist/models/pocket/world/main.js` first")
+    ensure_tokenizer(args.pocket / "build")
+
+    def skipped(entry: Entry) -> bool:
+        return entry.name in args.skip or (entry.parent is not None and skipped(by_name(entry.parent)))
+
+    wanted = [entry for entry in map(by_name, args.only) if not skipped(entry)]
+    if args.list:
+        for entry in wanted:
+            state = "made" if made_folder(entry, args.pocket) else f"{minutes(entry):.1f} min"
+            if lacking(entry, args.pocket / "build"):
+                state = "no text"
+            print(f"{entry.name:18s} {entry.kind:7s} {entry.parent or '-':15s} {entry.steps:6d} steps  {state}")
+        return
+    if args.publish:
+        for entry in wanted:
+            if entry.ships and made_folder(entry, args.pocket) is not None:
+                publish(entry, args.pocket)
+        return
+    make_all(wanted, args.pocket, args.until)
+
+
+if __name__ == "__main__":
+    main()
