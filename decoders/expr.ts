@@ -105,6 +105,19 @@ export function masked(of: Scores, mask: Mask): Logits {
   return { kind: 'masked', of, mask };
 }
 
+/** Points of the published grid: 0.0 to 2.0 in steps of 0.1. */
+export const FUSION_GRID = 21;
+
+/** Which experts act together: every one alone, then, jointly, every larger set; smaller sets first. */
+export function expertSets(count: number, search: FusionSearch): number[][] {
+  const experts = Array.from({ length: count }, (_, expert) => expert);
+  if (search === 'single') return experts.map((expert) => [expert]);
+  const sets = Array.from({ length: 2 ** count - 1 }, (_, index) =>
+    experts.filter((expert) => ((index + 1) >> expert) & 1),
+  );
+  return sets.sort((a, b) => a.length - b.length);
+}
+
 /** The joint search tries every set of experts. */
 export const MAX_JOINT_EXPERTS = 4;
 

@@ -12,6 +12,7 @@
 // both rising in s. Since Σₜ (f − Aₜ)² = T·(f − mean A)² + constant, J falls until the first of f and g reaches its mean target and rises
 // after the second has: the minimum lies between the two crossings. J may have several minima there, hence a grid before the refinement.
 import { logSumExp } from './rows.js';
+import { expertSets, FUSION_GRID } from './expr.js';
 import type { FusionSearch } from './expr.js';
 
 export interface FusionMembers {
@@ -29,9 +30,6 @@ export interface FusionWeights {
   /** J at the weights. */
   readonly objective: number;
 }
-
-/** Points of the published grid: 0.0 to 2.0 in steps of 0.1. */
-export const FUSION_GRID = 21;
 
 /** Solves one row. Equal objectives go to the earlier ray (fewer experts, then their order), then to the smaller step. */
 export function solveFusion(
@@ -151,16 +149,6 @@ function goldenSection(objective: (step: number) => number, from: number, to: nu
     else low = left;
   }
   return (low + high) / 2;
-}
-
-/** Which experts act together: every one alone, then, jointly, every larger set; smaller sets first. */
-export function expertSets(count: number, search: FusionSearch): number[][] {
-  const experts = Array.from({ length: count }, (_, expert) => expert);
-  if (search === 'single') return experts.map((expert) => [expert]);
-  const sets = Array.from({ length: 2 ** count - 1 }, (_, index) =>
-    experts.filter((expert) => ((index + 1) >> expert) & 1),
-  );
-  return sets.sort((a, b) => a.length - b.length);
 }
 
 function scaled(direction: readonly number[], step: number): number[] {

@@ -4,7 +4,7 @@
 // Passes over the vocabulary are what costs. A grid of 21 points along a ray needs none but a product each: what one grid step multiplies
 // the probabilities by is computed once, and two sums of the running product are z and E. That is exact as long as float32 holds every
 // factor that matters, which is checked on the side (`sound`); otherwise, and where −∞ may come in, each point is a softmax of its own.
-import { expertSets, FUSION_GRID } from '../../decoders/fusion.js';
+import { expertSets, FUSION_GRID } from '../../decoders/expr.js';
 import type { FusionSearch } from '../../decoders/expr.js';
 import type { GraphBuilder, Value } from '../graph.js';
 import {

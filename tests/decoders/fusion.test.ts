@@ -3,9 +3,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluate, evaluateFusion } from '../../decoders/evaluate.js';
-import { fused, logits, logSoftmax } from '../../decoders/expr.js';
+import { expertSets, fused, FUSION_GRID, logits, logSoftmax } from '../../decoders/expr.js';
 import type { Fused, FusionSearch, View } from '../../decoders/expr.js';
-import { expertSets, FUSION_GRID, FusionRow, solveFusion } from '../../decoders/fusion.js';
+import { FusionRow, solveFusion } from '../../decoders/fusion.js';
 import type { FusionMembers } from '../../decoders/fusion.js';
 import { normalise } from '../../decoders/rows.js';
 import '../support/arbitrary.js';
