@@ -6,8 +6,8 @@ import { Rng } from './rng.js';
 
 const SAMPLES = 200;
 
-/** SHA-256, in hexadecimal, of the first documents of every part and set and of all tasks. */
-export function worldHash({ seed, parts }: WholeWorld): string {
+/** SHA-256, in hexadecimal, of the first documents of every part, set and record file, of all tasks and of the notes. */
+export function worldHash({ seed, parts, records, notes }: WholeWorld): string {
   const hash = createHash('sha256');
   const add = (value: unknown): void => {
     hash.update(`${JSON.stringify(value)}\n`);
@@ -24,5 +24,11 @@ export function worldHash({ seed, parts }: WholeWorld): string {
     }
     add(tasks);
   }
+  for (const [name, draw] of Object.entries(records)) {
+    add(name);
+    const draws = root.fork(`records.${name}`);
+    for (let i = 0; i < SAMPLES; i++) add(draw(draws));
+  }
+  add(notes);
   return hash.digest('hex');
 }

@@ -11,11 +11,15 @@ export interface WholeWorld {
   readonly seed: number;
   readonly world: World;
   readonly parts: readonly Part[];
+  /** Records to train on that are neither pages nor conversations, by the name of their file under build/ ("preferences"). */
+  readonly records: Readonly<Record<string, (rng: Rng) => unknown>>;
+  /** Small documents for the recipe and the model cards, by the name of their file under build/ ("judging"). */
+  readonly notes: Readonly<Record<string, unknown>>;
 }
 
 export function buildParts(seed: number): WholeWorld {
   const root = new Rng(seed);
   const world = buildWorld(root);
   const parts = [factsPart(world, root.fork('facts')), ...skillParts(world, root.fork('skills'))];
-  return { seed, world, parts };
+  return { seed, world, parts, records: {}, notes: {} };
 }

@@ -67,8 +67,7 @@ export async function* trainingDocuments(build: string): AsyncGenerator<{ file: 
     existsSync(join(build, folder)) ? readdirSync(join(build, folder)).map((file) => join(build, folder, file)) : [],
   );
   if (files.length === 0) throw new Error(`${build} holds no training text; run main.js first`);
-  const preferences = join(build, 'preferences.jsonl');
-  if (existsSync(preferences)) files.push(preferences);
+  files.push(...readdirSync(build).flatMap((file) => (file.endsWith('.jsonl') ? [join(build, file)] : [])));
   for (const file of files) {
     for await (const line of createInterface({ input: createReadStream(file) })) {
       yield { file, texts: trainingTexts(JSON.parse(line)) };

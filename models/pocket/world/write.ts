@@ -13,6 +13,7 @@ import { Rng } from './rng.js';
 const PAGES: Readonly<Record<string, number>> = { facts: 160_000, harm: 50_000, judging: 30_000 };
 const PAGES_OF_OTHERS = 25_000;
 const CHATS = 12_000;
+const RECORDS = 20_000;
 
 /** What build/world.json says: models name the hash of the world they were trained on. */
 export interface WorldFile {
@@ -57,6 +58,13 @@ export async function writeWorld(whole: WholeWorld, out: string, scale: number):
       );
     }
     await write(`tasks/${name}.jsonl`, tasks.length, (i) => tasks[i]);
+  }
+  for (const [name, draw] of Object.entries(whole.records)) {
+    const rng = root.fork(`records.${name}`);
+    await write(`${name}.jsonl`, Math.ceil(RECORDS * scale), () => draw(rng));
+  }
+  for (const [name, note] of Object.entries(whole.notes)) {
+    writeFileSync(join(build, `${name}.json`), `${JSON.stringify(note, null, 2)}\n`);
   }
 
   const worldFile: WorldFile = { seed: whole.seed, scale, worldHash: worldHash(whole), files };
