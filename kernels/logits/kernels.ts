@@ -39,6 +39,15 @@ export interface SamplerRow {
     readonly add: readonly number[];
     readonly repetition: readonly number[];
   };
+  /** The token comes by way of this proposal (decoders/speculation.ts). Greedy rows and rows with a forced id have none. */
+  readonly draft?: RowDraft | null;
+}
+
+/** A proposal and the numbers that accept it or replace it, each in [0, 1). */
+export interface RowDraft {
+  readonly id: number;
+  readonly accept: number;
+  readonly residual: number;
 }
 
 export interface FuseCall {
@@ -48,6 +57,11 @@ export interface FuseCall {
   readonly views: readonly ViewLogits[];
   readonly vocabSize: number;
   readonly rows: readonly SamplerRow[];
+  /**
+   * The logits that the rows' proposals were drawn from, filtered as the row is; all rows have a draft then. Null where proposals were
+   * looked up, that is, drawn from a distribution with all mass on them.
+   */
+  readonly draft?: ViewLogits | null;
   /** Log-probabilities of the chosen tokens are wanted. */
   readonly logprobs: boolean;
   /** Alternatives per row, at most the vocabulary; 0 for none. */

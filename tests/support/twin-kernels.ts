@@ -1,7 +1,8 @@
 // The logit kernels as their naive twin computes them: for engine tests that are about rows, rewinds and batches, not about rounding.
-import type { FuseCall, FuseResult } from '../../kernels/logits/kernels.js';
+import type { FuseCall, FuseResult, ViewLogits } from '../../kernels/logits/kernels.js';
 import { viewKey, viewsOf } from '../../decoders/expr.js';
 import { evaluate } from '../../decoders/evaluate.js';
+import { drawSpeculated, pointMass, probabilities } from '../../decoders/speculation.js';
 import { applyEdits, draw, lawOf, logprobsOf, statusOf } from '../../decoders/warp.js';
 import type { Kernels } from '../../server/engine/fuse.js';
 
@@ -16,19 +17,25 @@ export const twinKernels: Kernels = {
     call.rows.forEach((row, r) => {
       const distribution = call.distribution[r]!;
       const order = viewsOf(distribution).map(viewKey);
+      const rowAt = ({ logits, rowIndex }: ViewLogits): Float32Array => {
+        const at = (rowIndex ? rowIndex[r]! : r) * logits.width;
+        return logits.data.subarray(at, at + call.vocabSize);
+      };
       const scores = applyEdits(
-        evaluate(distribution, (view) => {
-          const { logits, rowIndex } = call.views[order.indexOf(viewKey(view))]!;
-          const at = (rowIndex ? rowIndex[r]! : r) * logits.width;
-          return logits.data.subarray(at, at + call.vocabSize);
-        }),
+        evaluate(distribution, (view) => rowAt(call.views[order.indexOf(viewKey(view))]!)),
         row.edits,
       );
       const state = statusOf(scores);
       status[r] = state === 'ok' ? 0 : state === 'dead' ? 1 : 2;
       if (state !== 'ok') return;
       const normal = logprobsOf(scores);
-      ids[r] = row.forcedId ?? draw(lawOf(scores, row), row.uniform);
+      const law = lawOf(scores, row);
+      if (row.draft && row.temperature > 0 && row.forcedId === null) {
+        const proposals = call.draft
+          ? probabilities(lawOf(applyEdits(Float64Array.from(rowAt(call.draft)), row.edits), row), call.vocabSize)
+          : pointMass(row.draft.id, call.vocabSize);
+        ids[r] = drawSpeculated(probabilities(law, call.vocabSize), proposals, row.draft.id, row.draft).id;
+      } else ids[r] = row.forcedId ?? draw(law, row.uniform);
       logprobs[r] = normal[ids[r]]!;
       [...normal.keys()]
         .sort((a, b) => normal[b]! - normal[a]! || a - b)
