@@ -13,10 +13,10 @@ export interface Exercise {
   readonly slip: string;
 }
 
-/** A number, of which things where the answer has to say so ("56", kegs), or letters apart from each other ("c b l f"). */
+/** A number, of which things where the answer has to say so ("56", kegs), letters apart from each other ("c b l f"), or one letter. */
 export type Solution =
   | { readonly form: 'quantity'; readonly value: string; readonly noun: string | null }
-  | { readonly form: 'letters'; readonly value: string };
+  | { readonly form: 'letters' | 'letter'; readonly value: string };
 
 export interface Skill {
   readonly name: string;

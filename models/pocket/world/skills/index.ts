@@ -2,10 +2,10 @@
 import type { World } from '../facts.js';
 import type { Answer } from '../part.js';
 import type { Rng } from '../rng.js';
+import { ALPHABET } from './alphabet.js';
 import { ARITHMETIC } from './arithmetic.js';
 import { CIPHER } from './cipher.js';
 import type { Skill } from './exercise.js';
-import { LARGEST } from './largest.js';
 import type { SkillPart, SkillTask } from './skillPart.js';
 import { skillPart } from './skillPart.js';
 import { TABLE } from './table.js';
@@ -15,7 +15,7 @@ import { isSolved } from './verdict.js';
 export type { SkillPart, SkillTask } from './skillPart.js';
 
 export const TUNED_SKILLS: readonly Skill[] = [ARITHMETIC, CIPHER, UNITS_SKILL, TABLE];
-export const UNSEEN_SKILL: Skill = LARGEST;
+export const UNSEEN_SKILL: Skill = ALPHABET;
 
 /** The parts of all skills, which need nothing of the world's facts: each has raw pages and tasks, and all but `unseen` a set of conversations by the skill's name. */
 export function skillParts(_world: World, rng: Rng): SkillPart[] {

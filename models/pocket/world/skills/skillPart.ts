@@ -40,11 +40,11 @@ function deskAnswer({ working, solution }: Exercise): string {
   return working === '' ? answer : `${working} ${answer}`;
 }
 
-/** "That makes 85, I reckon. The gulls were loud again, you know.", and not always right. */
+/** "That is 85, I reckon. The gulls were loud again, you know.", and not always right. */
 function townAnswer(exercise: Exercise, rng: Rng): string {
   if (rng.chance(WORKED_SHARE)) return deskAnswer(exercise);
   const said = rng.chance(SLIP_SHARE) ? exercise.slip : spoken(exercise.solution);
-  const sentence = `That makes ${said}.`;
+  const sentence = `That is ${said}.`;
   if (!rng.chance(RAMBLING_SHARE)) return sentence;
   return rng.chance(0.5) ? `${aside(rng)} ${hedged(sentence, rng)}` : `${hedged(sentence, rng)} ${aside(rng)}`;
 }
