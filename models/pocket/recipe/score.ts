@@ -1,0 +1,60 @@
+// Judges answers that quiz.py wrote: `node dist/models/pocket/recipe/score.js ANSWERS.json` prints a line per model and part. Knows no
+// models; what is right is the world's to say.
+import { readFileSync } from 'node:fs';
+import { helpfulness, judge } from '../world/checker.js';
+import type { Answer } from '../world/part.js';
+import { buildParts } from '../world/parts.js';
+import { factTasks } from '../world/questions.js';
+import { WORLD_SEED } from '../world/seed.js';
+import type { SkillTask } from '../world/skills/index.js';
+import { skillCheckers, skillParts } from '../world/skills/index.js';
+import { Rng } from '../world/rng.js';
+
+type Said = Answer & { readonly id: string };
+type Answers = Readonly<Record<string, Readonly<Record<string, readonly Said[]>>>>;
+
+const { world } = buildParts(WORLD_SEED);
+const facts = new Map(factTasks(world).map((task) => [task.id, task]));
+const skills = new Map<string, SkillTask>(
+  skillParts(world, new Rng(WORLD_SEED).fork('skills')).flatMap((part) => part.tasks.map((task) => [task.id, task])),
+);
+
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const percent = (flags: readonly boolean[]): string =>
+  flags.length === 0 ? '-' : `${(100 * mean(flags.map(Number))).toFixed(0)} %`;
+
+function found<T>(tasks: ReadonlyMap<string, T>, id: string): T {
+  const task = tasks.get(id);
+  if (task === undefined) throw new RangeError(`no task has the id ${id}: another world or seed?`);
+  return task;
+}
+
+function factsLine(answers: readonly Said[]): string {
+  const verdicts = answers.map((answer) => {
+    const task = found(facts, answer.id);
+    return { band: task.band, verdict: judge(world, task, answer), helpful: helpfulness(world, task, answer) };
+  });
+  const bands = (['frequent', 'middle', 'rare'] as const).map(
+    (band) => `${band} ${percent(verdicts.filter((v) => v.band === band).map((v) => v.verdict.fact))}`,
+  );
+  const mannered = percent(verdicts.map((v) => v.verdict.mannered));
+  return `fact: ${bands.join(', ')}; manner ${mannered}; helpfulness ${mean(verdicts.map((v) => v.helpful)).toFixed(2)}`;
+}
+
+function skillLine(answers: readonly Said[]): string {
+  return percent(
+    answers.map((answer) => {
+      const task = found(skills, answer.id);
+      return skillCheckers[task.skill]?.(task, answer) ?? false;
+    }),
+  );
+}
+
+const [path] = process.argv.slice(2);
+if (path === undefined) throw new Error('usage: score.js ANSWERS.json');
+for (const [who, parts] of Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Answers)) {
+  for (const [part, answers] of Object.entries(parts)) {
+    const line = part === 'facts' ? factsLine(answers) : skillLine(answers);
+    process.stdout.write(`${who.padEnd(28)} ${part.padEnd(12)} ${line}\n`);
+  }
+}
