@@ -16,6 +16,7 @@ import type { Speculation } from './speculation-spec.js';
 import { simplify } from './simplify.js';
 
 export { SpecError } from './fields.js';
+export type { Speculation } from './speculation-spec.js';
 export type { Json, JsonObject, SpecProblem } from './fields.js';
 
 export interface SpecOptions {

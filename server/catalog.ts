@@ -3,11 +3,14 @@
 // Knows no prompt and no sampling.
 import { buildDecoding, explainDistribution, SpecError } from '../decoders/spec.js';
 import { viewsOf } from '../decoders/expr.js';
+import type { DirectionCard } from '../decoders/method.js';
+import { LOOKUP } from '../decoders/speculation-spec.js';
 import { nearest } from './config/nearest.js';
 import type { DeploymentConfig } from './config.js';
 import type { Catalog as CatalogContract, CatalogEntry, ResolvedStrategy, SamplingDefaults } from './context.js';
 import type { ModelSettings } from './engine/messages.js';
 import { AppError } from './errors.js';
+import type { VocabularyDifference } from './models/text-jobs.js';
 import { shown } from './wire/shown.js';
 
 /** What the catalog needs to know of a model's files. */
@@ -20,6 +23,8 @@ export interface ModelFacts {
   readonly eosTokenIds: readonly number[];
   /** False for a classification head. */
   readonly predictsTokens: boolean;
+  /** By the name of a model with another vocabulary: the first id that the two read differently. */
+  readonly differences?: ReadonlyMap<string, VocabularyDifference>;
 }
 
 export interface CatalogSettings {
@@ -27,6 +32,7 @@ export interface CatalogSettings {
   readonly file: string | null;
   readonly models: readonly ModelSettings[];
   readonly deployments: readonly DeploymentConfig[];
+  readonly directionCards?: ReadonlyMap<string, DirectionCard>;
   readonly allowNegativeWeights: boolean;
 }
 
@@ -85,7 +91,8 @@ export class Catalog implements CatalogContract {
   #build(name: string, spec: unknown, defaults: SamplingDefaults, path: string): ResolvedStrategy {
     const built = this.#checked(spec, path);
     const views = viewsOf(built.distribution);
-    const models = [...new Set(views.map(({ model }) => model))];
+    const draft = built.speculation?.draft ?? LOOKUP;
+    const models = [...new Set([...views.map(({ model }) => model), ...(draft === LOOKUP ? [] : [draft])])];
     const [first] = models;
     if (first === undefined) throw new Error('a distribution has at least one view');
     this.#shareVocabulary(models, path);
@@ -96,6 +103,8 @@ export class Catalog implements CatalogContract {
       method,
       distribution: built.distribution,
       views,
+      prompts: built.prompts,
+      speculation: built.speculation,
       tokenizerModel: first,
       contextLength: Math.min(...facts.map(({ contextLength }) => contextLength)),
       vocabSize: this.#factsOf(first).vocabSize,
@@ -114,6 +123,7 @@ export class Catalog implements CatalogContract {
         models: this.#causal,
         deployments: this.#specs,
         allowNegativeWeights: this.#settings.allowNegativeWeights,
+        directionCards: this.#settings.directionCards ?? new Map(),
         path,
       });
     } catch (error) {
@@ -170,7 +180,7 @@ export class Catalog implements CatalogContract {
         firstSize: own.vocabSize,
         second: other,
         secondSize: facts.vocabSize,
-        difference: facts.vocabSize === own.vocabSize ? ' (the sizes agree, but ids stand for different pieces)' : '',
+        difference: describeDifference(own.differences?.get(other), own.vocabSize === facts.vocabSize),
       });
     }
   }
@@ -220,6 +230,14 @@ export class Catalog implements CatalogContract {
       available: `${known.join(', ')}${hint === null ? '' : ` (did you mean ${hint}?)`}`,
     });
   }
+}
+
+function describeDifference(difference: VocabularyDifference | undefined, sizesAgree: boolean): string {
+  if (difference === undefined)
+    return sizesAgree ? 'the sizes agree, but ids stand for different pieces' : 'sizes differ';
+  const { id, piece, otherPiece } = difference;
+  const side = (text: string | null): string => (text === null ? 'nothing' : shown(text));
+  return `the first token that differs is id ${id}, ${side(piece)} in one and ${side(otherPiece)} in the other`;
 }
 
 function samplingDefaults(given: DeploymentConfig['defaults']): SamplingDefaults {

@@ -8,6 +8,7 @@ import { Value } from 'typebox/value';
 import { fillDefaults } from './config/defaults.js';
 import { ConfigFile, type DeploymentDefaults, type WeightsName } from './config/schema.js';
 import { firstProblem } from './config/problems.js';
+import type { DirectionCard } from '../decoders/method.js';
 import { AppError } from './errors.js';
 import type { ModelSettings } from './engine/messages.js';
 import { shown } from './wire/shown.js';
@@ -23,6 +24,8 @@ export interface Config {
   readonly file: string | null;
   readonly models: readonly ModelSettings[];
   readonly deployments: readonly DeploymentConfig[];
+  /** By model: how it is told a preference direction. */
+  readonly directionCards: ReadonlyMap<string, DirectionCard>;
   readonly server: Readonly<ConfigFile['server']>;
   readonly limits: Readonly<ConfigFile['limits']>;
   readonly runtime: { readonly threads: number };
@@ -122,6 +125,21 @@ function checkFolder(file: string, key: string, path: string): void {
   });
 }
 
+/** Every axis has its place in the template, and every place its axis. */
+function checkCard(file: string, key: string, { template, axes }: DirectionCard): void {
+  const places = [...template.matchAll(/\{(\w+)\}/g)].map(([, axis = '']) => axis);
+  const missing = axes.find((axis) => !places.includes(axis));
+  const extra = places.find((place) => !axes.includes(place));
+  if (missing === undefined && extra === undefined) return;
+  throw new AppError('config_invalid', {
+    path: file,
+    key,
+    problem: missing === undefined ? `{${String(extra)}} is no axis` : `it has no place for the axis ${missing}`,
+    value: shown(template),
+    remedy: `Write ${axes.map((axis) => `{${axis}}`).join(' and ')} where the whole numbers of the axes stand.`,
+  });
+}
+
 /** The file's content as the declared type, with defaults filled in. */
 export function parseConfigFile(file: string, document: unknown): ConfigFile {
   const filled: unknown = fillDefaults(ConfigFile, document);
@@ -188,12 +206,18 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     }
     return { name, decoding: entry.decoding, defaults: entry.defaults };
   });
+  const cards = Object.entries(parsed.models).flatMap(([name, { dpa }]) => {
+    if (dpa === undefined) return [];
+    checkCard(label, `models.${name}.dpa.template`, dpa);
+    return [[name, dpa] as const];
+  });
   const port = overrides.port ?? portFrom(environment['PORT']) ?? parsed.server.port;
   const host = overrides.host ?? parsed.server.host;
   return deepFreeze({
     file,
     models,
     deployments,
+    directionCards: new Map(cards),
     server: { ...parsed.server, host, port },
     limits: parsed.limits,
     runtime: { threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads() },

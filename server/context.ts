@@ -2,6 +2,8 @@
 // real objects; tests build small ones. Routes read the fields at request time, so an owner may put getters here and
 // listen before the models are loaded (every /v1 route answers 503 until `engine.state` is "ready").
 import type { Scores, View } from '../decoders/expr.js';
+import type { PromptVariant } from '../decoders/prompt.js';
+import type { Speculation } from '../decoders/spec.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
 import type { DecodeEvent, DecodeRequest } from './wire/decode.js';
 
@@ -86,6 +88,9 @@ export interface ResolvedStrategy {
   readonly distribution: Scores;
   /** `viewsOf(distribution)`, in the order that `DecodeRequest.promptIds` follows. */
   readonly views: readonly View[];
+  /** By the views' `prompt`: what each reads. */
+  readonly prompts: ReadonlyMap<string, PromptVariant>;
+  readonly speculation: Speculation | null;
   readonly tokenizerModel: string;
   /** Smallest over the members. */
   readonly contextLength: number;

@@ -50,7 +50,7 @@ export const errorTable = {
     status: 400,
     type: 'invalid_request_error',
     message:
-      '{first} ({firstSize} tokens) and {second} ({secondSize} tokens) do not share a vocabulary{difference}. All members of one distribution must use the same tokenizer.',
+      '{first} ({firstSize} tokens) and {second} ({secondSize} tokens) do not share a vocabulary: {difference}. All members of one distribution must use the same tokenizer.',
   },
   not_supported: { status: 400, type: 'invalid_request_error', message: '{param}: {value} is not supported. {remedy}' },
   route_not_found: {

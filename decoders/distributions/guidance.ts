@@ -9,7 +9,7 @@ import { prompt, promptKey, withPrompt } from '../prompt.js';
 export const guidance = defineMethod({
   name: 'guidance',
   summary: 'Follows the prompt more closely, or away from a negative prompt.',
-  equation: 'negative + weight·(model − negative), negative = model with negative_prompt',
+  equation: 'weight·model + (1 − weight)·negative, negative = model with negative_prompt',
   paper: 'arXiv:2306.17806 (CFG)',
   fields: {
     model: member('What is guided.'),
@@ -26,15 +26,10 @@ export const guidance = defineMethod({
         promptKey(negativePrompt),
         'Every member of the model has a prompt of its own already, so both branches would be the same.',
       );
+    // The guided branch comes first: it is the one whose prompt the reply counts.
     return linear([
-      [1, negative],
-      [
-        weight,
-        linear([
-          [1, model.scores],
-          [-1, negative],
-        ]),
-      ],
+      [weight, model.scores],
+      [1 - weight, negative],
     ]);
   },
 });

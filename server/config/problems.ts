@@ -61,6 +61,8 @@ export function accepts(schema: Json): string {
       return 'true or false';
     case 'object':
       return 'an object';
+    case 'array':
+      return isObject(schema['items']) ? `a list; each entry is ${accepts(schema['items'])}` : 'a list';
     default:
       return 'a JSON value';
   }

@@ -7,6 +7,26 @@ const closed = { additionalProperties: false } as const;
 const seconds = 1000;
 const mebibyte = 1024 * 1024;
 
+const DirectionCard = Type.Object(
+  {
+    template: Type.String({
+      minLength: 1,
+      description:
+        'The system turn of training, byte for byte, with {axis} where the whole number 100 × component of an axis stands.',
+    }),
+    axes: Type.Array(Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,63}$' }), {
+      minItems: 1,
+      maxItems: 16,
+      uniqueItems: true,
+      description: 'Names of the objectives, in the order of the components of a direction.',
+    }),
+  },
+  {
+    ...closed,
+    description: 'Only for a model that was trained to be told a preference direction: how. Used by the method dpa.',
+  },
+);
+
 const ModelEntry = Type.Object(
   {
     path: Type.String({
@@ -30,6 +50,7 @@ const ModelEntry = Type.Object(
       description:
         "Longest sequence to serve, in tokens, prompt and answer together. null: the checkpoint's own limit.",
     }),
+    dpa: Type.Optional(DirectionCard),
   },
   { ...closed, description: 'One model.' },
 );

@@ -22,7 +22,16 @@ export interface TokenizerFacts {
   readonly hasChatTemplate: boolean;
 }
 
+/** The first id that two tokenizers read differently. null: there is no such id on that side. */
+export interface VocabularyDifference {
+  readonly id: number;
+  readonly piece: string | null;
+  readonly otherPiece: string | null;
+}
+
 export type TextJob =
+  /** Only for models whose vocabularies differ. */
+  | { readonly kind: 'difference'; readonly model: string; readonly other: string }
   | { readonly kind: 'facts'; readonly model: string }
   | { readonly kind: 'encode'; readonly model: string; readonly text: string; readonly addSpecialTokens: boolean }
   | {
@@ -36,6 +45,7 @@ export type TextJob =
 /** Errors travel as data: a thrown AppError would arrive as a plain Error. */
 export type TextAnswer =
   | { readonly kind: 'facts'; readonly facts: TokenizerFacts }
+  | { readonly kind: 'difference'; readonly difference: VocabularyDifference }
   | { readonly kind: 'ids'; readonly ids: Int32Array }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'error'; readonly error: ErrorData };

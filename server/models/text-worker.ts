@@ -5,6 +5,7 @@ import { AppError } from '../errors.js';
 import { reason } from './json-file.js';
 import { ChatTemplate } from './template.js';
 import type { TextAnswer, TextJob, TextWorkerData } from './text-jobs.js';
+import { firstDifference } from './token-table.js';
 import { Tokenizer } from './tokenizer.js';
 
 interface Loaded {
@@ -59,6 +60,11 @@ function answer(job: TextJob): TextAnswer {
           hasChatTemplate: template !== null,
         },
       };
+    case 'difference': {
+      const other = entries.get(job.other);
+      if (!other || 'error' in other) throw new Error(`no tokenizer of ${job.other}`);
+      return { kind: 'difference', difference: firstDifference(tokenizer.vocabulary, other.tokenizer.vocabulary) };
+    }
     case 'encode':
       return { kind: 'ids', ids: tokenizer.encode(job.text, { addSpecialTokens: job.addSpecialTokens }) };
     case 'chat': {

@@ -5,7 +5,14 @@ import { AppError } from '../errors.js';
 import { readCheckpoint, stopTokenIds } from './checkpoint.js';
 import { invalidFile, reason } from './json-file.js';
 import type { ChatMessage, RenderOptions } from './template.js';
-import type { TextAnswer, TextJob, TextModel, TextWorkerData, TokenizerFacts } from './text-jobs.js';
+import type {
+  TextAnswer,
+  TextJob,
+  TextModel,
+  TextWorkerData,
+  TokenizerFacts,
+  VocabularyDifference,
+} from './text-jobs.js';
 
 export interface TextModelInfo {
   /** Of the tokenizer, without padding. */
@@ -19,6 +26,8 @@ export interface TextModelInfo {
   readonly predictsTokens: boolean;
   /** Of the checkpoint; the config may serve less. */
   readonly contextLength: number;
+  /** By the name of every model with another vocabulary: where the two part. */
+  readonly differences: ReadonlyMap<string, VocabularyDifference>;
 }
 
 export interface TextServiceOptions {
@@ -76,7 +85,13 @@ export class TextService {
         hasChatTemplate: facts.hasChatTemplate,
         predictsTokens: checkpoint.spec.head.kind === 'lm',
         contextLength: checkpoint.spec.contextLength,
+        differences: new Map(),
       });
+    }
+    for (const [name, facts] of info) {
+      const others = [...info].filter(([, other]) => other.vocabularyHash !== facts.vocabularyHash);
+      const found = others.map(async ([other]) => [other, await this.#difference(name, other)] as const);
+      info.set(name, { ...facts, differences: new Map(await Promise.all(found)) });
     }
     return info;
   }
@@ -116,6 +131,12 @@ export class TextService {
     const answer = await this.#submit({ kind: 'facts', model }, null);
     if (answer.kind !== 'facts') throw new Error(`an answer of kind ${answer.kind} to facts`);
     return answer.facts;
+  }
+
+  async #difference(model: string, other: string): Promise<VocabularyDifference> {
+    const answer = await this.#submit({ kind: 'difference', model, other }, null);
+    if (answer.kind !== 'difference') throw new Error(`an answer of kind ${answer.kind} to difference`);
+    return answer.difference;
   }
 
   async #submit(job: TextJob, size: JobSize | null): Promise<Exclude<TextAnswer, { kind: 'error' }>> {

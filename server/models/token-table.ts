@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import type { TokenTable } from '../engine/detokenizer.js';
 import { invalidFile, isJsonObject, type JsonObject } from './json-file.js';
+import type { VocabularyDifference } from './text-jobs.js';
 
 export interface Vocabulary extends TokenTable {
   /** Undefined where the ids have a hole. */
@@ -65,6 +66,13 @@ export function readVocabulary(path: string, tokenizer: JsonObject, specialPiece
     pieceOf: (id) => pieces[id],
     idOf: (piece) => idOf.get(piece),
   };
+}
+
+/** The first id that the two read differently; one past the end of both if there is none. */
+export function firstDifference(one: Vocabulary, other: Vocabulary): VocabularyDifference {
+  let id = 0;
+  while (id < Math.max(one.size, other.size) && one.pieceOf(id) === other.pieceOf(id)) id += 1;
+  return { id, piece: one.pieceOf(id) ?? null, otherPiece: other.pieceOf(id) ?? null };
 }
 
 export interface AddedToken {

@@ -1,6 +1,6 @@
 // POST /v1/chat/completions: messages through each view's own chat template, then the same way as every other answer.
 import type { FastifyInstance } from 'fastify';
-import type { ChatEncoding, ChatMessage, ResolvedStrategy, TextService } from '../context.js';
+import type { ChatEncoding, ChatMessage } from '../context.js';
 import { AppError } from '../errors.js';
 import { ChatReply } from '../wire/chat-reply.js';
 import { ChatRequest, type WireMessage } from '../wire/chat.js';
@@ -9,6 +9,7 @@ import { shown } from '../wire/shown.js';
 import { answer, closedSignal } from './answer.js';
 import { decodeRequests } from './prepare.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
+import { viewPrompts } from './view-prompts.js';
 
 const notSupported = (param: string, value: unknown, remedy: string): AppError =>
   new AppError('not_supported', { param, value: shown(value), remedy });
@@ -77,20 +78,6 @@ function chatLogprobsParams(body: ChatRequest): LogprobsParams | null {
   return null;
 }
 
-/** Views of one model share their prompt: each template runs once. */
-async function viewPrompts(
-  text: TextService,
-  strategy: ResolvedStrategy,
-  messages: readonly ChatMessage[],
-  encoding: ChatEncoding,
-): Promise<Int32Array[]> {
-  const byModel = new Map<string, Promise<Int32Array>>();
-  for (const { model } of strategy.views) {
-    if (!byModel.has(model)) byModel.set(model, text.encodeChat(model, messages, encoding));
-  }
-  return Promise.all(strategy.views.map(({ model }) => byModel.get(model)!));
-}
-
 export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptions): void {
   app.post<{ Body: ChatRequest }>(
     '/v1/chat/completions',
@@ -103,7 +90,7 @@ export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptio
       const encoding = chatEncoding(body);
       const logprobs = chatLogprobsParams(body);
       const asked = askedTokens(body);
-      const views = await viewPrompts(context.text, strategy, messages, encoding);
+      const views = await viewPrompts(context.text, strategy, { kind: 'messages', messages, encoding });
       const head = replyHead('chatcmpl', body, strategy, context);
       const requests = decodeRequests({
         id: head.id,

@@ -9,6 +9,7 @@ import { shown } from '../wire/shown.js';
 import { answer, closedSignal } from './answer.js';
 import { decodeRequests, promptFromIds } from './prepare.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
+import { viewPrompts } from './view-prompts.js';
 
 /** OpenAI's default length of a plain completion. */
 const defaultMaxTokens = 16;
@@ -36,6 +37,14 @@ function checkFullSize(tokens: number, strategy: ResolvedStrategy): void {
   const bytes = tokens * strategy.vocabSize * Float32Array.BYTES_PER_ELEMENT * (4 / 3);
   if (bytes <= maxFullBytes) return;
   throw new AppError('reply_too_large', { param: 'logprobs', tokens, bytes: Math.ceil(bytes), limit: maxFullBytes });
+}
+
+/** Scores of a prompt exist only where every view reads that prompt. */
+function checkOnePrompt(strategy: ResolvedStrategy): void {
+  if ([...strategy.prompts.values()].every(({ kind }) => kind === 'own')) return;
+  const value = strategy.formula ?? strategy.method;
+  const remedy = 'Its views read different prompts, so the prompt has no scores: leave out echo or logprobs.';
+  throw new AppError('not_supported', { param: 'echo', value: `scoring the prompt with ${value}`, remedy });
 }
 
 /** What `echo` repeats: the client's own text, or what its ids spell. */
@@ -78,13 +87,15 @@ export function completionsRoute(app: FastifyInstance, { context, metrics }: Rou
             : promptFromIds(prompt, strategy),
         ),
       );
+      const views = await Promise.all(ids.map((own) => viewPrompts(text, strategy, { kind: 'ids', ids: own })));
       const logprobs = logprobsParams(body, asked);
+      if (logprobs?.prompt === true) checkOnePrompt(strategy);
       const head = replyHead('cmpl', body, strategy, context);
       const requests = decodeRequests({
         id: head.id,
         body,
         strategy,
-        prompts: ids.map((promptIds) => strategy.views.map(() => promptIds)),
+        prompts: views,
         length: { asked, fallback: defaultMaxTokens, param: 'prompt' },
         logprobs,
         config,

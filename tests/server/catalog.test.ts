@@ -155,6 +155,22 @@ describe('the vocabulary gate', () => {
     const sameSize = refusal(() => steered.resolve('large', { ...eft, reference: 'alien' }));
     expect(sameSize.message).toContain('sizes agree');
   });
+  it('names the first token that differs, where it is known', () => {
+    const apart = new Map(known);
+    const differences = new Map([['alien', { id: 7, piece: ' cat', otherPiece: null }]]);
+    apart.set('large', { ...facts('a'), differences });
+    const settings = { file: null, models, deployments: [], allowNegativeWeights: false };
+    const { message } = refusal(() => new Catalog(settings, apart, 7).resolve('large', { ...eft, tuned: 'alien' }));
+    expect(message).toContain('id 7, " cat" in one and nothing in the other');
+  });
+  it('holds for a model that only drafts', () => {
+    const draft = { speculation: { draft: 'alien' } };
+    expect(refusal(() => steered.resolve('eft', draft)).code).toBe('vocabulary_mismatch');
+    expect(steered.resolve('eft', { speculation: { draft: 'chat', tokens: 3 } }).speculation).toEqual({
+      draft: 'chat',
+      tokens: 3,
+    });
+  });
   it('at start it names the file and the deployment', () => {
     const data = refusal(() => catalog([{ name: 'bad', decoding: { ...eft, tuned: 'alien' }, defaults: {} }]));
     expect(data.code).toBe('config_invalid');

@@ -63,6 +63,8 @@ function strategy(name: string, models: readonly string[]): ResolvedStrategy {
             terms: models.map((model, index) => ({ weight: index === 2 ? -1 : 1, of: logits(model) })),
           },
     views: models.map((model) => ({ model, prompt: 'default' })),
+    prompts: new Map([['default', { kind: 'own' }]]),
+    speculation: null,
     tokenizerModel: models[0]!,
     contextLength: 100,
     vocabSize,

@@ -1,0 +1,76 @@
+// The prompt ids of each view: the request's own prompt, or the variant of it that the distribution asks for, through that member's own
+// template. Called by both text routes; equal (model, prompt) are encoded once. Every prompt that leaves here has at least one id.
+import { describePrompt } from '../../decoders/prompt.js';
+import type { PromptVariant } from '../../decoders/prompt.js';
+import type { ChatEncoding, ChatMessage, ResolvedStrategy, TextService } from '../context.js';
+import { AppError } from '../errors.js';
+
+/** What the client sent: text or ids for every view, or messages that each member renders in its own way. */
+export type OwnPrompt =
+  | { readonly kind: 'ids'; readonly ids: Int32Array }
+  | { readonly kind: 'messages'; readonly messages: readonly ChatMessage[]; readonly encoding: ChatEncoding };
+
+/** For messages that a distribution brings to a request which has none of its own. */
+const newTurn: ChatEncoding = { addGenerationPrompt: true, continueFinal: false };
+
+export async function viewPrompts(
+  text: TextService,
+  { views, prompts }: Pick<ResolvedStrategy, 'views' | 'prompts'>,
+  own: OwnPrompt,
+): Promise<Int32Array[]> {
+  const encoded = new Map<string, Promise<Int32Array>>();
+  const encode = (model: string, key: string): Promise<Int32Array> => {
+    const cached = encoded.get(`${model}\n${key}`);
+    if (cached !== undefined) return cached;
+    const variant = prompts.get(key) ?? { kind: 'own' };
+    const ids = promptIds(text, model, variant, own).then((found) => nonEmpty(found, model, variant));
+    encoded.set(`${model}\n${key}`, ids);
+    return ids;
+  };
+  return Promise.all(views.map(({ model, prompt }) => encode(model, prompt)));
+}
+
+async function promptIds(
+  text: TextService,
+  model: string,
+  variant: PromptVariant,
+  own: OwnPrompt,
+): Promise<Int32Array> {
+  switch (variant.kind) {
+    case 'own':
+      return own.kind === 'ids' ? own.ids : text.encodeChat(model, own.messages, own.encoding);
+    case 'lastToken':
+      return (await promptIds(text, model, { kind: 'own' }, own)).slice(-1);
+    case 'text':
+      return text.encode(model, variant.text, { addSpecialTokens: true });
+    case 'messages':
+      return text.encodeChat(model, variant.messages, own.kind === 'ids' ? newTurn : own.encoding);
+    case 'system': {
+      if (own.kind === 'ids') {
+        const remedy = 'A plain prompt has no turns: use {"text": "…"}, or /v1/chat/completions.';
+        throw refused(variant, 'changes the system turn of messages', remedy);
+      }
+      const others = own.messages.filter(({ role }) => role !== 'system');
+      if (others.length === 0) throw refused(variant, 'leaves no message', 'Send a user turn.');
+      const system: readonly ChatMessage[] = variant.text === null ? [] : [{ role: 'system', content: variant.text }];
+      return text.encodeChat(model, [...system, ...others], own.encoding);
+    }
+    default:
+      return variant satisfies never;
+  }
+}
+
+function nonEmpty(ids: Int32Array, model: string, variant: PromptVariant): Int32Array {
+  // The request's own prompt is checked with the request's own words.
+  if (ids.length > 0 || variant.kind === 'own' || variant.kind === 'lastToken') return ids;
+  throw refused(variant, `has no tokens for ${model}`, 'Give at least one token of text.');
+}
+
+function refused(variant: PromptVariant, problem: string, remedy: string): AppError {
+  return new AppError('invalid_value', {
+    param: 'decoding',
+    problem: `a prompt of this distribution ${problem}`,
+    value: describePrompt(variant),
+    remedy,
+  });
+}
