@@ -43,6 +43,14 @@ export function boundsOf({ distribution }: FuseCall): number {
   return slotsOf(distribution[0] as Scores).filter(({ kind }) => kind === 'bound').length;
 }
 
+/** How many floats of a row a processor keeps at hand while it passes over them again and again. */
+const FLOATS_AT_HAND = 2 ** 17;
+
+/** How many rows to run through a kernel at once: a solver's many passes are dear over rows that the cache cannot hold. */
+export function rowsTogether(call: FuseCall): number {
+  return boundsOf(call) > 0 ? Math.max(1, Math.floor(FLOATS_AT_HAND / call.vocabSize)) : call.rows.length;
+}
+
 export function variantOf({ call, pass }: Batch): KernelVariant {
   const rows = pass.rows.map((row) => call.rows[row] as SamplerRow);
   const drawn = rows.filter((row) => !isGreedy(row));

@@ -29,13 +29,13 @@ import {
   ReduceSum,
   Shape,
   Slice,
-  Softmax,
   Squeeze,
   Sub,
   Unsqueeze,
   Where,
 } from '../ops.js';
 import { bestOfGrid, type Lengths, objective, type Profile, type Proposal, refine } from './fusion-search.js';
+import { deepSoftmax } from './stage.js';
 
 export interface FusionMembers {
   /** [R, V] log-probabilities. */
@@ -97,7 +97,12 @@ export function fuse(graph: GraphBuilder, members: FusionMembers, options: Fusio
     Div(ReduceSum(Mul(steps, isActing), { axes: [1], keepdims: false }), LAST);
   const onGrid = bestOfGrid(graph, profile, problem.target);
   const proposed = shares(refine(graph, profile, problem.target));
-  const reached = objective(stepLengths(problem, Mul(proposed, Concat(bounds, 1))), problem.target);
+  // The first rays are the experts alone.
+  const baseMeans = Concat(
+    bounds.map((_, expert) => (profiles[expert] as RayProfile).baseMean),
+    1,
+  );
+  const reached = objective(stepLengths(problem, baseMeans, Mul(proposed, Concat(bounds, 1))), problem.target);
   const share = Where(Less(Squeeze(reached, [2]), Squeeze(onGrid.objective, [2])), proposed, shares(onGrid));
   const weights = Mul(share, Concat(bounds, 1));
   const moved = Add(members.base, stepOf(problem.rawDifferences, weights));
@@ -171,10 +176,21 @@ function rayOf(graph: GraphBuilder, { differences }: Problem, bounds: readonly V
   };
 }
 
-/** z and z′ at every point of the grid, [R, 1, points] each. */
-function profileAlong(graph: GraphBuilder, problem: Problem, ray: Ray, careful: boolean): { z: Value; slope: Value } {
+interface RayProfile {
+  /** z and z′ at every point of the grid, [R, 1, points] each. */
+  readonly z: Value;
+  readonly slope: Value;
+  /** [R, 1]: the mean of the direction under the base. */
+  readonly baseMean: Value;
+}
+
+function profileAlong(graph: GraphBuilder, problem: Problem, ray: Ray, careful: boolean): RayProfile {
   const { z, mean } = careful ? bySoftmax(problem, ray) : byProducts(graph, problem, ray);
-  return { z, slope: Mul(mean, Unsqueeze(ray.pace, [2])) };
+  return {
+    z,
+    slope: Mul(mean, Unsqueeze(ray.pace, [2])),
+    baseMean: Squeeze(Slice(mean, { axis: 2, start: 0, end: 1 }), [2]),
+  };
 }
 
 /** Both sums of a point in one matrix product: [1; direction] · probs·growthᵏ. */
@@ -203,19 +219,18 @@ function bySoftmax({ base }: Problem, { direction, pace }: Ray): { z: Value; mea
 
 /** z = log Σ exp(base + step), and the mean of `of` under what that normalises; [R, 1] each. */
 function tilt(base: Value, step: Value, of: Value): { z: Value; mean: Value } {
-  const moved = Add(base, step);
-  const probs = Softmax(moved);
+  const { probs, top } = deepSoftmax(Add(base, step));
   return {
-    z: Sub(ReduceMax(moved, perRow), Log(ReduceMax(probs, perRow))),
+    z: Sub(top, Log(ReduceMax(probs, perRow))),
     mean: ReduceSum(Mul(probs, of), perRow),
   };
 }
 
 /** Lengths of the step with these weights, [R, 1, 1] each: measured, not interpolated. */
-function stepLengths({ base, probs, differences }: Problem, weights: Value): Lengths {
+function stepLengths({ base, differences }: Problem, baseMeans: Value, weights: Value): Lengths {
   const step = stepOf(differences, weights);
   const { z, mean } = tilt(base, step, step);
-  const baseMean = ReduceSum(Mul(probs, step), perRow);
+  const baseMean = ReduceSum(Mul(weights, baseMeans), perRow);
   return { forward: Unsqueeze(Sub(mean, z), [2]), backward: Unsqueeze(Sub(z, baseMean), [2]) };
 }
 

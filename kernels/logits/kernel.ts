@@ -1,7 +1,7 @@
 // One expression structure + one variant → the graph that combines, checks and samples. A variant holds what the rows
 // of a call have in common and what therefore costs nothing: no gather where rows come in order, no multiplication by a
 // weight of 1, no sort without top_p.
-import { viewKey, viewsOf } from '../../decoders/expr.js';
+import { mayForbid, viewKey, viewsOf } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { type Graph, GraphBuilder, type Value } from '../graph.js';
 import {
@@ -71,7 +71,13 @@ export function buildKernel(name: string, expr: Scores, variant: KernelVariant):
     preselection,
   });
   const scores = variant.sampler.edits ? edit(graph, lowered.scores) : lowered.scores;
-  const sampled = sample(graph, scores, variant.vocabSize, variant.sampler, preselection);
+  const sampled = sample(
+    graph,
+    { scores, mayForbid: isChecked || mayForbid(expr) },
+    variant.vocabSize,
+    variant.sampler,
+    preselection,
+  );
   const status = isChecked
     ? exactStatus([...views.values()], scores)
     : Where(

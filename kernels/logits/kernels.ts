@@ -6,7 +6,16 @@ import { structureKey } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { encodeModel } from '../proto.js';
 import { createSession, type Session } from '../session.js';
-import { type Batch, boundsOf, classOf, feedsOf, firstPreselection, type Pass, variantOf } from './binding.js';
+import {
+  type Batch,
+  boundsOf,
+  classOf,
+  feedsOf,
+  firstPreselection,
+  type Pass,
+  rowsTogether,
+  variantOf,
+} from './binding.js';
 import { buildKernel, type KernelVariant, STATUS } from './kernel.js';
 import type { SamplerClass } from './stage.js';
 
@@ -218,12 +227,21 @@ function firstPasses(call: FuseCall): Pass[] {
   const classes = call.rows.map(classOf);
   const others = (['full', 'filtered'] as const).filter((kind) => classes.includes(kind));
   const kinds: readonly SamplerClass[] = others.length > 0 ? others : ['greedy'];
-  return kinds.map((kind, index) => ({
-    kind,
-    rows: classes.flatMap((own, row) => (own === kind || (own === 'greedy' && index === 0) ? [row] : [])),
-    preselection,
-    soundness: 'assumed',
-  }));
+  return kinds.flatMap((kind, index) => {
+    const rows = classes.flatMap((own, row) => (own === kind || (own === 'greedy' && index === 0) ? [row] : []));
+    return chunks(rows, rowsTogether(call)).map((some) => ({
+      kind,
+      rows: some,
+      preselection,
+      soundness: 'assumed' as const,
+    }));
+  });
+}
+
+function chunks(rows: readonly number[], size: number): number[][] {
+  return Array.from({ length: Math.ceil(rows.length / size) }, (_, index) =>
+    rows.slice(index * size, (index + 1) * size),
+  );
 }
 
 type Numbers = Float32Array | Int32Array | Int8Array;

@@ -23,7 +23,7 @@ import {
 } from '../ops.js';
 import { blockArgMax, blockDraw } from './blocks.js';
 import { chooseFromNucleus, chooseFromTop } from './filters.js';
-import { aboveMinP, at, type Choice, type SamplerVariant, type Stage } from './stage.js';
+import { aboveMinP, at, type Choice, deepSoftmax, type SamplerVariant, type Stage } from './stage.js';
 
 export interface Sampled {
   /** [R, 1] int64 */
@@ -53,17 +53,20 @@ export function edit(graph: GraphBuilder, scores: Value): Value {
   return ScatterElements(scores, ids, Add(scaled, add), { axis: 1 });
 }
 
-/** `scores`: [R, width], edited. `preselection`: [1] int64, how many tokens `filtered` sorts. */
+/**
+ * `scores`: [R, width], edited; `mayForbid`: many of them may be −∞. `preselection`: [1] int64, how many tokens
+ * `filtered` sorts.
+ */
 export function sample(
   graph: GraphBuilder,
-  scores: Value,
+  { scores, mayForbid }: { readonly scores: Value; readonly mayForbid: boolean },
   width: number,
   variant: SamplerVariant,
   preselection: () => Value,
 ): Sampled {
-  const probs = Softmax(scores);
+  const probs = mayForbid ? deepSoftmax(scores).probs : Softmax(scores);
   const inverseTemperature = variant.temperature ? graph.input('inverse_temperature', 'float32', ['R', 1]) : null;
-  const tempered = inverseTemperature ? Softmax(Mul(scores, inverseTemperature)) : probs;
+  const tempered = inverseTemperature ? deepSoftmax(Mul(scores, inverseTemperature)).probs : probs;
   const choice = choose(graph, { scores, tempered, inverseTemperature, width, variant, preselection });
   // log Σ exp(scores), read off a token that is not improbable: its score minus its log-probability.
   const normaliser = Sub(at(scores, choice.probable), Log(at(probs, choice.probable)));
