@@ -150,6 +150,7 @@ export function decodeRequests({ id, body, strategy, prompts, length, logprobs, 
     includeStop: body.include_stop_str_in_output ?? false,
     stopTokenIds: stopTokenIds(body, strategy),
     logprobs,
+    speculation: strategy.speculation,
     priority: body.priority ?? 0,
   };
   const seedOf = seeds(body, prompts.length);

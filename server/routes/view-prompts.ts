@@ -1,7 +1,9 @@
-// The prompt ids of each view: the request's own prompt, or the variant of it that the distribution asks for, through that member's own
+// The prompt ids of each view, and of a draft that is none: the request's own prompt, or the variant of it that the distribution asks for, through that member's own
 // template. Called by both text routes; equal (model, prompt) are encoded once. Every prompt that leaves here has at least one id.
+import { DEFAULT_PROMPT } from '../../decoders/expr.js';
 import { describePrompt } from '../../decoders/prompt.js';
 import type { PromptVariant } from '../../decoders/prompt.js';
+import { LOOKUP } from '../../decoders/speculation-spec.js';
 import type { ChatEncoding, ChatMessage, ResolvedStrategy, TextService } from '../context.js';
 import { AppError } from '../errors.js';
 
@@ -15,7 +17,7 @@ const newTurn: ChatEncoding = { addGenerationPrompt: true, continueFinal: false 
 
 export async function viewPrompts(
   text: TextService,
-  { views, prompts }: Pick<ResolvedStrategy, 'views' | 'prompts'>,
+  { views, prompts, speculation }: Pick<ResolvedStrategy, 'views' | 'prompts' | 'speculation'>,
   own: OwnPrompt,
 ): Promise<Int32Array[]> {
   const encoded = new Map<string, Promise<Int32Array>>();
@@ -27,7 +29,11 @@ export async function viewPrompts(
     encoded.set(`${model}\n${key}`, ids);
     return ids;
   };
-  return Promise.all(views.map(({ model, prompt }) => encode(model, prompt)));
+  const ids = views.map(({ model, prompt }) => encode(model, prompt));
+  // A draft that is no member reads the request's own prompt, in its own template.
+  const draft = speculation?.draft ?? LOOKUP;
+  const isExtra = draft !== LOOKUP && views.every(({ model }) => model !== draft);
+  return Promise.all(isExtra ? [...ids, encode(draft, DEFAULT_PROMPT)] : ids);
 }
 
 async function promptIds(

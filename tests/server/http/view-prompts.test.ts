@@ -16,7 +16,7 @@ const plainText: OwnPrompt = { kind: 'ids', ids: Int32Array.from(Buffer.from('On
 
 async function prompts(decoding: unknown, own: OwnPrompt, service: TextService = text): Promise<string[]> {
   const built = buildDecoding(decoding, { models: ['large', 'small'], allowNegativeWeights: false });
-  const ids = await viewPrompts(service, { views: viewsOf(built.distribution), prompts: built.prompts }, own);
+  const ids = await viewPrompts(service, { ...built, views: viewsOf(built.distribution) }, own);
   return ids.map((view) => Buffer.from(Uint8Array.from(view)).toString());
 }
 
@@ -72,6 +72,13 @@ describe('a plain prompt', () => {
     const refusal = await problem(prompts(view({ system: null }), plainText));
     expect(refusal).toMatch(/^decoding: .*no system.*no turns/);
   });
+});
+
+test('a draft that is no member comes last, with the request’s own prompt', async () => {
+  const plain = (draft: string): object => ({ method: 'plain', model: 'large', speculation: { draft } });
+  expect(await prompts(plain('small'), plainText)).toEqual(['Once', 'Once']);
+  expect(await prompts(plain('large'), plainText)).toEqual(['Once']);
+  expect(await prompts(plain('lookup'), plainText)).toEqual(['Once']);
 });
 
 test('what would be empty is refused', async () => {
