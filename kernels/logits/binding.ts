@@ -72,6 +72,7 @@ export function variantOf({ call, pass }: Batch): KernelVariant {
       top: call.topLogprobs > 0,
       full: call.full,
     },
+    trace: call.trace ?? false,
   };
 }
 
@@ -183,6 +184,6 @@ function needsPreselection(expr: Scores): boolean {
   return slotsOf(expr).some(({ kind }) => kind === 'mass');
 }
 
-function isGreedy(row: SamplerRow): boolean {
+export function isGreedy(row: SamplerRow): boolean {
   return row.temperature === 0 || row.forcedId !== null;
 }

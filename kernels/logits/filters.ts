@@ -30,7 +30,7 @@ import {
   Where,
 } from '../ops.js';
 import { blockArgMax, blockDraw, countUpTo, lastOf } from './blocks.js';
-import { aboveMinP, at, type Choice, type Stage } from './stage.js';
+import { aboveMinP, at, type Choice, count, type Stage } from './stage.js';
 
 const perRow = { axes: [1], keepdims: true } as const;
 
@@ -45,22 +45,22 @@ export function chooseFromTop(
   const aboveBest = Sub(top.values, Slice(top.values, { axis: 1, start: 0, end: 1, named: 1 }));
   const relative = Exp(inverseTemperature ? Mul(aboveBest, inverseTemperature) : aboveBest);
   // top_k
-  const count = Cast(Squeeze(k, [0]), 'int32');
-  const rank = Range(graph.constant('int32', [], [0]), count, graph.constant('int32', [], [1]), 'K');
+  const size = Cast(Squeeze(k, [0]), 'int32');
+  const rank = Range(graph.constant('int32', [], [0]), size, graph.constant('int32', [], [1]), 'K');
   const topK = graph.input('top_k', 'int32', ['R', 1]);
   const within = Cast(Where(Less(rank, topK), relative, 0), 'float64');
   // top_p: a token stays while the mass before it is below top_p, of what top_k kept.
   const topP = graph.input('top_p', 'float64', ['R', 1]);
   const before = CumSum(within, { axis: 1, exclusive: true });
   const sorted = Add(lastOf(before), lastOf(within));
-  const holdsTopK = LessOrEqual(topK, count);
+  const holdsTopK = LessOrEqual(topK, size);
   const one = graph.constant('float32', [], [1]);
   const mass = variant.wholeMass ? Where(holdsTopK, sorted, Cast(Div(one, at(tempered, best)), 'float64')) : sorted;
   const limit = Mul(topP, mass);
   const covered = Or(holdsTopK, And(Less(topP, 1), GreaterOrEqual(sorted, limit)));
-  let kept = Or(Or(Less(before, limit), GreaterOrEqual(topP, 1)), Less(rank, graph.constant('int32', [], [1])));
+  const inMass = Or(Or(Less(before, limit), GreaterOrEqual(topP, 1)), Less(rank, graph.constant('int32', [], [1])));
   // min_p: the best token has the relative probability 1.
-  if (variant.minP) kept = And(kept, GreaterOrEqual(relative, graph.input('min_p', 'float32', ['R', 1])));
+  const kept = variant.minP ? And(inMass, GreaterOrEqual(relative, graph.input('min_p', 'float32', ['R', 1]))) : inMass;
   // Back into rising ids, and draw.
   const byId = TopK(Neg(top.indices), { value: k, dim: 'K' });
   const weights = GatherElements(Where(kept, within, 0), byId.indices, { axis: 1 });
@@ -69,7 +69,8 @@ export function chooseFromTop(
   const target = Mul(graph.input('uniform', 'float64', ['R', 1]), total);
   const place = countUpTo(cumulated, target, Sub(k, 1));
   const id = Neg(GatherElements(byId.values, place, { axis: 1 }));
-  return { id, probable: best, drawn: Greater(total, 0), covered };
+  const survives = (): Value => And(And(kept, Less(rank, topK)), Greater(top.values, -Infinity));
+  return { id, probable: best, drawn: Greater(total, 0), covered, kept: () => count(survives()) };
 }
 
 /**
@@ -125,5 +126,6 @@ export function chooseFromNucleus(
     probable: best,
     drawn: Greater(total, 0),
     covered: And(Less(above, limit64), GreaterOrEqual(reached, limit64)),
+    kept: () => count(Greater(weights, 0)),
   };
 }

@@ -25,6 +25,7 @@ import type { Fusion } from './fusion.js';
 import { type Coefficient, lower } from './lower.js';
 import { edit, sample } from './sampler.js';
 import type { SamplerVariant } from './stage.js';
+import { traceOutputs } from './trace.js';
 
 /** How the rows of one view's logits come. */
 export interface ViewVariant {
@@ -49,6 +50,7 @@ export interface KernelVariant {
   readonly slots: readonly SlotVariant[];
   readonly soundness: Soundness;
   readonly sampler: SamplerVariant;
+  readonly trace: boolean;
 }
 
 /** Values of the output `status`. UNSOUND is internal: the row has to be run again with `checked`. */
@@ -115,6 +117,7 @@ export function buildKernel(name: string, expr: Scores, variant: KernelVariant):
     graph.output('top_logprobs', sampled.topLogprobs);
   }
   if (sampled.full) graph.output('full', sampled.full);
+  if (variant.trace) traceOutputs(graph, { views: [...views.values()], scores, id: sampled.id, kept: sampled.kept() });
   return graph.finish();
 }
 

@@ -12,6 +12,7 @@ import {
   classOf,
   feedsOf,
   firstPreselection,
+  isGreedy,
   type Pass,
   rowsTogether,
   variantOf,
@@ -136,19 +137,7 @@ export class LogitKernels {
 
   async run(call: FuseCall): Promise<FuseResult> {
     check(call);
-    const count = call.rows.length;
-    const top = Math.min(call.topLogprobs, call.vocabSize);
-    const bounds = boundsOf(call);
-    const result = {
-      ids: new Int32Array(count),
-      logprobs: new Float32Array(count),
-      status: new Uint8Array(count),
-      ...(top > 0 ? { topIds: new Int32Array(count * top), topLogprobs: new Float32Array(count * top) } : {}),
-      ...(call.full ? { full: new Float32Array(count * call.vocabSize) } : {}),
-      ...(bounds > 0
-        ? { fusion: { weights: new Float32Array(count * bounds), atBound: new Int8Array(count * bounds) } }
-        : {}),
-    };
+    const result = emptyResult(call);
     const queue: Pass[] = firstPasses(call);
     for (let pass = queue.shift(); pass; pass = queue.shift()) queue.push(...(await this.#settle(call, pass, result)));
     return result;
@@ -184,6 +173,10 @@ export class LogitKernels {
         copyRow(numbers('top_ids'), r, result.topIds, row, pass.rows.length);
         copyRow(numbers('top_logprobs'), r, result.topLogprobs, row, pass.rows.length);
         copyRow(numbers('full'), r, result.full, row, pass.rows.length);
+        copyRow(numbers('trace_members'), r, result.trace?.members, row, pass.rows.length);
+        copyRow(numbers('trace_kl'), r, result.trace?.kl, row, pass.rows.length);
+        const kept = numbers(isGreedy(call.rows[row] as SamplerRow) ? 'trace_allowed' : 'trace_kept');
+        copyRow(kept, r, result.trace?.kept, row, pass.rows.length);
         copyRow(numbers('fusion_weights'), r, result.fusion?.weights, row, pass.rows.length);
         copyRow(numbers('fusion_at_bound'), r, result.fusion?.atBound, row, pass.rows.length);
       }
@@ -219,6 +212,27 @@ export class LogitKernels {
     }
     return session;
   }
+}
+
+function emptyResult(call: FuseCall): FuseResult {
+  const count = call.rows.length;
+  const top = Math.min(call.topLogprobs, call.vocabSize);
+  const bounds = boundsOf(call);
+  const trace = {
+    members: new Float32Array(count * call.views.length),
+    kl: new Float32Array(count),
+    kept: new Int32Array(count),
+  };
+  const fusion = { weights: new Float32Array(count * bounds), atBound: new Int8Array(count * bounds) };
+  return {
+    ids: new Int32Array(count),
+    logprobs: new Float32Array(count),
+    status: new Uint8Array(count),
+    ...(top > 0 ? { topIds: new Int32Array(count * top), topLogprobs: new Float32Array(count * top) } : {}),
+    ...(call.full ? { full: new Float32Array(count * call.vocabSize) } : {}),
+    ...(call.trace ? { trace } : {}),
+    ...(bounds > 0 ? { fusion } : {}),
+  };
 }
 
 /** One pass per way of sampling. Greedy rows join whichever other rows there are. */

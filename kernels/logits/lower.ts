@@ -31,7 +31,7 @@ import {
 } from '../ops.js';
 import { lastOf } from './blocks.js';
 import { fuse, type Fusion } from './fusion.js';
-import { deepSoftmax } from './stage.js';
+import { normaliserOf } from './stage.js';
 
 /** A weight that is 1 or −1 in every row of the call needs no multiplication. */
 export type Coefficient = Value | 1 | -1;
@@ -104,10 +104,8 @@ class Lowering {
       case 'logSoftmax': {
         const of = this.scores(node.of, slot);
         if (!this.#mayForbid(node.of)) return LogSoftmax(of);
-        const { probs, top } = deepSoftmax(of);
-        const normaliser = Sub(top, Log(ReduceMax(probs, perRow)));
         // A row of −∞ has no normaliser and comes out as NaN: what was forbidden stays forbidden.
-        return Where(forbidden(of), -Infinity, Sub(of, normaliser));
+        return Where(forbidden(of), -Infinity, Sub(of, normaliserOf(of)));
       }
       default:
         return node satisfies never;

@@ -8,6 +8,7 @@
 import type { GraphBuilder, Value } from '../graph.js';
 import {
   Add,
+  And,
   Cast,
   Div,
   GatherElements,
@@ -23,7 +24,7 @@ import {
 } from '../ops.js';
 import { blockArgMax, blockDraw } from './blocks.js';
 import { chooseFromNucleus, chooseFromTop } from './filters.js';
-import { aboveMinP, at, type Choice, deepSoftmax, type SamplerVariant, type Stage } from './stage.js';
+import { aboveMinP, allowed, at, type Choice, count, deepSoftmax, type SamplerVariant, type Stage } from './stage.js';
 
 export interface Sampled {
   /** [R, 1] int64 */
@@ -34,6 +35,8 @@ export interface Sampled {
   readonly drawn: Value;
   /** [R, 1] bool: the tokens that were looked at were enough; null where all are. */
   readonly covered: Value | null;
+  /** As in `Choice`. */
+  readonly kept: () => Value;
   readonly topIds: Value | null;
   readonly topLogprobs: Value | null;
   /** [R, V] */
@@ -78,6 +81,7 @@ export function sample(
     logprob: variant.logprob ? Sub(at(scores, id), normaliser) : null,
     drawn: choice.drawn,
     covered: choice.covered,
+    kept: choice.kept,
     topIds: top && Cast(top.indices, 'int32'),
     topLogprobs: top && Sub(top.values, normaliser),
     full: variant.full ? Sub(scores, normaliser) : null,
@@ -88,7 +92,13 @@ function choose(graph: GraphBuilder, stage: Stage): Choice {
   switch (stage.variant.kind) {
     case 'greedy': {
       const best = blockArgMax(stage.scores, stage.width);
-      return { id: best, probable: best, drawn: Greater(at(stage.scores, best), -Infinity), covered: null };
+      return {
+        id: best,
+        probable: best,
+        drawn: Greater(at(stage.scores, best), -Infinity),
+        covered: null,
+        kept: () => allowed(stage.scores),
+      };
     }
     case 'full':
       return chooseFromAll(graph, stage);
@@ -103,12 +113,11 @@ function choose(graph: GraphBuilder, stage: Stage): Choice {
 
 function chooseFromAll(graph: GraphBuilder, { scores, tempered, width, variant }: Stage): Choice {
   const best = variant.minP || variant.greedyRows ? blockArgMax(scores, width) : null;
-  let weights = tempered;
-  if (variant.minP && best) {
-    weights = Where(aboveMinP(graph, tempered, best), tempered, 0);
-  }
+  const isAbove = variant.minP && best ? aboveMinP(graph, tempered, best) : null;
+  const weights = isAbove ? Where(isAbove, tempered, 0) : tempered;
   const { place, total } = blockDraw(weights, graph.input('uniform', 'float64', ['R', 1]), width);
   const isGreedy = variant.greedyRows ? graph.input('greedy', 'bool', ['R', 1]) : null;
   const id = isGreedy && best ? Where(isGreedy, best, place) : place;
-  return { id, probable: id, drawn: Greater(total, 0), covered: null };
+  const kept = (): Value => (isAbove ? count(And(isAbove, Greater(scores, -Infinity))) : allowed(scores));
+  return { id, probable: id, drawn: Greater(total, 0), covered: null, kept };
 }

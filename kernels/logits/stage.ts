@@ -1,7 +1,21 @@
 // What the parts of the sampler share: how rows are to be sampled, what a part is given and what it answers, and two
 // small idioms.
 import type { GraphBuilder, Value } from '../graph.js';
-import { GatherElements, GreaterOrEqual, Max, Mul, ReduceMax, Softmax, Sub } from '../ops.js';
+import {
+  Cast,
+  GatherElements,
+  Greater,
+  GreaterOrEqual,
+  Log,
+  Max,
+  Mul,
+  ReduceMax,
+  ReduceSum,
+  Softmax,
+  Sub,
+} from '../ops.js';
+
+const perRow = { axes: [1], keepdims: true } as const;
 
 /** What a row needs. */
 export type SamplerClass = 'greedy' | 'full' | 'filtered';
@@ -44,6 +58,8 @@ export interface Choice {
   readonly probable: Value;
   readonly drawn: Value;
   readonly covered: Value | null;
+  /** [R, 1] int64: how many tokens could have been drawn. A pass of its own, for those who trace. */
+  readonly kept: () => Value;
 }
 
 /** [R, width] bool: at least min_p times as probable as the best token. */
@@ -67,6 +83,22 @@ const DEPTH = 70;
  * Otherwise its exponentials are denormal numbers, with which a processor is ten times as slow.
  */
 export function deepSoftmax(scores: Value): { readonly probs: Value; readonly top: Value } {
-  const top = ReduceMax(scores, { axes: [1], keepdims: true });
+  const top = ReduceMax(scores, perRow);
   return { probs: Softmax(Max(scores, Sub(top, DEPTH))), top };
+}
+
+/** log Σ exp of rows that may hold −∞; [R, 1]. */
+export function normaliserOf(scores: Value): Value {
+  const { probs, top } = deepSoftmax(scores);
+  return Sub(top, Log(ReduceMax(probs, perRow)));
+}
+
+/** [R, 1] int64: tokens that nothing forbids. */
+export function allowed(scores: Value): Value {
+  return count(Greater(scores, -Infinity));
+}
+
+/** [R, 1] int64: how many elements of a row are true. */
+export function count(isTrue: Value): Value {
+  return ReduceSum(Cast(isTrue, 'int64'), perRow);
 }
