@@ -16,7 +16,8 @@ export interface Exercise {
 /** A number, of which things where the answer has to say so ("56", kegs), letters apart from each other ("c b l f"), or one letter. */
 export type Solution =
   | { readonly form: 'quantity'; readonly value: string; readonly noun: string | null }
-  | { readonly form: 'letters' | 'letter'; readonly value: string };
+  | { readonly form: 'letters'; readonly value: string }
+  | { readonly form: 'letter'; readonly value: string };
 
 export interface Skill {
   readonly name: string;
