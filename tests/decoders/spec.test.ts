@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { buildDecoding, explainDistribution, SpecError } from '../../decoders/spec.js';
 import type { SpecOptions } from '../../decoders/spec.js';
+import { viewsOf } from '../../decoders/expr.js';
 import { print } from '../../decoders/print.js';
 import { methods } from '../../decoders/distributions/index.js';
 
@@ -54,6 +55,54 @@ describe('a spec that holds', () => {
     const nested = buildDecoding({ ...eft, base: 'pocket-eft' }, { ...options, deployments });
     expect(nested.distribution).toEqual(buildDecoding({ ...eft, base: eft }, options).distribution);
     expect(buildDecoding('pocket-eft', { ...options, deployments }).method).toBe('eft');
+  });
+
+  it.each<[string, unknown, string]>([
+    ['one prompt or another', { model: 'large', prompt: { system: null } }, 'large[no system]'],
+    [
+      'a prompt reaches through a method, and not over another prompt',
+      { model: { ...eft, base: { model: 'large', prompt: 'last_token' } }, prompt: { system: null } },
+      'large[last token] + 1·(small-chat[no system] − small[no system])',
+    ],
+    ['guidance', { method: 'guidance', model: 'large' }, '1.5·large − 0.5·large[last token]'],
+    [
+      'fusion',
+      { method: 'fusion', base: 'large', reference: 'small', experts: 'small-chat' },
+      'fused(log softmax(large) + a1·(log softmax(small-chat) − log softmax(small)); a1 ≤ 2; single)',
+    ],
+    [
+      'a weight filter',
+      { ...eft, form: 'amplified', keep: 0.9 },
+      'where(nucleus(log softmax(small-chat), 0.9), log softmax(small-chat) + 1·(log softmax(large) − log softmax(small)), log softmax(small-chat))',
+    ],
+  ])('%s', (_, spec, formula) => {
+    expect(print(buildDecoding(spec, options).distribution)).toBe(formula);
+  });
+
+  it('equal prompts are one view, and each is told once', () => {
+    const negative = { model: 'large', prompt: { system: null } };
+    const { distribution, prompts } = buildDecoding(
+      { method: 'dcd', positive: 'large', negative: { ...eft, base: negative, tuned: negative } },
+      options,
+    );
+    expect(viewsOf(distribution).map(({ model, prompt }) => `${model} ${prompt}`)).toEqual([
+      'large default',
+      'large {"system":null}',
+      'small default',
+    ]);
+    expect([...prompts.values()]).toEqual([{ kind: 'own' }, { kind: 'system', text: null }]);
+  });
+
+  it('speculation stands beside the method, also in a deployment, and is part of what is reported', () => {
+    const speculation = { draft: 'small-chat', tokens: 5 };
+    const built = buildDecoding({ ...eft, speculation }, options);
+    expect(built.speculation).toEqual(speculation);
+    expect(built.effective).toMatchObject({ method: 'eft', speculation });
+    expect(buildDecoding(built.effective, options)).toEqual(built);
+    const deployments = new Map<string, unknown>([['quick', { ...eft, speculation: { draft: 'lookup' } }]]);
+    expect(buildDecoding('quick', { ...options, deployments }).speculation).toEqual({ draft: 'lookup', tokens: 4 });
+    expect(buildDecoding({ ...eft, speculation: null }, options).speculation).toBeNull();
+    expect(buildDecoding(eft, options).speculation).toBeNull();
   });
 
   it('negative weights where the operator allows them', () => {
@@ -117,6 +166,174 @@ describe('a spec that does not', () => {
     ]);
     expect(refusal('one', { deployments })).toMatchObject({ problem: 'cycle', path: 'decoding.base.base' });
     expect(refusal('one', { deployments }).remedy).toContain('one → two → one');
+  });
+
+  const fusion = { method: 'fusion', base: 'large', reference: 'small', experts: ['small-chat'] };
+  const formula = (expression: unknown): object => ({ method: 'formula', expression });
+  const dpa = { method: 'dpa', inner: 'small-chat', direction: 30 };
+  const experts = { help: 'small-chat', brevity: 'small' };
+  it.each<[string, unknown, string, Partial<SpecError>]>([
+    ['no experts', { ...fusion, experts: [] }, 'experts', { problem: 'out of range' }],
+    [
+      'an unknown expert',
+      { ...fusion, experts: ['smal'] },
+      'experts[0]',
+      { problem: 'unknown name', nearest: 'small' },
+    ],
+    ['too many experts', { ...fusion, experts: Array(9).fill('small') }, 'experts', { problem: 'too large', value: 9 }],
+    [
+      'a joint search of five',
+      { ...fusion, experts: Array(5).fill('small'), search: 'joint' },
+      '',
+      { problem: 'out of range' },
+    ],
+    ['bounds for other experts', { ...fusion, bounds: [1, 2] }, 'bounds', { problem: 'not allowed' }],
+    ['a bound out of range', { ...fusion, bounds: [11] }, 'bounds[0]', { problem: 'out of range' }],
+    ['keep in the proxy form', { ...eft, keep: 0.9 }, 'keep', { problem: 'not allowed', value: 0.9 }],
+    [
+      'a weighted member without weight',
+      { ...eft, tuned: [{ model: 'small' }] },
+      'tuned[0].weight',
+      { problem: 'missing' },
+    ],
+    [
+      'a negative weight in a list',
+      { ...eft, tuned: [{ model: 'small', weight: -1 }] },
+      'tuned[0].weight',
+      { problem: 'not allowed' },
+    ],
+    [
+      'an unknown key in a list',
+      { ...eft, tuned: [{ model: 'small', weight: 1, wait: 2 }] },
+      'tuned[0].wait',
+      { problem: 'unknown key' },
+    ],
+    ['an unknown prompt', { model: 'large', prompt: { sistem: '' } }, 'prompt.sistem', { nearest: 'system' }],
+    [
+      'a prompt of two kinds',
+      { model: 'large', prompt: { system: 'a', text: 'b' } },
+      'prompt',
+      { problem: 'out of range' },
+    ],
+    ['an empty text', { model: 'large', prompt: { text: '' } }, 'prompt.text', { problem: 'out of range' }],
+    ['no messages', { model: 'large', prompt: { messages: [] } }, 'prompt.messages', { problem: 'wrong type' }],
+    [
+      'a message of an unknown role',
+      { model: 'large', prompt: { messages: [{ role: 'tool', content: 'x' }] } },
+      'prompt.messages[0].role',
+      { problem: 'out of range' },
+    ],
+    [
+      'guidance where every view has its own prompt',
+      { method: 'guidance', model: { model: 'large', prompt: { text: 'a' } } },
+      'negative_prompt',
+      { problem: 'not allowed' },
+    ],
+    [
+      'original contrast without mask',
+      { method: 'contrastive', expert: 'large', amateur: 'small', form: 'original', plausibility: 0 },
+      'plausibility',
+      { problem: 'not allowed' },
+    ],
+    ['a model that was told no directions', { ...dpa, inner: 'large' }, 'inner', { problem: 'not allowed' }],
+    ['directions without a model', { ...dpa, inner: undefined }, 'inner', { problem: 'not allowed' }],
+    ['an unknown axis', { ...dpa, direction: { hlep: 1 } }, 'direction.hlep', { problem: 'not allowed' }],
+    ['a direction of no length', { ...dpa, direction: [0, 0] }, 'direction', { problem: 'not allowed' }],
+    ['a direction of other dimensions', { ...dpa, direction: [1, 0, 0] }, 'direction', { problem: 'not allowed' }],
+    ['a direction of NaN', { ...dpa, direction: { help: NaN } }, 'direction.help', { problem: 'wrong type' }],
+    ['reward models', { ...dpa, mode: 'reward' }, 'mode', { problem: 'not allowed', value: 'reward' }],
+    ['experts in mode prompt', { ...dpa, experts }, 'experts', { problem: 'not allowed' }],
+    ['an inner model in mode experts', { ...dpa, mode: 'experts', experts }, 'inner', { problem: 'not allowed' }],
+    [
+      'experts in a negative direction',
+      { method: 'dpa', mode: 'experts', experts, direction: -10 },
+      'direction',
+      { problem: 'not allowed', value: 'brevity' },
+    ],
+    ['an unknown operator', formula({ op: 'onion', of: ['large'] }), 'expression.op', { nearest: 'union' }],
+    ['an operator of the prototype', formula({ op: 'constructor' }), 'expression.op', { problem: 'unknown name' }],
+    ['a classifier', formula({ op: 'classifier' }), 'expression.op', { problem: 'not allowed' }],
+    ['a union of nothing', formula({ op: 'union', of: [] }), 'expression.of', { problem: 'wrong type' }],
+    [
+      'a mask as a member',
+      formula({ op: 'plausible', of: 'large', ratio: 0.1 }),
+      'expression.op',
+      { problem: 'unknown name' },
+    ],
+    [
+      'a member as a mask',
+      formula({ op: 'masked', of: 'large', mask: 'small' }),
+      'expression.mask',
+      { problem: 'wrong type' },
+    ],
+    [
+      'a mask that forbids everything',
+      formula({ op: 'masked', of: 'large', mask: { op: 'plausible', of: 'large', ratio: 1.5 } }),
+      'expression.mask.ratio',
+      { problem: 'out of range' },
+    ],
+    [
+      'a weight that is no number, deep inside',
+      formula({ op: 'sum', terms: [{ weight: 1, of: { op: 'sum', terms: [{ weight: 'x', of: 'large' }] } }] }),
+      'expression.terms[0].of.terms[0].weight',
+      { problem: 'wrong type' },
+    ],
+    [
+      'an unknown model, deep inside',
+      formula({ op: 'union', of: ['large', { op: 'log_softmax', of: 'smal' }] }),
+      'expression.of[1].of',
+      { problem: 'unknown name', nearest: 'small' },
+    ],
+    [
+      'an unknown key of an operator',
+      formula({ op: 'union', of: ['large'], off: 1 }),
+      'expression.off',
+      { nearest: 'of' },
+    ],
+    [
+      'a sum of 0',
+      formula({ op: 'sum', terms: [{ weight: 0, of: 'large' }] }),
+      'expression',
+      { problem: 'not allowed' },
+    ],
+    [
+      'more operators than the limit',
+      formula({ op: 'union', of: Array.from({ length: 130 }, () => ({ op: 'log_softmax', of: 'large' })) }),
+      'expression.of[63].of',
+      { problem: 'too large' },
+    ],
+    [
+      'speculation inside',
+      { ...eft, base: { ...eft, speculation: { draft: 'small' } } },
+      'base.speculation',
+      { problem: 'not allowed' },
+    ],
+    ['an unknown draft', { ...eft, speculation: { draft: 'smoll' } }, 'speculation.draft', { nearest: 'small' }],
+    ['no draft', { ...eft, speculation: { tokens: 3 } }, 'speculation.draft', { problem: 'missing' }],
+    [
+      'a block too long',
+      { ...eft, speculation: { draft: 'small', tokens: 17 } },
+      'speculation.tokens',
+      { problem: 'out of range' },
+    ],
+    [
+      'half a token',
+      { ...eft, speculation: { draft: 'small', tokens: 1.5 } },
+      'speculation.tokens',
+      { problem: 'out of range' },
+    ],
+    ['speculation that is a word', { ...eft, speculation: 'small' }, 'speculation', { problem: 'wrong type' }],
+  ])('%s', (_, spec, path, expected) => {
+    const directionCards = new Map([['small-chat', { template: '{help} {brevity}', axes: ['help', 'brevity'] }]]);
+    const error = refusal(spec, { directionCards });
+    expect(error).toMatchObject({ ...expected, path: path === '' ? 'decoding' : `decoding.${path}` });
+    expect(error.remedy).not.toBe('');
+  });
+
+  it('operators too deep', () => {
+    const nest = (depth: number): unknown => (depth === 0 ? 'large' : { op: 'log_softmax', of: nest(depth - 1) });
+    expect(() => buildDecoding(formula(nest(16)), options)).not.toThrow();
+    expect(refusal(formula(nest(17)))).toMatchObject({ problem: 'too large', value: 17 });
   });
 
   it('nests too deep or too wide', () => {
