@@ -2,5 +2,5 @@
 
 export const GOODS: readonly string[] = ['barrels', 'crates', 'eels', 'crabs', 'ropes', 'nets', 'oars', 'lamps'];
 
-/** Short first names for the rows of tables. */
-export const HANDS: readonly string[] = ['Mara', 'Tom', 'Ida', 'Piet', 'Nell', 'Ned', 'Tess', 'Gil', 'Una', 'Hugh'];
+/** The rows of tables. */
+export const DAYS: readonly string[] = ['Monday', 'Tuesday', 'Wednesday', 'Thursday'];
