@@ -3,12 +3,15 @@
 import { AppError } from '../errors.js';
 import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
 import { Admission, servedBefore } from './admission.js';
-import { Fuser, type Kernels, type ReadyRow } from './fuse.js';
+import { AdaptiveBlocks, DECIDE, type BlockPolicy } from './block-policy.js';
+import { Drafter } from './draft.js';
+import { Fuser, type Kernels } from './fuse.js';
 import type { EngineSettings, EngineStats } from './messages.js';
 import type { EngineModel, ForwardRow } from './model.js';
 import { Run } from './run.js';
 import { schedule, type Share, type Work } from './scheduler.js';
 import type { Sequence } from './sequence.js';
+import { brokenAt, readyRows } from './ready.js';
 import type { View } from './view.js';
 
 /** Prompt positions scored per tick and row: each holds a whole row of logits until it is decided. */
@@ -22,7 +25,7 @@ export interface RequestEvent {
 }
 
 /** A view that has to take in tokens, with the run and the sequence it belongs to. */
-interface Feed {
+export interface Feed {
   readonly run: Run;
   readonly sequence: Sequence;
   readonly view: View;
@@ -31,7 +34,9 @@ interface Feed {
 export class Engine {
   readonly #models: ReadonlyMap<string, EngineModel>;
   readonly #limits: EngineLimits;
+  readonly #blocks: BlockPolicy;
   readonly #fuser: Fuser;
+  readonly #drafter: Drafter;
   readonly #admission: Admission;
   #runs: Run[] = [];
   #outbox: RequestEvent[] = [];
@@ -43,10 +48,17 @@ export class Engine {
   #cachedPromptTokens = 0;
   #generatedTokens = 0;
 
-  constructor(models: ReadonlyMap<string, EngineModel>, kernels: Kernels, limits: EngineLimits) {
+  constructor(
+    models: ReadonlyMap<string, EngineModel>,
+    kernels: Kernels,
+    limits: EngineLimits,
+    blocks: BlockPolicy = new AdaptiveBlocks(),
+  ) {
     this.#models = models;
     this.#limits = limits;
+    this.#blocks = blocks;
     this.#fuser = new Fuser(kernels);
+    this.#drafter = new Drafter(this.#fuser, blocks, (model, shares) => this.#forward(model, shares));
     this.#admission = new Admission(limits);
   }
 
@@ -80,6 +92,8 @@ export class Engine {
   async tick(): Promise<RequestEvent[]> {
     this.#ticks++;
     this.#admit();
+    for (const run of this.#runs) run.refreshRegimes();
+    await this.#drafter.draft(this.#runs);
     for (const [model, feeds] of this.#collect())
       for (const shares of schedule(feeds, {
         tokens: model.tokenBudget(this.#limits.tokensPerTick),
@@ -87,14 +101,8 @@ export class Engine {
       }))
         await this.#forward(model, shares);
     for (const run of this.#runs) run.expand();
-    const decided = await this.#fuser.decide(this.#ready());
-    for (const { row, decision } of decided) {
-      if (row.forcedId !== null) row.run.scored(row.sequence, row.position, decision);
-      else {
-        row.run.accept(row.sequence, decision);
-        this.#generatedTokens++;
-      }
-    }
+    await this.#decide();
+    this.#drafter.settle();
     this.#tell();
     this.#release();
     return this.#takeOutbox();
@@ -124,6 +132,7 @@ export class Engine {
       models: Object.fromEntries(models.map((model) => [model.name, model.gauges()])),
       forwards: Object.fromEntries(models.map((model) => [model.name, { ...model.forwards }])),
       fuseSeconds: this.#fuser.seconds,
+      drafts: this.#drafter.counters,
     };
   }
 
@@ -156,12 +165,15 @@ export class Engine {
     for (const run of this.#runs)
       for (const sequence of run.live)
         for (const view of sequence.views) {
-          view.refreshRegime();
           const pending = view.scoresPrompt ? Math.min(view.pending, SCORED_PER_TICK) : view.pending;
           if (pending > 0)
-            feeds
-              .get(view.model)
-              ?.push({ item: { run, sequence, view }, pending, priority: run.request.priority, arrival: run.arrival });
+            feeds.get(view.model)?.push({
+              item: { run, sequence, view },
+              pending,
+              whole: sequence.drafts.length > 0,
+              priority: run.request.priority,
+              arrival: run.arrival,
+            });
         }
     return feeds;
   }
@@ -186,7 +198,10 @@ export class Engine {
           ]
         : [],
     );
+    const started = performance.now();
     const { logits, firstRow } = await model.forward(rows);
+    const width = Math.max(...wanted.map(({ count }) => count));
+    this.#blocks.timed(model.name, rows.length * width, performance.now() - started);
     wanted.forEach(({ item: { run, sequence, view }, count }, r) => {
       run.countForward(model.name, count);
       const { row, pastLength, logitsFrom } = rows[r] as ForwardRow;
@@ -227,23 +242,23 @@ export class Engine {
     }
   }
 
-  /** Rows to decide: every view has logits for the position. Prompt positions may be many at once, generated ones are one at a time. */
-  #ready(): ReadyRow[] {
-    const ready: ReadyRow[] = [];
-    for (const run of this.#runs) {
-      if (run.cancelled || run.failure) continue;
-      for (const sequence of run.live) {
-        const first = run.positionOf(sequence);
-        for (let position = first; position <= 0 || position === first; position++) {
-          const forcedId = run.forcedAt(position);
-          if (forcedId === null && position !== first) break;
-          const logits = sequence.views.flatMap((view) => view.logits(position) ?? []);
-          if (logits.length < sequence.views.length) break;
-          ready.push({ run, sequence, position, forcedId, logits });
-        }
+  /** Decides what can be decided. Of a block's decisions those stand whose drafts before them do. */
+  async #decide(): Promise<void> {
+    const rows = this.#runs.flatMap((run) => (run.cancelled || run.failure ? [] : readyRows(run)));
+    const started = performance.now();
+    const decisions = await this.#fuser.decide(rows);
+    if (rows.length > 0) this.#blocks.timed(DECIDE, rows.length, performance.now() - started);
+    const over = new Set<Sequence>();
+    rows.forEach(({ run, sequence, position, forcedId }, r) => {
+      const decision = decisions[r] ?? null;
+      if (over.has(sequence) || run.failure) return;
+      if (decision === null) run.fail(brokenAt(sequence, position));
+      else if (forcedId !== null) run.scored(sequence, position, decision);
+      else {
+        this.#generatedTokens++;
+        if (!run.accept(sequence, decision)) over.add(sequence);
       }
-    }
-    return ready;
+    });
   }
 
   #tell(): void {

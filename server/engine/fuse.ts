@@ -1,15 +1,17 @@
 // Rows whose views all have logits for the same position → decisions. The only place where several models meet: groups rows that share
 // a kernel, binds their views' logits (without copying when they come from one forward), runs it, and reads one id per row back.
 import { logits as plainLogits, structureKey, viewsOf, type Scores } from '../../decoders/expr.js';
+import { lookUp } from '../../decoders/lookup.js';
 import { uniform } from '../../decoders/random.js';
+import { draftUniforms } from '../../decoders/speculation.js';
 import {
   samplerClass,
   type FuseResult,
+  type FuseTrace,
   type LogitKernels,
   type SamplerRow,
   type ViewLogits,
 } from '../../kernels/logits/kernels.js';
-import { AppError } from '../errors.js';
 import type { Run } from './run.js';
 import type { Decision, Sequence } from './sequence.js';
 import type { LogitsRef } from './view.js';
@@ -24,8 +26,12 @@ export interface ReadyRow {
   readonly position: number;
   /** The token whose probability is asked for, instead of choosing one. */
   readonly forcedId: number | null;
+  /** How many drafts of the sequence come before it. */
+  readonly ahead: number;
   /** One per view of the distribution. */
   readonly logits: readonly LogitsRef[];
+  /** Of the draft model, where the request has one. */
+  readonly draft: LogitsRef | null;
 }
 
 interface Bound {
@@ -33,10 +39,24 @@ interface Bound {
   readonly distribution: Scores;
   readonly logits: readonly LogitsRef[];
   readonly sampler: SamplerRow;
+  /** Where the row's proposal was drawn from; null for one that was looked up. */
+  readonly draftLogits: LogitsRef | null;
+  readonly fallback: Decision['fallback'];
+  /** The client sees the outcome, with what it asked to have told about it. */
+  readonly told: boolean;
+}
+
+interface Outcome {
+  readonly bound: Bound;
+  readonly status: number;
+  readonly decision: Decision | null;
 }
 
 const OK = 0;
 const NAN = 2;
+
+/** One kernel serves all drafts: which model it is makes no difference to it. */
+const DRAFT = plainLogits('draft');
 
 export class Fuser {
   readonly #kernels: Kernels;
@@ -47,90 +67,185 @@ export class Fuser {
     this.#kernels = kernels;
   }
 
-  /** Decides every row; a row whose distribution is broken falls back to its first view and says so, or fails its run. */
-  async decide(rows: readonly ReadyRow[]): Promise<{ row: ReadyRow; decision: Decision }[]> {
+  /**
+   * Decides every row, in the order given. A row whose distribution is broken falls back to its first view and says so; null where that
+   * is broken too.
+   */
+  async decide(rows: readonly ReadyRow[]): Promise<(Decision | null)[]> {
     const started = performance.now();
-    const decided: { row: ReadyRow; decision: Decision }[] = [];
-    const broken: Bound[] = [];
-    for (const group of groupBy(rows.map(bind), groupKey)) {
-      const result = await this.#run(group);
-      group.forEach((bound, r) => {
-        if (result.status[r] === OK) decided.push({ row: bound.ready, decision: decisionAt(result, r, bound) });
-        else broken.push(this.#fallback(bound, result.status[r] ?? NAN));
-      });
-    }
-    for (const group of groupBy(broken, groupKey)) {
-      const result = await this.#run(group);
-      group.forEach((bound, r) => {
-        if (result.status[r] === OK) decided.push({ row: bound.ready, decision: decisionAt(result, r, bound) });
-        else fail(bound.ready);
-      });
-    }
+    const proposals = await this.#missingProposals(rows);
+    const first = await this.#runAll(rows.map((ready, r) => bind(ready, proposals[r] ?? null)));
+    const broken = first.flatMap(({ bound, status }, r) =>
+      status === OK ? [] : [{ r, bound: this.#fallback(bound, status) }],
+    );
+    const second = await this.#runAll(broken.map(({ bound }) => bound));
+    const decisions = first.map(({ decision }) => decision);
+    broken.forEach(({ r, bound }, b) => {
+      const decision = second[b]?.decision ?? null;
+      decisions[r] = decision && { ...decision, fallback: bound.fallback };
+    });
     this.seconds += (performance.now() - started) / 1000;
-    return decided;
+    return decisions;
+  }
+
+  /** What the draft of each row proposes for its position; null where it has nothing to propose, or is broken. */
+  async propose(rows: readonly ReadyRow[]): Promise<(number | null)[]> {
+    const started = performance.now();
+    const proposals = await this.#proposals(rows);
+    this.seconds += (performance.now() - started) / 1000;
+    return proposals;
+  }
+
+  async #proposals(rows: readonly ReadyRow[]): Promise<(number | null)[]> {
+    const proposals = rows.map(({ draft, sequence, ahead }) => (draft ? null : lookUp(knownIds(sequence, ahead))));
+    const drawn = rows.flatMap((ready, r) => (ready.draft ? [{ r, bound: bindDraft(ready, ready.draft) }] : []));
+    const outcomes = await this.#runAll(drawn.map(({ bound }) => bound));
+    drawn.forEach(({ r }, d) => {
+      const outcome = outcomes[d];
+      if (outcome?.status === NAN) this.#countNan(outcome.bound.ready.run);
+      proposals[r] = outcome?.decision?.tokenId ?? null;
+    });
+    return proposals;
+  }
+
+  /** By row of a call, null where none is needed. A greedy token needs none: it is the best one, whoever proposed it. */
+  async #missingProposals(rows: readonly ReadyRow[]): Promise<(number | null)[]> {
+    const proposals = rows.map(({ sequence, ahead }) => sequence.drafts[ahead] ?? null);
+    const missing = rows.flatMap((ready, r) =>
+      ready.run.speculation &&
+      ready.forcedId === null &&
+      ready.run.request.sampling.temperature > 0 &&
+      proposals[r] === null
+        ? [r]
+        : [],
+    );
+    if (missing.length === 0) return proposals;
+    const found = await this.#proposals(missing.map((r) => rows[r] as ReadyRow));
+    missing.forEach((r, m) => (proposals[r] = found[m] ?? null));
+    return proposals;
+  }
+
+  async #runAll(rows: readonly Bound[]): Promise<Outcome[]> {
+    const outcomes = new Map<Bound, Outcome>();
+    for (const group of groupBy(rows, groupKey)) {
+      const result = await this.#run(group);
+      group.forEach((bound, r) => {
+        const status = result.status[r] ?? NAN;
+        outcomes.set(bound, { bound, status, decision: status === OK ? decisionAt(result, r, bound) : null });
+      });
+    }
+    return rows.map((bound) => outcomes.get(bound) as Outcome);
   }
 
   async #run(group: readonly Bound[]): Promise<FuseResult> {
     const [first] = group;
     if (!first) throw new Error('an empty group');
     const { request } = first.ready.run;
+    const shows = ({ ready, told }: Bound) => (told ? ready.run.request.logprobs : null);
+    const drafts = group.flatMap(({ draftLogits }) => draftLogits ?? []);
     return this.#kernels.run({
       distribution: group.map(({ distribution }) => distribution),
       views: first.logits.map((_, v) => gather(group.map((bound) => bound.logits[v] as LogitsRef))),
       vocabSize: request.vocabSize,
       rows: group.map(({ sampler }) => sampler),
-      logprobs: group.some(({ ready }) => ready.run.request.logprobs !== null),
-      topLogprobs: Math.max(...group.map(({ ready }) => ready.run.request.logprobs?.top ?? 0)),
+      draft: drafts.length > 0 ? gather(drafts) : null,
+      logprobs: group.some((bound) => shows(bound) !== null),
+      topLogprobs: Math.max(...group.map((bound) => shows(bound)?.top ?? 0)),
       // Only the answer's tokens have the whole vocabulary told.
-      full: first.ready.forcedId === null && (request.logprobs?.full ?? false),
+      full: first.ready.forcedId === null && (shows(first)?.full ?? false),
+      trace: traces(first),
     });
   }
 
   /** The stated fallback: the first view's own distribution, greedily. */
   #fallback(bound: Bound, status: number): Bound {
-    const { run } = bound.ready;
-    const reason = status === NAN ? 'nan' : 'dead';
-    run.fallbacks[reason] = (run.fallbacks[reason] ?? 0) + 1;
-    if (status === NAN) this.nanRows++;
+    if (status === NAN) this.#countNan(bound.ready.run);
     const [view] = viewsOf(bound.distribution);
     if (!view) throw new Error('a distribution without views');
     return {
       ...bound,
       distribution: plainLogits(view.model, view.prompt),
       logits: bound.logits.slice(0, 1),
-      sampler: { ...bound.sampler, temperature: 0 },
+      sampler: { ...bound.sampler, temperature: 0, draft: null },
+      draftLogits: null,
+      fallback: status === NAN ? 'nan' : 'dead',
     };
+  }
+
+  #countNan(run: Run): void {
+    run.metNan = true;
+    this.nanRows++;
   }
 }
 
-function bind(ready: ReadyRow): Bound {
+/** `proposal`: the token by way of which a request that speculates decides. */
+function bind(ready: ReadyRow, proposal: number | null): Bound {
   const { request } = ready.run;
-  const { temperature, topK, topP, minP } = request.sampling;
+  const isProposed = proposal !== null && ready.forcedId === null && request.sampling.temperature > 0;
+  const uniforms = draftUniforms(request.seed, ready.sequence.choice, ready.position);
   return {
     ready,
     distribution: request.distribution,
     logits: ready.logits,
+    draftLogits: isProposed ? ready.draft : null,
     sampler: {
-      temperature,
-      topK,
-      topP,
-      minP,
-      uniform: temperature === 0 ? 0 : uniform(request.seed, ready.sequence.choice, ready.position),
+      ...samplerOf(ready),
       forcedId: ready.forcedId,
-      edits: ready.forcedId === null ? ready.sequence.edits() : { ids: [], add: [], repetition: [] },
+      draft: isProposed ? { id: proposal, accept: uniforms.accept, residual: uniforms.residual } : null,
     },
+    fallback: null,
+    told: true,
   };
 }
 
+/** The same sampler over the draft's own distribution. */
+function bindDraft(ready: ReadyRow, logits: LogitsRef): Bound {
+  return {
+    ready,
+    distribution: DRAFT,
+    logits: [logits],
+    draftLogits: null,
+    sampler: samplerOf(ready),
+    fallback: null,
+    told: false,
+  };
+}
+
+function samplerOf({ run: { request }, sequence, position, forcedId, ahead }: ReadyRow): SamplerRow {
+  const { temperature, topK, topP, minP } = request.sampling;
+  return {
+    temperature,
+    topK,
+    topP,
+    minP,
+    uniform: temperature === 0 ? 0 : uniform(request.seed, sequence.choice, position),
+    forcedId: null,
+    edits: forcedId === null ? sequence.edits(ahead) : { ids: [], add: [], repetition: [] },
+  };
+}
+
+/** Prompt and answer with the first `ahead` drafts, as the first view sees them. */
+function knownIds({ views, tokens, drafts }: Sequence, ahead: number): number[] {
+  return [...(views[0]?.promptIds ?? []), ...tokens, ...drafts.slice(0, ahead)];
+}
+
+function traces({ ready, told }: Bound): boolean {
+  return told && ready.forcedId === null && (ready.run.request.traceLimit ?? 0) > ready.sequence.emitted + ready.ahead;
+}
+
 /** Rows of one key share one kernel run. */
-function groupKey({ ready, distribution, sampler, logits }: Bound): string {
-  const { logprobs, vocabSize } = ready.run.request;
+function groupKey(bound: Bound): string {
+  const { ready, distribution, sampler, logits, draftLogits, told } = bound;
+  const { vocabSize } = ready.run.request;
+  const logprobs = told ? ready.run.request.logprobs : null;
   const extras = logprobs ? `${logprobs.top > 0 ? 'top' : ''}${logprobs.full ? 'full' : ''}` : '';
   const widths = logits.map(({ batch }) => batch.width).join(',');
   return [
     structureKey(distribution),
     samplerClass(sampler),
     ready.forcedId === null ? '' : 'forced',
+    sampler.draft ? `draft ${draftLogits?.batch.width ?? 'looked up'}` : '',
+    traces(bound) ? 'trace' : '',
     extras,
     vocabSize,
     widths,
@@ -167,8 +282,9 @@ function gather(refs: readonly LogitsRef[]): ViewLogits {
   return { logits: { data, rows: refs.length, width: batch.width }, rowIndex: null };
 }
 
-function decisionAt(result: FuseResult, r: number, { ready }: Bound): Decision {
-  const { vocabSize, logprobs } = ready.run.request;
+function decisionAt(result: FuseResult, r: number, { ready, logits, told }: Bound): Decision {
+  const { vocabSize } = ready.run.request;
+  const logprobs = told ? ready.run.request.logprobs : null;
   const perRow = result.topIds ? result.topIds.length / result.ids.length : 0;
   const wanted = Math.min(logprobs?.top ?? 0, perRow);
   return {
@@ -179,14 +295,22 @@ function decisionAt(result: FuseResult, r: number, { ready }: Bound): Decision {
       logprob: result.topLogprobs?.[r * perRow + i] ?? NaN,
     })),
     full: result.full ? result.full.slice(r * vocabSize, (r + 1) * vocabSize) : null,
+    trace: result.trace ? traceAt(result, result.trace, r, logits.length) : null,
+    fallback: null,
   };
 }
 
-function fail({ run, sequence, position }: ReadyRow): void {
-  run.fail(
-    new AppError('nan_logits', {
-      model: sequence.views[0]?.model.name,
-      position: sequence.views[0] ? sequence.views[0].promptIds.length + position : position,
-    }),
-  );
+function traceAt(
+  { ids, fusion }: FuseResult,
+  { members, kl, kept }: FuseTrace,
+  r: number,
+  views: number,
+): Decision['trace'] {
+  const bounds = fusion ? fusion.weights.length / ids.length : 0;
+  return {
+    members: [...members.subarray(r * views, (r + 1) * views)],
+    kl: kl[r] ?? NaN,
+    weights: [...(fusion?.weights.subarray(r * bounds, (r + 1) * bounds) ?? [])],
+    kept: kept[r] ?? 0,
+  };
 }

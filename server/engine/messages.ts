@@ -74,6 +74,14 @@ export interface EngineStats {
     Record<string, { readonly count: number; readonly rows: number; readonly seconds: number }>
   >;
   readonly fuseSeconds: number;
+  readonly drafts: DraftCounters;
+}
+
+/** Blocks given to the members, their tokens, and how many of these were emitted. */
+export interface DraftCounters {
+  readonly blocks: number;
+  readonly drafted: number;
+  readonly accepted: number;
 }
 
 /** Before the engine has said anything. */
@@ -90,6 +98,7 @@ export const noStats: EngineStats = {
   models: {},
   forwards: {},
   fuseSeconds: 0,
+  drafts: { blocks: 0, drafted: 0, accepted: 0 },
 };
 
 export type FromEngine =

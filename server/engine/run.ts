@@ -7,6 +7,7 @@ import { AppError } from '../errors.js';
 import type { Alternative, DecodeEvent, DecodeRequest, PromptTokenRecord, Timings } from '../wire/decode.js';
 import type { EngineModel } from './model.js';
 import { alternative, Sequence, type Decision } from './sequence.js';
+import { Speculation } from './speculation.js';
 import { View } from './view.js';
 
 /** Rows that a request needs on each model while it runs. */
@@ -25,6 +26,9 @@ export class Run {
   failure: AppError | null = null;
   preemptions = 0;
   readonly fallbacks: Record<string, number> = {};
+  readonly speculation: Speculation | null;
+  /** A member gave NaN: nothing of this run's rows may be kept or read again. */
+  metNan = false;
   readonly #models: readonly EngineModel[];
   readonly #table: EngineModel['table'];
   readonly #searches = new Map<Branch, Search>();
@@ -39,14 +43,16 @@ export class Run {
   constructor(request: DecodeRequest, models: ReadonlyMap<string, EngineModel>, arrival: number) {
     this.request = request;
     this.arrival = arrival;
-    this.#models = viewsOf(request.distribution).map(({ model }) => find(models, model));
+    const members = viewsOf(request.distribution).map(({ model }) => model);
+    this.speculation = request.speculation ? new Speculation(request.speculation, members) : null;
+    this.#models = [...members, ...(this.speculation?.extraModel ?? [])].map((model) => find(models, model));
     this.#table = find(models, request.tokenizer).table;
     this.#promptScores = request.logprobs?.prompt
       ? [this.#promptRecord(request.promptIds[0]?.[0] ?? 0, null, [])]
       : null;
     const demand = new Map<EngineModel, { rows: number; promptLength: number; length: number }>();
     this.#models.forEach((model, v) => {
-      const promptLength = request.promptIds[v]?.length ?? 0;
+      const promptLength = promptOf(request, v).length;
       const known = demand.get(model) ?? { rows: 0, promptLength: 0, length: 0 };
       demand.set(model, {
         rows: known.rows + request.n,
@@ -66,11 +72,6 @@ export class Run {
     );
   }
 
-  /** A member gave NaN: nothing of this run's rows may be kept or read again. */
-  get metNan(): boolean {
-    return (this.fallbacks['nan'] ?? 0) > 0;
-  }
-
   /** Choices still decoding. */
   get live(): Sequence[] {
     return this.sequences.filter(({ finish }) => finish === null);
@@ -88,6 +89,10 @@ export class Run {
   preempt(): void {
     this.preemptions++;
     this.release();
+  }
+
+  refreshRegimes(): void {
+    for (const { views } of this.live) views.forEach((view) => view.refreshRegime());
   }
 
   countForward(model: string, tokens: number): void {
@@ -139,9 +144,15 @@ export class Run {
     if (this.#promptScores.length === this.request.promptIds[0]?.length) this.#promptIsScored(sequence);
   }
 
-  /** A token was chosen: grows the sequence, resumes its search, notes what may be shown. */
-  accept(sequence: Sequence, decision: Decision): void {
+  /**
+   * A token was chosen: grows the sequence, resumes its search, notes what may be shown. False when nothing after it stands: the
+   * sequence has ended, or its draft was another token.
+   */
+  accept(sequence: Sequence, decision: Decision): boolean {
     this.#firstTokenAt ??= performance.now();
+    if (decision.fallback) this.fallbacks[decision.fallback] = (this.fallbacks[decision.fallback] ?? 0) + 1;
+    const [draft] = sequence.drafts;
+    if (draft !== undefined) this.speculation?.tested(draft === decision.tokenId);
     const growth = sequence.accept(decision);
     const answer: NextAnswer = { tokenId: decision.tokenId, ended: growth.finish !== null };
     this.#searches.get(sequence)?.next(answer);
@@ -152,8 +163,11 @@ export class Run {
         text: growth.text,
         ids: growth.ids,
         tokens: growth.tokens,
+        ...(growth.traces.length > 0 ? { traces: growth.traces } : {}),
+        ...(growth.traceCut ? { traceCut: true } : {}),
       });
     if (growth.finish) this.#finish(sequence);
+    return growth.finish === null && draft === decision.tokenId;
   }
 
   fail(error: AppError): void {
@@ -180,6 +194,7 @@ export class Run {
           fallbacks: this.fallbacks,
           preemptions: this.preemptions,
           seed: this.request.seed,
+          ...(this.speculation ? { speculation: this.speculation.report() } : {}),
         },
         timings: this.#timings(),
       });
@@ -204,9 +219,7 @@ export class Run {
   #firstSequence(): Sequence {
     const tokens: number[] = [];
     const wantedFrom = this.#promptScores ? 1 - (this.request.promptIds[0]?.length ?? 1) : 0;
-    const views = this.#models.map(
-      (model, v) => new View(model, this.request.promptIds[v] ?? new Int32Array(0), tokens, wantedFrom),
-    );
+    const views = this.#models.map((model, v) => new View(model, promptOf(this.request, v), tokens, wantedFrom));
     return new Sequence(0, this.request, this.#table, tokens, views);
   }
 
@@ -254,6 +267,11 @@ export class Run {
   #promptRecord(id: number, logprob: number | null, top: Alternative[]): PromptTokenRecord {
     return { ...alternative(this.#table, id, 0), logprob, top };
   }
+}
+
+/** Of a view; a draft that is no member and has no prompt of its own reads the first view's. */
+function promptOf({ promptIds }: DecodeRequest, view: number): Int32Array {
+  return promptIds[view] ?? promptIds[0] ?? new Int32Array(0);
 }
 
 function find(models: ReadonlyMap<string, EngineModel>, name: string): EngineModel {

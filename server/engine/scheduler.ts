@@ -5,6 +5,8 @@
 export interface Work<T> {
   readonly item: T;
   readonly pending: number;
+  /** A decode step with the drafts that belong to it: all of it now. */
+  readonly whole?: boolean;
   /** Lower goes first. */
   readonly priority: number;
   readonly arrival: number;
@@ -35,14 +37,14 @@ export function schedule<T>(work: readonly Work<T>[], budget: Budget): Plan<T> {
   const ordered = [...work]
     .filter((w) => w.pending > 0)
     .sort((a, b) => a.priority - b.priority || a.arrival - b.arrival);
-  const decode = ordered.filter((w) => w.pending === 1).slice(0, budget.rows);
-  const prompts = ordered.filter((w) => w.pending > 1);
+  const isDecode = (w: Work<T>): boolean => w.pending === 1 || (w.whole ?? false);
+  const decode = ordered.filter(isDecode).slice(0, budget.rows);
+  const prompts = ordered.filter((w) => !isDecode(w));
   const floor = Math.max(SMALLEST_CHUNK, Math.floor(budget.tokens * PREFILL_PART));
-  const shares = shareOut(prompts, Math.max(budget.tokens - decode.length, floor));
-  return [
-    ...(decode.length > 0 ? [decode.map(({ item }) => ({ item, count: 1 }))] : []),
-    ...group(shares, budget.rows),
-  ];
+  const taken = decode.reduce((sum, { pending }) => sum + pending, 0);
+  const shares = shareOut(prompts, Math.max(budget.tokens - taken, floor));
+  const steps = decode.map(({ item, pending }) => ({ item, count: pending }));
+  return [...group(steps, budget.rows), ...group(shares, budget.rows)];
 }
 
 /** Water-filling: equal shares, and what short prompts leave goes to the longer ones. First come first served below the smallest chunk. */

@@ -15,11 +15,15 @@ export interface LogitsRef {
   readonly row: number;
 }
 
+const NO_DRAFTS: readonly number[] = [];
+
 export class View {
   readonly model: EngineModel;
   readonly promptIds: Int32Array;
   /** The sequence's generated ids: shared verbatim by all its views. */
   readonly #generated: readonly number[];
+  /** Tokens beyond them that may be taken back; the sequence's own list, which it changes. */
+  #drafts: readonly number[] = NO_DRAFTS;
   /** First position whose logits are wanted. */
   readonly #wantedFrom: number;
   #row: CacheRow | null = null;
@@ -45,7 +49,7 @@ export class View {
   }
 
   get length(): number {
-    return this.promptIds.length + this.#generated.length;
+    return this.promptIds.length + this.#generated.length + this.#drafts.length;
   }
 
   /** Tokens that are known but not in the cache yet. */
@@ -56,6 +60,19 @@ export class View {
   /** Must this view give logits for prompt positions too (prompt logprobs)? */
   get scoresPrompt(): boolean {
     return this.#wantedFrom < 0;
+  }
+
+  /** From now on these tokens count as known. */
+  show(drafts: readonly number[]): void {
+    this.#drafts = drafts;
+  }
+
+  /** What was taken in beyond the first `count` generated tokens is taken back. */
+  keep(count: number): void {
+    this.#drafts = NO_DRAFTS;
+    for (const position of this.#held.keys()) if (position > count) this.#held.delete(position);
+    if (this.#row && this.#row.length > this.promptIds.length + count)
+      this.model.cache.truncate(this.#row, this.promptIds.length + count);
   }
 
   /** Claims a row and fills it with the longest stored beginning of the known tokens. The caller has checked for room. */
@@ -110,6 +127,12 @@ export class View {
     this.#held.clear();
   }
 
+  /** How many more tokens may follow before the rope's regime changes. */
+  get roomInRegime(): number {
+    const switchLength = this.model.ropeSwitchLength;
+    return switchLength === null || this.length > switchLength ? Infinity : switchLength - this.length;
+  }
+
   /** A copy with its own row, for a sequence whose generated ids are `generated`. */
   fork(generated: readonly number[]): View {
     const copy = new View(this.model, this.promptIds, generated, 0);
@@ -132,18 +155,22 @@ export class View {
   release(): void {
     if (this.#row) this.model.cache.release(this.#row);
     this.#row = null;
+    this.#drafts = NO_DRAFTS;
     this.#held.clear();
   }
 
   #idAt(index: number): number {
     const prompt = this.promptIds.length;
-    return (index < prompt ? this.promptIds[index] : this.#generated[index - prompt]) ?? 0;
+    if (index < prompt) return this.promptIds[index] ?? 0;
+    const generated = this.#generated.length;
+    return this.#generated[index - prompt] ?? this.#drafts[index - prompt - generated] ?? 0;
   }
 
   #allIds(): Int32Array {
     const ids = new Int32Array(this.length);
     ids.set(this.promptIds);
     ids.set(this.#generated, this.promptIds.length);
+    ids.set(this.#drafts, this.promptIds.length + this.#generated.length);
     return ids;
   }
 

@@ -41,10 +41,21 @@ export interface LogprobsParams {
   readonly prompt: boolean;
 }
 
+/** How drafts are made. The law of the answer is that of the distribution, whatever stands here. */
+export interface SpeculationParams {
+  /** A model's name, or "lookup": what followed the last tokens earlier in prompt and answer. */
+  readonly draft: string;
+  /** Longest block, in tokens; the engine chooses a length up to it, also none. */
+  readonly tokens: number;
+}
+
 export interface DecodeRequest {
   readonly requestId: string;
   readonly distribution: Scores;
-  /** Prompt token ids of each view, parallel to `viewsOf(distribution)`. At least one id each. */
+  /**
+   * Prompt token ids of each view, parallel to `viewsOf(distribution)`. At least one id each. One more for a draft that is no member:
+   * without it the draft reads the first view's prompt.
+   */
   readonly promptIds: readonly Int32Array[];
   /** The model whose tokenizer turns ids into text (all members share it). */
   readonly tokenizer: string;
@@ -62,6 +73,9 @@ export interface DecodeRequest {
   /** Ends a choice; empty when EOS is ignored. */
   readonly stopTokenIds: readonly number[];
   readonly logprobs: LogprobsParams | null;
+  readonly speculation?: SpeculationParams | null;
+  /** Tell how each token came about, for so many tokens of each choice at most; 0 or left out: do not. */
+  readonly traceLimit?: number;
   /** Lower goes first. */
   readonly priority: number;
 }
@@ -86,6 +100,31 @@ export interface PromptTokenRecord {
   readonly top: readonly Alternative[];
 }
 
+/** How one emitted token came about. */
+export interface TokenTrace {
+  readonly id: number;
+  /** The token's log-probability by each view alone, parallel to `viewsOf(distribution)`. */
+  readonly members: readonly number[];
+  /** KL(what the token was drawn from, before temperature ‖ the first view alone), in nats. */
+  readonly kl: number;
+  /** What dynamic fusion found here, one per expert; empty where nothing is solved for. */
+  readonly weights: readonly number[];
+  /** Tokens that masks, bans and filters left. */
+  readonly kept: number;
+  /** A draft had proposed a token for this position, and it stood. */
+  readonly drafted: boolean;
+  readonly accepted: boolean;
+}
+
+/** How drafting went over one request. */
+export interface SpeculationReport {
+  readonly draft: string;
+  /** Tokens proposed in blocks, and how many of them were emitted. */
+  readonly drafted: number;
+  readonly accepted: number;
+  readonly blocks: number;
+}
+
 /** What was really done, for the reply's `decoding` field. */
 export interface Applied {
   /** Decoder rows computed per model, prompt and answer together. */
@@ -95,6 +134,8 @@ export interface Applied {
   readonly fallbacks: Readonly<Record<string, number>>;
   readonly preemptions: number;
   readonly seed: number;
+  /** Where the request speculates. */
+  readonly speculation?: SpeculationReport;
 }
 
 export interface Usage {
@@ -126,6 +167,10 @@ export type DecodeEvent =
       readonly ids: readonly number[];
       /** One record per id where log-probabilities were asked for, otherwise none: they are dear to send. */
       readonly tokens: readonly TokenRecord[];
+      /** For the first of `ids`, while the trace lasts. */
+      readonly traces?: readonly TokenTrace[];
+      /** The trace has ended before the answer: its limit was reached here. */
+      readonly traceCut?: boolean;
     }
   | {
       readonly kind: 'finished';

@@ -70,7 +70,10 @@ describe('drawSpeculated', () => {
   it('takes its numbers from seed, choice and position, three different ones', () => {
     const drawn = draftUniforms(7, 0, 3);
     expect(draftUniforms(7, 0, 3)).toEqual(drawn);
-    expect(new Set([...Object.values(drawn), ...Object.values(draftUniforms(7, 1, 3))]).size).toBe(6);
+    expect(
+      new Set([drawn, draftUniforms(7, 1, 3)].flatMap(({ propose, accept, residual }) => [propose, accept, residual]))
+        .size,
+    ).toBe(6);
     const pairs = Array.from({ length: 4000 }, (_, position) => draftUniforms(11, 0, position));
     const correlation =
       pairs.reduce((sum, { propose, accept }) => sum + (propose - 0.5) * (accept - 0.5), 0) / 4000 / (1 / 12);

@@ -13,6 +13,8 @@ const LAYERS = [
 
 export interface ToyOptions {
   readonly salt: number;
+  /** Adds a little of another hash: a model that differs little from the one with the same salt and no tilt. */
+  readonly tilt?: number | null;
   readonly ropeSwitchLength?: number | null;
   /** From this total length on, logits are NaN. */
   readonly nanFrom?: number;
@@ -20,7 +22,18 @@ export interface ToyOptions {
 }
 
 /** The logits after a token sequence: the definition that the cached computation must reproduce. */
-export function toyLogits(ids: readonly number[], salt: number, longRope = false): Float32Array {
+export function toyLogits(
+  ids: readonly number[],
+  salt: number,
+  longRope = false,
+  tilt: number | null = null,
+): Float32Array {
+  const own = hashedRow(ids, salt, longRope);
+  const other = tilt === null ? null : hashedRow(ids, tilt, longRope);
+  return other ? own.map((logit, v) => logit + 0.1 * other[v]!) : own;
+}
+
+function hashedRow(ids: readonly number[], salt: number, longRope: boolean): Float32Array {
   let hash = salt ^ (longRope ? 0x55555555 : 0);
   ids.forEach((id, position) => (hash = mix(hash ^ Math.imul(id + 1, 0x01000193) ^ Math.imul(position, 0x9e3779b1))));
   return Float32Array.from(
@@ -57,7 +70,7 @@ export class ToyDecoder implements Decoder {
           throw new Error(`position ${batch.positions[slot]} for token ${ids.length}`);
         ids.push(batch.ids[slot] ?? -1);
         if (!wanted.has(slot)) continue;
-        const logits = toyLogits(ids, this.#options.salt, batch.longRope?.[r] ?? false);
+        const logits = toyLogits(ids, this.#options.salt, batch.longRope?.[r] ?? false, this.#options.tilt);
         rows.push(ids.length >= (this.#options.nanFrom ?? Infinity) ? logits.fill(NaN) : logits);
       }
     }

@@ -198,6 +198,7 @@ export async function harness(script: Script, overrides: Partial<HttpConfig> = {
         },
       },
       forwards: { bytes: { count: 30, rows: 90, seconds: 1.5 } },
+      drafts: { blocks: 0, drafted: 0, accepted: 0 },
       fuseSeconds: 0.25,
     }),
     info: [

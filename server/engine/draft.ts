@@ -1,0 +1,153 @@
+// Blocks of drafted tokens, made at the start of a tick and gone at its end: the draft's views propose one token after the other, all
+// requests that speculate at once; then every view takes its block in with the tick's forward, and the decisions that agree with the
+// drafts stand. Between ticks no draft exists, so cancelling, preempting, rewinding and finishing know nothing of them.
+import type { BlockPolicy, Candidate, Load } from './block-policy.js';
+import { PROPOSE } from './block-policy.js';
+import type { Feed } from './engine.js';
+import type { Fuser, ReadyRow } from './fuse.js';
+import type { DraftCounters } from './messages.js';
+import type { EngineModel } from './model.js';
+import { draftRow } from './ready.js';
+import type { Run } from './run.js';
+import type { Share } from './scheduler.js';
+import type { Sequence } from './sequence.js';
+import type { Speculation } from './speculation.js';
+import type { View } from './view.js';
+
+type Forward = (model: EngineModel, shares: readonly Share<Feed>[]) => Promise<void>;
+
+/** A sequence that drafts in this tick. */
+interface Block {
+  readonly run: Run;
+  readonly speculation: Speculation;
+  readonly sequence: Sequence;
+  /** Null for drafts by look-up. */
+  readonly view: View | null;
+  /** Most tokens that it may draft. */
+  readonly limit: number;
+}
+
+export class Drafter {
+  readonly #fuser: Fuser;
+  readonly #policy: BlockPolicy;
+  readonly #forward: Forward;
+  #blocks: readonly Block[] = [];
+  #counters = { blocks: 0, drafted: 0, accepted: 0 };
+
+  constructor(fuser: Fuser, policy: BlockPolicy, forward: Forward) {
+    this.#fuser = fuser;
+    this.#policy = policy;
+    this.#forward = forward;
+  }
+
+  get counters(): DraftCounters {
+    return { ...this.#counters };
+  }
+
+  /** Makes this tick's blocks and shows them to the members. */
+  async draft(runs: readonly Run[]): Promise<void> {
+    this.#blocks = runs.flatMap(blocksOf);
+    if (this.#blocks.length === 0) return;
+    const length = this.#policy.lengthFor(loadOf(this.#blocks, runs));
+    let open = this.#blocks;
+    for (let step = 0; step < length; step++) {
+      open = await this.#extend(open.filter(({ run, limit }) => limit > step && isWanted(run)));
+      if (open.length === 0) break;
+    }
+    for (const { run, speculation, sequence } of this.#blocks) {
+      const { drafts, views } = sequence;
+      if (!isWanted(run) || drafts.length === 0) continue;
+      views.forEach((view) => view.show(drafts));
+      speculation.proposed(drafts.length);
+      this.#counters.blocks++;
+      this.#counters.drafted += drafts.length;
+    }
+  }
+
+  /** The end of the tick: what is left of its blocks is taken back. */
+  settle(): void {
+    for (const { run, sequence, speculation } of this.#blocks) {
+      sequence.dropDrafts();
+      this.#counters.accepted += speculation.takeAccepted();
+      // What a broken member wrote for a draft lies behind the row's end now, where masked reading would still meet it.
+      if (run.metNan) for (const { model } of sequence.views) model.cache.scrub();
+    }
+    this.#blocks = [];
+  }
+
+  /** One more draft for each; returns those that may have another. */
+  async #extend(blocks: readonly Block[]): Promise<readonly Block[]> {
+    for (const [model, shares] of byModel(blocks)) await this.#forward(model, shares);
+    const ready = blocks.flatMap((block): { block: Block; row: ReadyRow }[] => {
+      const row = isWanted(block.run) ? draftRow(block.run, block.sequence) : null;
+      return row ? [{ block, row }] : [];
+    });
+    if (ready.length === 0) return [];
+    const started = performance.now();
+    const proposals = await this.#fuser.propose(ready.map(({ row }) => row));
+    this.#policy.timed(PROPOSE, ready.length, performance.now() - started);
+    return ready.flatMap(({ block }, r) => {
+      const proposal = proposals[r] ?? null;
+      // An end token would be decided at its own position; nothing can be drafted after it.
+      if (proposal === null || block.run.request.stopTokenIds.includes(proposal)) return [];
+      block.sequence.draft(proposal);
+      block.view?.show(block.sequence.drafts);
+      return [block];
+    });
+  }
+}
+
+function isWanted(run: Run): boolean {
+  return (
+    !run.cancelled && run.failure === null && run.live.every(({ views }) => views.every(({ row }) => row !== null))
+  );
+}
+
+/** The sequences of a run that can draft: every view lacks the last token and nothing else. */
+function blocksOf(run: Run): Block[] {
+  const { speculation, request } = run;
+  if (!speculation || run.cancelled || run.failure) return [];
+  return run.live.flatMap((sequence): Block[] => {
+    if (sequence.position === 0 || sequence.views.some(({ pending }) => pending !== 1)) return [];
+    const limit = Math.min(
+      speculation.params.tokens,
+      // The last token needs no successor.
+      request.maxTokens - sequence.position - 1,
+      ...sequence.views.map((view) => view.roomInRegime),
+    );
+    return limit > 0 ? [{ run, speculation, sequence, view: speculation.viewOf(sequence), limit }] : [];
+  });
+}
+
+function loadOf(blocks: readonly Block[], runs: readonly Run[]): Load {
+  const drafting = new Set(blocks.map(({ sequence }) => sequence));
+  const rest = runs.flatMap((run) => run.live.filter((sequence) => !drafting.has(sequence) && sequence.position > 0));
+  return {
+    candidates: blocks.map(({ speculation, sequence, view, limit }): Candidate => ({
+      limit,
+      acceptance: speculation.acceptance,
+      draftModel: view?.model.name ?? null,
+      views: countByModel([sequence]),
+    })),
+    others: countByModel(rest),
+    otherTokens: rest.length,
+  };
+}
+
+function countByModel(sequences: readonly Sequence[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { views } of sequences)
+    for (const { model } of views) counts.set(model.name, (counts.get(model.name) ?? 0) + 1);
+  return counts;
+}
+
+function byModel(blocks: readonly Block[]): Map<EngineModel, Share<Feed>[]> {
+  const shares = new Map<EngineModel, Share<Feed>[]>();
+  for (const { run, sequence, view } of blocks) {
+    if (!view) continue;
+    const own = shares.get(view.model) ?? [];
+    shares.set(view.model, own);
+    own.push({ item: { run, sequence, view }, count: 1 });
+  }
+  return shares;
+}
