@@ -2,13 +2,12 @@
 // nested spec may stand. Called by the HTTP layer per request, by the configuration per deployment, by `explain`. Knows
 // which names exist, not what they hold.
 import { ExprError, logits, viewsOf } from './expr.js';
-import type { Scores, View } from './expr.js';
+import type { Scores } from './expr.js';
 import { list, nearestName, SpecError } from './fields.js';
 import type { FieldContext, Json, JsonObject, Member } from './fields.js';
 import { methods } from './distributions/index.js';
 import { Conflict } from './method.js';
 import type { BuildContext, DirectionCard, Method } from './method.js';
-import { print } from './print.js';
 import { promptOf } from './prompt.js';
 import type { PromptVariant } from './prompt.js';
 import { readSpeculation } from './speculation-spec.js';
@@ -72,21 +71,6 @@ export function buildDecoding(spec: unknown, options: SpecOptions): Decoding {
 function withoutIdleViews(scores: Scores): Scores {
   const simple = simplify(scores);
   return viewsOf(simple).length < viewsOf(scores).length ? simple : scores;
-}
-
-/** What a distribution costs and computes, for people. */
-export interface Explanation {
-  readonly formula: string;
-  readonly views: readonly View[];
-  /** Decoder rows per emitted token. */
-  readonly forwardsPerToken: Readonly<Record<string, number>>;
-}
-
-export function explainDistribution(distribution: Scores): Explanation {
-  const views = viewsOf(distribution);
-  const forwards: Record<string, number> = {};
-  for (const { model } of views) forwards[model] = (forwards[model] ?? 0) + 1;
-  return { formula: print(distribution), views, forwardsPerToken: forwards };
 }
 
 type Built = { readonly scores: Scores; readonly effective: string | EffectiveSpec };

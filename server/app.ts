@@ -11,6 +11,7 @@ import { Metrics } from './plugins/metrics.js';
 import { writeGuard } from './plugins/write-guard.js';
 import { chatRoute } from './routes/chat.js';
 import { completionsRoute } from './routes/completions.js';
+import { decodingRoutes } from './routes/decoding.js';
 import { modelsRoutes } from './routes/models.js';
 import { statusRoutes } from './routes/status.js';
 
@@ -69,5 +70,6 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   modelsRoutes(app, options);
   chatRoute(app, options);
   completionsRoute(app, options);
+  decodingRoutes(app, options);
   return app;
 }

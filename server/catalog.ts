@@ -1,9 +1,10 @@
 // What a name in the field `model` stands for: a model alone, or a deployment's method over several, checked against what their
 // tokenizers and checkpoints say. Built once at start (a bad deployment stops the start); asked per request by the HTTP layer.
 // Knows no prompt and no sampling.
-import { buildDecoding, explainDistribution, SpecError } from '../decoders/spec.js';
+import { buildDecoding, SpecError } from '../decoders/spec.js';
 import { viewsOf } from '../decoders/expr.js';
 import type { DirectionCard } from '../decoders/method.js';
+import { print } from '../decoders/print.js';
 import { LOOKUP } from '../decoders/speculation-spec.js';
 import { nearest } from './config/nearest.js';
 import type { DeploymentConfig } from './config.js';
@@ -113,7 +114,7 @@ export class Catalog implements CatalogContract {
       parameters,
       models,
       defaults,
-      formula: explainDistribution(built.distribution).formula,
+      formula: print(built.distribution),
     };
   }
 

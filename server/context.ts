@@ -3,7 +3,7 @@
 // listen before the models are loaded (every /v1 route answers 503 until `engine.state` is "ready").
 import type { Scores, View } from '../decoders/expr.js';
 import type { PromptVariant } from '../decoders/prompt.js';
-import type { Speculation } from '../decoders/spec.js';
+import type { JsonObject, Speculation } from '../decoders/spec.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
 import type { DecodeEvent, DecodeRequest } from './wire/decode.js';
 
@@ -98,7 +98,7 @@ export interface ResolvedStrategy {
   readonly vocabSize: number;
   readonly eosTokenIds: readonly number[];
   /** Effective parameters of the method, defaults filled in. */
-  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly parameters: JsonObject;
   readonly models: readonly string[];
   readonly defaults: SamplingDefaults;
   /** The distribution in words of methods.md, e.g. "large + 1·(tuned − reference)". */

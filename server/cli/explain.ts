@@ -1,9 +1,9 @@
 // trimtab explain: what a `decoding` spec computes, without loading a model: formula, views, cost, and the kernel that the views' logits
-// meet in. Works on a spec file, a deployment's name or a model's name.
+// meet in. Works on a spec file, a deployment's name, a model's name or, for its parameters alone, a method's name.
 import { existsSync, readFileSync } from 'node:fs';
-import { structureKey } from '../../decoders/expr.js';
-import { methods } from '../../decoders/distributions/index.js';
-import { buildDecoding, explainDistribution, SpecError, type Decoding } from '../../decoders/spec.js';
+import { describeMethods, explainDecoding } from '../../decoders/explain.js';
+import type { Explanation, MethodDescription } from '../../decoders/explain.js';
+import { buildDecoding, SpecError, type Decoding } from '../../decoders/spec.js';
 import { nearest } from '../config/nearest.js';
 import type { Config } from '../config.js';
 import { AppError } from '../errors.js';
@@ -15,20 +15,26 @@ export interface ExplainOptions {
   readonly json: boolean;
 }
 
-interface Explained extends Decoding {
+interface Built {
+  readonly decoding: Decoding;
   /** Members that the configuration does not know: fine for reading a formula, not for serving it. */
   readonly unknownModels: readonly string[];
 }
 
 /** A spec may name models that are not configured here: each such name is taken for a model and reported. */
-function build(spec: unknown, config: Config): Explained {
+function build(spec: unknown, config: Config): Built {
   const unknownModels: string[] = [];
   const deployments = new Map<string, unknown>(config.deployments.map(({ name, decoding }) => [name, decoding]));
   const models = config.models.filter(({ kind }) => kind === 'causal').map(({ name }) => name);
   for (;;) {
     try {
-      const options = { models: [...models, ...unknownModels], deployments, allowNegativeWeights: true };
-      return { ...buildDecoding(spec, options), unknownModels };
+      const options = {
+        models: [...models, ...unknownModels],
+        deployments,
+        allowNegativeWeights: true,
+        directionCards: config.directionCards,
+      };
+      return { decoding: buildDecoding(spec, options), unknownModels };
     } catch (error) {
       if (!(error instanceof SpecError)) throw error;
       if (error.problem === 'unknown name' && typeof error.value === 'string' && error.value !== '') {
@@ -84,36 +90,69 @@ export async function explainCommand(
   options: ExplainOptions,
   stdout: Output,
 ): Promise<void> {
-  const spec = build(readSpec(target, config), config);
-  const { formula, views, forwardsPerToken } = explainDistribution(spec.distribution);
-  const method = methods.find(({ name }) => name === spec.method);
-  const kernel = structureKey(spec.distribution);
-  // Loaded only when asked for: it brings the graph builder along.
-  const graph = options.graph ? (await import('./kernel-text.js')).kernelText(spec.distribution) : null;
-  if (options.json) {
-    const { effective, unknownModels } = spec;
-    const facts = { method: spec.method, formula, views, forwardsPerToken, kernel, effective, unknownModels };
-    stdout.write(`${JSON.stringify(graph === null ? facts : { ...facts, graph }, null, 2)}\n`);
+  const known = [...config.deployments, ...config.models].map(({ name }) => name);
+  const alone = describeMethods().find(({ name }) => name === target);
+  if (alone !== undefined && !known.includes(target) && !existsSync(target)) {
+    stdout.write(options.json ? `${JSON.stringify(alone, null, 2)}\n` : methodText(alone, stdout));
     return;
   }
-  const style = styleFor(stdout);
-  const total = Object.values(forwardsPerToken).reduce((sum, count) => sum + count, 0);
-  const perModel = Object.entries(forwardsPerToken).map(([model, count]) => `${model} ${count}`);
-  const rows: [string, string][] = [
-    ['method', `${spec.method}${method === undefined ? '' : `: ${method.summary}`}`],
-    ...(method === undefined || method.equation === '' ? [] : [['equation', method.equation] as [string, string]]),
-    ...(method === undefined || method.paper === '' ? [] : [['paper', method.paper] as [string, string]]),
-    ['formula', style.bold(formula)],
-    ['views', views.map(({ model, prompt }) => (prompt === 'default' ? model : `${model} [${prompt}]`)).join(', ')],
-    ['forwards per token', `${total} (${perModel.join(', ')})`],
-    ['kernel', kernel],
-    ['effective spec', JSON.stringify(spec.effective)],
-  ];
-  stdout.write(`${table(rows)}\n`);
-  if (spec.unknownModels.length > 0) {
+  const { decoding, unknownModels } = build(readSpec(target, config), config);
+  const explanation = explainDecoding(decoding);
+  // Loaded only when asked for: it brings the graph builder along.
+  const graph = options.graph ? (await import('./kernel-text.js')).kernelText(decoding.distribution) : null;
+  if (options.json) {
+    const facts = { ...explanation, unknown_models: unknownModels, ...(graph === null ? {} : { graph }) };
+    stdout.write(`${JSON.stringify(facts, null, 2)}\n`);
+    return;
+  }
+  stdout.write(explanationText(explanation, stdout));
+  if (unknownModels.length > 0) {
     stdout.write(
-      `\nNot configured here: ${spec.unknownModels.join(', ')}. To serve this spec, add them to the models of the config file.\n`,
+      `\nNot configured here: ${unknownModels.join(', ')}. To serve this spec, add them to the models of the config file.\n`,
     );
   }
   if (graph !== null) stdout.write(`\n${graph}\n`);
+}
+
+function explanationText(explanation: Explanation, stdout: Output): string {
+  const { method, formula, views, forwards_per_token: forwards, kernels, effective, speculation } = explanation;
+  const total = Object.values(forwards).reduce((sum, count) => sum + count, 0);
+  const perModel = Object.entries(forwards).map(([model, count]) => `${model} ${count}`);
+  const rows: [string, string][] = [
+    ...headRows(method),
+    ['formula', styleFor(stdout).bold(formula)],
+    ['views', views.map(viewText).join(', ')],
+    ['forwards per token', `${total} (${perModel.join(', ')})`],
+    ['kernel', kernels.join(', ')],
+    ...(speculation === null
+      ? []
+      : [['speculation', `${speculation.draft} drafts up to ${speculation.tokens} tokens`] as [string, string]]),
+    ['effective spec', JSON.stringify(effective)],
+  ];
+  return `${table(rows)}\n\n${parametersText(method, stdout)}`;
+}
+
+function methodText(method: MethodDescription, stdout: Output): string {
+  return `${table(headRows(method))}\n\n${parametersText(method, stdout)}`;
+}
+
+function headRows({ name, summary, equation, paper }: MethodDescription): [string, string][] {
+  return [
+    ['method', `${name}: ${summary}`],
+    ['equation', equation],
+    ...(paper === '' ? [] : [['paper', paper] as [string, string]]),
+  ];
+}
+
+function parametersText({ parameters }: MethodDescription, stdout: Output): string {
+  const style = styleFor(stdout);
+  const rows = parameters.map(({ name, type, range, required, default: usual, help }): [string, string] => {
+    const byDefault = required ? 'required' : usual === null ? 'optional' : `default ${JSON.stringify(usual)}`;
+    return [name, `${help} ${style.dim(`(${[type, range, byDefault].filter((part) => part !== '').join('; ')})`)}`];
+  });
+  return `parameters\n${table(rows)}\n`;
+}
+
+function viewText({ model, prompt }: Explanation['views'][number]): string {
+  return prompt === null ? model : `${model} with prompt ${JSON.stringify(prompt)}`;
 }

@@ -1,6 +1,6 @@
 // The graph that a distribution's views meet in, as text, for `explain --graph`: the variant of one request that samples from the whole
 // vocabulary at its own temperature.
-import { scalarsOf, viewsOf, type Scores } from '../../decoders/expr.js';
+import { slotsOf, viewsOf, type Scores } from '../../decoders/expr.js';
 import { buildKernel } from '../../kernels/logits/kernel.js';
 import { print } from '../../kernels/print.js';
 
@@ -11,8 +11,11 @@ export function kernelText(distribution: Scores): string {
   const graph = buildKernel('explain', distribution, {
     vocabSize: SHOWN_VOCABULARY,
     views: viewsOf(distribution).map(() => ({ gathered: false, width: SHOWN_VOCABULARY })),
-    slots: scalarsOf(distribution).map((scalar) => (scalar === 1 ? 'one' : scalar === -1 ? 'minus one' : 'bound')),
+    slots: slotsOf(distribution).map(({ kind, value }) =>
+      kind === 'weight' && Math.abs(value) === 1 ? (value === 1 ? 'one' : 'minus one') : 'bound',
+    ),
     soundness: 'assumed',
+    trace: false,
     sampler: {
       kind: 'full',
       edits: false,

@@ -187,7 +187,7 @@ Examples:
   program
     .command('explain')
     .description('print what a decoding spec computes: formula, views, kernel, forwards per token')
-    .argument('<spec>', 'a JSON file with a decoding spec, or the name of a deployment or model')
+    .argument('<spec>', 'a JSON file with a decoding spec, or the name of a deployment, model or method')
     .addOption(configOption())
     .option('--graph', 'also print the kernel as a graph', false)
     .option('--json', 'print one JSON object', false)
@@ -196,6 +196,7 @@ Examples:
       `
 Examples:
   $ trimtab explain pocket-eft
+  $ trimtab explain fusion                         the parameters of a method
   $ trimtab explain spec.json --graph`,
     )
     .action(async (target: string, { config, ...options }: ExplainFlags) => {

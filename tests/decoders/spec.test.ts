@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { buildDecoding, explainDistribution, SpecError } from '../../decoders/spec.js';
+import { describeDistribution, describeMethods, explainDecoding } from '../../decoders/explain.js';
+import { buildDecoding, SpecError } from '../../decoders/spec.js';
 import type { SpecOptions } from '../../decoders/spec.js';
 import { viewsOf } from '../../decoders/expr.js';
 import { print } from '../../decoders/print.js';
@@ -354,12 +355,12 @@ describe('a spec that does not', () => {
 describe('explain', () => {
   it('counts one forward per distinct model and prompt', () => {
     const { distribution } = buildDecoding({ ...eft, base: { ...eft, weight: 2 } }, options);
-    expect(explainDistribution(distribution).forwardsPerToken).toEqual({ large: 1, 'small-chat': 1, small: 1 });
+    expect(describeDistribution(distribution).forwards_per_token).toEqual({ large: 1, 'small-chat': 1, small: 1 });
   });
 
   it('a model that has no say is not run', () => {
     const costOf = (spec: unknown): object =>
-      explainDistribution(buildDecoding(spec, options).distribution).forwardsPerToken;
+      describeDistribution(buildDecoding(spec, options).distribution).forwards_per_token;
     expect(costOf({ ...eft, weight: 0 })).toEqual({ large: 1 });
     expect(costOf({ ...eft, weight: 0, form: 'amplified' })).toEqual({ 'small-chat': 1 });
     expect(costOf({ ...eft, tuned: 'small' })).toEqual({ large: 1 });
@@ -368,10 +369,37 @@ describe('explain', () => {
   });
 
   it('every method documents itself', () => {
-    for (const method of methods) {
-      expect(method.summary).not.toBe('');
-      expect(method.equation).not.toBe('');
-      for (const field of Object.values(method.fields)) expect(field.help).not.toBe('');
+    const described = describeMethods();
+    expect(described.map(({ name }) => name)).toEqual(methods.map(({ name }) => name));
+    for (const { summary, equation, parameters } of described) {
+      expect(summary).not.toBe('');
+      expect(equation).not.toBe('');
+      expect(parameters.length).toBeGreaterThan(0);
+      for (const { help, type, required, default: usual } of parameters) {
+        expect(help).not.toBe('');
+        expect(type).not.toBe('');
+        if (required) expect(usual).toBeNull();
+      }
     }
+    expect(JSON.parse(JSON.stringify(described))).toEqual(described);
+  });
+
+  it('an explanation says what is computed, with what prompts and at what cost', () => {
+    const decoding = buildDecoding(
+      { method: 'guidance', model: 'large', negative_prompt: { system: 'Lie.' } },
+      options,
+    );
+    expect(explainDecoding(decoding)).toMatchObject({
+      method: { name: 'guidance' },
+      formula: '1.5·large − 0.5·large[system "Lie."]',
+      views: [
+        { model: 'large', prompt: null },
+        { model: 'large', prompt: { system: 'Lie.' } },
+      ],
+      forwards_per_token: { large: 2 },
+      kernels: ['linear(0,1)'],
+      effective: { method: 'guidance', model: 'large', negative_prompt: { system: 'Lie.' }, weight: 1.5 },
+      speculation: null,
+    });
   });
 });

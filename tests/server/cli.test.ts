@@ -128,12 +128,17 @@ describe('explain and schema', () => {
     const { out } = await run('explain', spec({ decoding: eft }), '--json', '--graph');
     const facts = JSON.parse(out) as Record<string, unknown>;
     expect(facts).toMatchObject({
-      method: 'eft',
+      method: { name: 'eft' },
       formula: 'large + 1.5·(small-chat − small)',
-      forwardsPerToken: { large: 1, 'small-chat': 1, small: 1 },
+      forwards_per_token: { large: 1, 'small-chat': 1, small: 1 },
       effective: { ...eft, form: 'proxy' },
     });
     expect(facts['graph']).toMatch(/\w/);
+  });
+  it('explains a method by its name', async () => {
+    const { code, out } = await run('explain', 'fusion');
+    expect(code).toBe(0);
+    for (const part of ['arXiv:2406.15480', 'bounds', 'default 2', 'required']) expect(out).toContain(part);
   });
   it('explains the deployments in the box', async () => {
     const { code, out } = await run('explain', 'pocket-eft');
