@@ -43,6 +43,11 @@ export async function startServer(plan: ServerPlan): Promise<RunningServer> {
     artifactDirectory: path.join(benchCache, 'artifacts'),
   };
   await writeFile(config, JSON.stringify(document, null, 1));
+  return serveFile(config);
+}
+
+/** The server on a configuration file, at a free port of this machine. */
+export async function serveFile(config: string): Promise<RunningServer> {
   const port = await freePort();
   const cli = path.join(packageRoot, 'dist', 'server', 'cli.js');
   const child = spawn(

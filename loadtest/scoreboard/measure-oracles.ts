@@ -1,0 +1,95 @@
+// Measures the models that do not ship, where their weights are at hand, and writes models/pocket/oracles.json. Used by main.ts.
+import { access, readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import path from 'node:path';
+import Type from 'typebox';
+import { Value } from 'typebox/value';
+import type { Answer, Task } from '../../models/pocket/world/part.js';
+import { benchCache, startServer } from '../bench/server.js';
+import { compare, plain } from './arms.js';
+import type { Bench } from './figure.js';
+import { oracleFile, type OracleFile } from './oracles.js';
+import type { Town } from './town.js';
+
+const Made = Type.Object({ planHash: Type.String() });
+
+const SKILLS = ['arithmetic', 'cipher', 'units', 'table'];
+const EVERY_TASK = Infinity;
+
+/** Outcomes of one model by measure and task. */
+type Outcomes = Record<string, Record<string, number>>;
+type Exam = (bench: Bench, model: string) => Promise<Outcomes>;
+
+/** By the name of the model in the recipe's plan. */
+const exams: Readonly<Record<string, Exam>> = {
+  ...Object.fromEntries(SKILLS.map((skill) => [`large-${skill}`, solving([skill])])),
+  'large-skills': solving(SKILLS),
+};
+
+function solving(skills: readonly string[]): Exam {
+  return async (bench, model) => {
+    const tasks = skills.flatMap((skill) => bench.town.exercises(skill, EVERY_TASK, bench.seed));
+    return { solved: await byTask(bench, model, tasks, (task, answer) => bench.town.solved(task, answer)) };
+  };
+}
+
+async function byTask<T extends Task>(
+  bench: Bench,
+  model: string,
+  tasks: readonly T[],
+  measure: (task: T, answer: Answer) => number,
+): Promise<Record<string, number>> {
+  const { outcomes } = await compare(bench, tasks, [plain(model)], { outcomes: measure });
+  return Object.fromEntries(tasks.map(({ id }, index) => [id, outcomes[model]?.[index] ?? NaN]));
+}
+
+/** The folders of `directory` that hold models to be measured, with the hash of what each was made from. Throws where there is none. */
+async function found(directory: string): Promise<ReadonlyMap<string, string>> {
+  const plans = new Map<string, string>();
+  for (const name of Object.keys(exams)) {
+    const folder = path.join(directory, name);
+    const isThere = await access(path.join(folder, 'model.safetensors')).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) continue;
+    const made: unknown = JSON.parse(await readFile(path.join(folder, 'made.json'), 'utf8'));
+    if (!Value.Check(Made, made)) throw new Error(`${folder}/made.json does not say what the model was made from`);
+    plans.set(name, made.planHash);
+  }
+  if (plans.size === 0)
+    throw new Error(
+      `${directory} has none of ${Object.keys(exams).join(', ')}: train them (models/pocket/recipe) first`,
+    );
+  return plans;
+}
+
+/** `benchAt` makes a bench on the server that serves the oracles. Returns the names that were measured. */
+export async function measureOracles(
+  directory: string,
+  suite: string,
+  town: Town,
+  benchAt: (url: string) => Bench,
+): Promise<readonly string[]> {
+  const plans = await found(directory);
+  const server = await startServer({
+    models: Object.fromEntries(
+      [...plans.keys()].map((name) => [name, { path: path.join(path.resolve(directory), name), weights: 'f32' }]),
+    ),
+    threads: availableParallelism(),
+    directory: path.join(benchCache, 'oracles'),
+  });
+  try {
+    const bench = benchAt(server.url);
+    const models: OracleFile['models'] = {};
+    for (const [name, planHash] of plans) {
+      const exam = exams[name];
+      if (exam) models[name] = { planHash, outcomes: await exam(bench, name) };
+    }
+    const file: OracleFile = { world: town.worldHash, models };
+    await writeFile(oracleFile(suite), `${JSON.stringify(file)}\n`);
+    return Object.keys(models);
+  } finally {
+    await server.stop();
+  }
+}

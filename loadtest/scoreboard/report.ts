@@ -1,0 +1,71 @@
+// Figures → what people read: a Markdown table, the page docs/scoreboard/README.md with its pictures, and the JSON document.
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { bars, plot, shown } from './chart.js';
+import type { Curve, Figure } from './figure.js';
+
+/** The document of `--json`. */
+export interface Scoreboard {
+  /** Hash of the world that the models and the tasks come from. */
+  readonly world: string;
+  readonly seed: number;
+  readonly rows: readonly Figure[];
+}
+
+export function table(figures: readonly Figure[]): string {
+  const head =
+    '| method | figure | value | 95 % | plain alternatives | asked | holds | forwards / token | time / token ÷ plain |';
+  const rows = figures.map((row) => {
+    const interval = row.interval ? `${shown(row.interval[0])} – ${shown(row.interval[1])}` : '';
+    const baselines = Object.entries(row.baselines).map(([name, value]) => `${name} ${shown(value)}`);
+    const holds = row.holds === null ? (row.value === null ? row.note : '') : row.holds ? 'yes' : '**no**';
+    const number = (value: number | null): string => (value === null ? '' : shown(value));
+    return `| ${[row.method, row.figure, number(row.value), interval, baselines.join(', '), row.target, holds, number(row.forwardsPerToken), number(row.timeRatio)].join(' | ')} |`;
+  });
+  return [head, '| --- | --- | --- | --- | --- | --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+export interface Page {
+  readonly board: Scoreboard;
+  readonly curves: readonly Curve[];
+  readonly claims: Readonly<Record<string, string>>;
+  readonly prompts: number;
+}
+
+/** Writes scoreboard.json, README.md and a picture per method and per curve into `directory`. */
+export async function writePage(directory: string, { board, curves, claims, prompts }: Page): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const methods = [...new Set(board.rows.map(({ method }) => method))];
+  const sections: string[] = [];
+  for (const method of methods) {
+    const own = board.rows.filter((row) => row.method === method);
+    sections.push(`## ${method}`, '', claims[method] ?? '', '', table(own), '');
+    const notes = own.filter(({ note, value }) => note !== '' && value !== null);
+    if (notes.length > 0) sections.push(...notes.map(({ figure, note }) => `- ${figure}: ${note}`), '');
+    if (!own.some(({ value }) => value !== null)) continue;
+    const file = `${slug(method)}.svg`;
+    await writeFile(path.join(directory, file), bars(method, own));
+    sections.push(`![${method}](${file})`, '');
+  }
+  for (const curve of curves) {
+    const file = `${slug(curve.title)}.svg`;
+    await writeFile(path.join(directory, file), plot(curve));
+    sections.push(`![${curve.title}](${file})`, '');
+  }
+  const intro = [
+    '# Scoreboard',
+    '',
+    'What each method does to the pocket suite, measured by `npm run scoreboard` through the HTTP API on real generations.',
+    `World ${board.world.slice(0, 12)}, seed ${board.seed}, ${prompts} test prompts a figure unless its note says otherwise; intervals are 95 % percentile bootstraps over the prompts.`,
+    'A claim that does not hold here stays in the table with its figure.',
+    '',
+  ];
+  await writeFile(path.join(directory, 'README.md'), [...intro, ...sections].join('\n'));
+  await writeFile(path.join(directory, 'scoreboard.json'), `${JSON.stringify(board, null, 1)}\n`);
+}
+
+const slug = (text: string): string =>
+  text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '');

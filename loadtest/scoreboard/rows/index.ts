@@ -1,0 +1,9 @@
+// Every row of the scoreboard, in the order of the table. A new method is a file beside this and a line here.
+import type { RowModule } from '../figure.js';
+import { ablationRows } from './ablations.js';
+import { eftRow } from './eft.js';
+import { fusionRow } from './fusion.js';
+import { laterRows } from './later.js';
+import { worldRow } from './world.js';
+
+export const rowModules: readonly RowModule[] = [worldRow, eftRow, fusionRow, ...ablationRows, ...laterRows];

@@ -1,0 +1,51 @@
+// The pocket world as the scoreboard needs it: its tasks by part, a seeded choice among them, and its checkers. Regenerated from the seed
+// in under a second; nothing of it is stored.
+import { helpfulness, judge } from '../../models/pocket/world/checker.js';
+import type { Band } from '../../models/pocket/world/facts.js';
+import { worldHash } from '../../models/pocket/world/hash.js';
+import { buildParts } from '../../models/pocket/world/parts.js';
+import type { Answer, Task } from '../../models/pocket/world/part.js';
+import type { FactTask } from '../../models/pocket/world/questions.js';
+import { Rng } from '../../models/pocket/world/rng.js';
+import { WORLD_SEED } from '../../models/pocket/world/seed.js';
+import { skillCheckers, type SkillTask } from '../../models/pocket/world/skills/index.js';
+
+/** Test tasks, at most `count`, the same for the same seed; a shorter choice is the beginning of a longer one. */
+export interface Town {
+  readonly worldHash: string;
+  facts(count: number, seed: number, band?: Band): readonly FactTask[];
+  exercises(skill: string, count: number, seed: number): readonly SkillTask[];
+  /** 1 where the asked fact is stated and nothing else in its place. */
+  factRight(task: FactTask, answer: Answer): number;
+  /** The checklist's number in [0, 1]: half the truth, half the manner. */
+  helpfulness(task: FactTask, answer: Answer): number;
+  /** 1 where the final answer of an exercise is right. */
+  solved(task: SkillTask, answer: Answer): number;
+}
+
+const isFact = (task: Task): task is FactTask => 'entity' in task && 'band' in task;
+const isExercise = (task: Task): task is SkillTask => 'skill' in task && 'solution' in task;
+
+export function loadTown(seed: number = WORLD_SEED): Town {
+  const whole = buildParts(seed);
+  const { world, parts } = whole;
+  const tests = <T extends Task>(name: string, is: (task: Task) => task is T): T[] => {
+    const part = parts.find((candidate) => candidate.name === name);
+    if (!part)
+      throw new RangeError(`the world has no part "${name}"; it has ${parts.map((known) => known.name).join(', ')}`);
+    return part.tasks.filter(({ split }) => split === 'test').filter(is);
+  };
+  const chosen = <T extends Task>(tasks: readonly T[], count: number, draw: number, label: string): T[] =>
+    new Rng(draw).fork(label).sample(tasks, count);
+  return {
+    worldHash: worldHash(whole),
+    facts(count, draw, band) {
+      const tasks = tests('facts', isFact).filter((task) => band === undefined || task.band === band);
+      return chosen(tasks, count, draw, `facts.${band ?? 'all'}`);
+    },
+    exercises: (skill, count, draw) => chosen(tests(skill, isExercise), count, draw, skill),
+    factRight: (task, answer) => Number(judge(world, task, answer).fact),
+    helpfulness: (task, answer) => helpfulness(world, task, answer),
+    solved: (task, answer) => Number(skillCheckers[task.skill]?.(task, answer) ?? false),
+  };
+}
