@@ -3,7 +3,10 @@
 import { factsPart } from './facts-part.js';
 import type { World } from './facts.js';
 import { buildWorld } from './facts.js';
+import { harmPart } from './harm.js';
+import { JUDGING, judgingPart } from './judging.js';
 import type { Part } from './part.js';
+import { preferencesNote, preferencesPart } from './preferences.js';
 import { Rng } from './rng.js';
 import { skillParts } from './skills/index.js';
 
@@ -20,6 +23,18 @@ export interface WholeWorld {
 export function buildParts(seed: number): WholeWorld {
   const root = new Rng(seed);
   const world = buildWorld(root);
-  const parts = [factsPart(world, root.fork('facts')), ...skillParts(world, root.fork('skills'))];
-  return { seed, world, parts, records: {}, notes: {} };
+  const preferences = preferencesPart(world, root.fork('preferences'));
+  return {
+    seed,
+    world,
+    parts: [
+      factsPart(world, root.fork('facts')),
+      ...skillParts(world, root.fork('skills')),
+      harmPart(world, root.fork('harm')),
+      judgingPart(world, root.fork('judging')),
+      preferences,
+    ],
+    records: { preferences: preferences.drawPreference },
+    notes: { judging: JUDGING, preferences: preferencesNote(world) },
+  };
 }
