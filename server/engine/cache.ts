@@ -36,6 +36,9 @@ interface Row extends CacheRow {
 
 const FLOAT_BYTES = 4;
 
+/** Rows that grow will grow on: without this a prompt that just fits is moved again for its first token. */
+const HEADROOM = 16;
+
 /** Capacities grow geometrically (at most 1.5×), so that appending costs amortised O(1) and padding stays below a third. */
 export function capacityFor(length: number): number {
   let capacity = 64;
@@ -279,9 +282,9 @@ export class RowCache {
     return Math.floor(this.budgetBytes / (length * this.tokenBytes));
   }
 
-  /** The usual geometric capacity, or the bare need where the budget does not allow more. */
+  /** The usual geometric capacity with room for what comes next, or the bare need where the budget does not allow more. */
   #affordable(rows: number, length: number): number {
-    const wanted = capacityFor(length);
+    const wanted = capacityFor(length + HEADROOM);
     return rows * wanted * this.tokenBytes <= this.budgetBytes ? wanted : length;
   }
 
