@@ -14,6 +14,7 @@ import {
   Equal,
   GatherElements,
   Greater,
+  LessOrEqual,
   Mod,
   Mul,
   Neg,
@@ -45,7 +46,7 @@ export interface Lengths {
 export interface Proposal {
   /** [R, rays, 1]: how many grid steps along each ray; 0 along all but one. */
   readonly steps: Value;
-  /** [R, 1, 1] */
+  /** [R, 1, 1]: as far as the search knows. */
   readonly objective: Value;
 }
 
@@ -67,7 +68,7 @@ export function bestOfGrid(graph: GraphBuilder, profile: Profile, target: Length
 }
 
 /** A point off the grid, by interpolation around the best grid point of each ray. */
-export function refine(graph: GraphBuilder, profile: Profile, target: Lengths): Proposal {
+export function refineByInterpolation(graph: GraphBuilder, profile: Profile, target: Lengths): Proposal {
   const onGrid = ArgMin(gridObjective(graph, profile, target), { axis: 2, keepdims: true });
   const centre = Clip(onGrid, { min: 1, max: profile.last - 1 });
   const window = new Window(profile, centre, target);
@@ -84,6 +85,47 @@ export function refine(graph: GraphBuilder, profile: Profile, target: Lengths): 
 
 /** From a sixteenth of a sixteenth of a grid step to float32's last digits. */
 const NEWTON_ROUNDS = 3;
+
+/**
+ * A point off the grid by measuring alone: golden sections between the neighbours of the best grid point of each ray.
+ * `measure` takes steps and answers the objective of each ray, [R, rays, 1] both.
+ */
+export function refineByMeasure(
+  graph: GraphBuilder,
+  profile: Profile,
+  target: Lengths,
+  measure: (steps: Value) => Value,
+): Proposal {
+  const onGrid = Cast(ArgMin(gridObjective(graph, profile, target), { axis: 2, keepdims: true }), 'float32');
+  const [low, high] = [-1, 1].map((by) => Clip(Add(onGrid, by), { min: 0, max: profile.last })) as [Value, Value];
+  const steps = goldenSection(measure, low, high);
+  const reached = measure(steps);
+  const ray = ArgMin(reached, { axis: 1, keepdims: true });
+  return {
+    steps: Where(isRay(graph, profile, ray), steps, 0),
+    objective: ReduceMin(reached, { axes: [1], keepdims: true }),
+  };
+}
+
+/** Each narrows the interval by the golden ratio: 2 grid steps become 1e-5. */
+const GOLDEN_ROUNDS = 25;
+
+function goldenSection(measure: (at: Value) => Value, from: Value, to: Value): Value {
+  const ratio = (Math.sqrt(5) - 1) / 2;
+  const between = (low: Value, high: Value, share: number): Value => Add(low, Mul(Sub(high, low), share));
+  let [low, high] = [from, to];
+  let [left, right] = [between(low, high, 1 - ratio), between(low, high, ratio)];
+  let [atLeft, atRight] = [measure(left), measure(right)];
+  for (let round = 0; round < GOLDEN_ROUNDS; round++) {
+    const isLeft = LessOrEqual(atLeft, atRight);
+    [low, high] = [Where(isLeft, low, left), Where(isLeft, right, high)];
+    const fresh = Where(isLeft, between(low, high, 1 - ratio), between(low, high, ratio));
+    const atFresh = measure(fresh);
+    [left, right] = [Where(isLeft, fresh, right), Where(isLeft, left, fresh)];
+    [atLeft, atRight] = [Where(isLeft, atFresh, atRight), Where(isLeft, atLeft, atFresh)];
+  }
+  return between(low, high, 0.5);
+}
 
 function gridObjective(graph: GraphBuilder, { z, slope, last }: Profile, target: Lengths): Value {
   const k = graph.constant(

@@ -2,12 +2,14 @@
 // twin and the objective are decoders/fusion.ts, the search on small tensors is fusion-search.ts.
 //
 // Passes over the vocabulary are what costs. A grid of 21 points along a ray needs none but a product each: what one grid step multiplies
-// the probabilities by is computed once, and two sums of the running product are z and E. That is exact as long as float32 holds every
-// factor that matters, which is checked on the side (`sound`); otherwise, and where −∞ may come in, each point is a softmax of its own.
+// the probabilities by is computed once, and two sums of the running product are z and E. That is right as long as float32 holds every
+// factor that matters and the way between two points is short, which is checked on the side (`sound`); otherwise, and where −∞ may come in,
+// each point is a softmax of its own, and the search goes on by softmaxes.
 import { expertSets, FUSION_GRID } from '../../decoders/expr.js';
 import type { FusionSearch } from '../../decoders/expr.js';
 import type { GraphBuilder, Value } from '../graph.js';
 import {
+  Abs,
   Add,
   And,
   Cast,
@@ -34,7 +36,15 @@ import {
   Unsqueeze,
   Where,
 } from '../ops.js';
-import { bestOfGrid, type Lengths, objective, type Profile, type Proposal, refine } from './fusion-search.js';
+import {
+  bestOfGrid,
+  type Lengths,
+  objective,
+  type Profile,
+  type Proposal,
+  refineByInterpolation,
+  refineByMeasure,
+} from './fusion-search.js';
 import { deepSoftmax } from './stage.js';
 
 export interface FusionMembers {
@@ -50,7 +60,7 @@ export interface FusionOptions {
   /** [R, 1] each, one per expert. */
   readonly bounds: readonly Value[];
   readonly search: FusionSearch;
-  /** Every point of the grid is computed on its own: right for any logits, about three times as dear. */
+  /** Every point is computed on its own: right for any logits, and several times as dear. */
   readonly careful: boolean;
 }
 
@@ -75,7 +85,8 @@ export function fuse(graph: GraphBuilder, members: FusionMembers, options: Fusio
   const { bounds, search, careful } = options;
   const problem = problemOf(members);
   const sets = expertSets(bounds.length, search);
-  const profiles = sets.map((set) => profileAlong(graph, problem, rayOf(graph, problem, bounds, set), careful));
+  const rays = sets.map((set) => rayOf(graph, problem, bounds, set));
+  const profiles = rays.map((ray) => profileAlong(graph, problem, ray, careful));
   const profile: Profile = {
     z: Concat(
       profiles.map(({ z }) => z),
@@ -96,22 +107,33 @@ export function fuse(graph: GraphBuilder, members: FusionMembers, options: Fusio
   const shares = ({ steps }: Proposal): Value =>
     Div(ReduceSum(Mul(steps, isActing), { axes: [1], keepdims: false }), LAST);
   const onGrid = bestOfGrid(graph, profile, problem.target);
-  const proposed = shares(refine(graph, profile, problem.target));
+  const proposal = careful
+    ? refineByMeasure(graph, profile, problem.target, (steps) => measureRays(problem, rays, profiles, steps))
+    : refineByInterpolation(graph, profile, problem.target);
+  const proposed = shares(proposal);
   // The first rays are the experts alone.
   const baseMeans = Concat(
     bounds.map((_, expert) => (profiles[expert] as RayProfile).baseMean),
     1,
   );
   const reached = objective(stepLengths(problem, baseMeans, Mul(proposed, Concat(bounds, 1))), problem.target);
-  const share = Where(Less(Squeeze(reached, [2]), Squeeze(onGrid.objective, [2])), proposed, shares(onGrid));
+  // What rounding alone could have gained is left alone.
+  const worthwhile = Sub(Mul(onGrid.objective, 1 - 1e-6), 1e-12);
+  const share = Where(Squeeze(Less(reached, worthwhile), [2]), proposed, shares(onGrid));
   const weights = Mul(share, Concat(bounds, 1));
   const moved = Add(members.base, stepOf(problem.rawDifferences, weights));
   return {
     scores: members.forbidden ? Where(members.forbidden, -Infinity, moved) : moved,
     weights,
     atBound: Cast(And(GreaterOrEqual(share, 1), Greater(weights, 0)), 'int8'),
-    sound: careful ? null : isRepresentable(problem, profile),
+    sound: careful ? null : And(isRepresentable(problem, profile), isTrue(proposal, reached)),
   };
+}
+
+/** [R, 1] bool: interpolation was not far off where it was measured; else each grid step is too long a way. */
+function isTrue(proposal: Proposal, reached: Value): Value {
+  const error = Abs(Sub(proposal.objective, reached));
+  return Squeeze(LessOrEqual(error, Add(Mul(reached, 1e-3), 1e-6)), [2]);
 }
 
 /** What the solver works on: members without what is forbidden, and what tuning did to the small model. */
@@ -158,6 +180,22 @@ function problemOf({ base, reference, experts, forbidden }: FusionMembers): Prob
   };
 }
 
+/** The objective on every ray at its own number of grid steps; [R, rays, 1] both. */
+function measureRays(problem: Problem, rays: readonly Ray[], profiles: readonly RayProfile[], steps: Value): Value {
+  const measured = rays.map(({ direction, pace }, ray) => {
+    const { baseMean } = profiles[ray] as RayProfile;
+    const own = Mul(Squeeze(Slice(steps, { axis: 1, start: ray, end: ray + 1 }), [2]), pace);
+    const step = Mul(direction, own);
+    const { z, mean } = tilt(problem.base, step, step);
+    const lengths = { forward: Sub(mean, z), backward: Sub(z, Mul(own, baseMean)) };
+    return objective(
+      { forward: Unsqueeze(lengths.forward, [2]), backward: Unsqueeze(lengths.backward, [2]) },
+      problem.target,
+    );
+  });
+  return Concat(measured, 1);
+}
+
 /** [R, V]: what `pace` of one grid step adds to the scores. */
 interface Ray {
   readonly direction: Value;
@@ -187,7 +225,8 @@ interface RayProfile {
 function profileAlong(graph: GraphBuilder, problem: Problem, ray: Ray, careful: boolean): RayProfile {
   const { z, mean } = careful ? bySoftmax(problem, ray) : byProducts(graph, problem, ray);
   return {
-    z,
+    // The base's own normaliser is 0 but for rounding, which is no reason to move.
+    z: Sub(z, Slice(z, { axis: 2, start: 0, end: 1 })),
     slope: Mul(mean, Unsqueeze(ray.pace, [2])),
     baseMean: Squeeze(Slice(mean, { axis: 2, start: 0, end: 1 }), [2]),
   };

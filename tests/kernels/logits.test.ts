@@ -22,39 +22,17 @@ import { LogitKernels, samplerClass } from '../../kernels/logits/kernels.js';
 import type { FuseCall, FuseResult, SamplerRow } from '../../kernels/logits/kernels.js';
 import { edits as anyEdits, rowOf, rowsFor, scoresTree, warp as anyWarp } from '../support/arbitrary.js';
 import type { Rows } from '../support/arbitrary.js';
+import { callOf, greedy } from '../support/kernel-calls.js';
+import type { Case } from '../support/kernel-calls.js';
 import { expectClose, isFragile } from '../support/laws.js';
 
 const kernels = new LogitKernels({ threads: 1 });
 afterAll(() => kernels.release());
 
-const greedy: SamplerRow = { temperature: 0, topK: 0, topP: 1, minP: 0, uniform: 0, forcedId: null, edits: NO_EDITS };
 const plainWarp: Warp = { temperature: 1, topK: 0, topP: 1, minP: 0 };
 
-interface Case {
-  readonly expr: Scores;
-  readonly rows: Rows;
-  readonly sampler: SamplerRow;
-}
-
-/** All cases in one call: they must share a structure. */
-async function fuse(cases: readonly Case[], more: Partial<FuseCall> = {}): Promise<FuseResult> {
-  const views = viewsOf(cases[0]!.expr);
-  const width = cases[0]!.rows.values().next().value!.length;
-  return kernels.run({
-    distribution: cases.map(({ expr }) => expr),
-    views: views.map((_, index) => {
-      const data = new Float32Array(cases.length * width);
-      cases.forEach(({ expr, rows }, row) => data.set(rowOf(rows)(viewsOf(expr)[index]!), row * width));
-      return { logits: { data, rows: cases.length, width }, rowIndex: null };
-    }),
-    vocabSize: width,
-    rows: cases.map(({ sampler }) => sampler),
-    logprobs: true,
-    topLogprobs: 0,
-    full: false,
-    ...more,
-  });
-}
+const fuse = (cases: readonly Case[], more: Partial<FuseCall> = {}): Promise<FuseResult> =>
+  kernels.run(callOf(cases, more));
 
 /** The twin's edited scores. */
 function twin({ expr, rows, sampler }: Case): Float64Array {

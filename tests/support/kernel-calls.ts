@@ -1,0 +1,43 @@
+// Cases of the logit kernels, one row each, and how they become one call. Used by the kernels' tests.
+import { viewsOf } from '../../decoders/expr.js';
+import type { Scores } from '../../decoders/expr.js';
+import { NO_EDITS } from '../../decoders/warp.js';
+import type { FuseCall, SamplerRow } from '../../kernels/logits/kernels.js';
+import { rowOf } from './arbitrary.js';
+import type { Rows } from './arbitrary.js';
+
+export const greedy: SamplerRow = {
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  uniform: 0,
+  forcedId: null,
+  edits: NO_EDITS,
+};
+
+export interface Case {
+  readonly expr: Scores;
+  readonly rows: Rows;
+  readonly sampler: SamplerRow;
+}
+
+/** All cases in one call: they must share a structure. */
+export function callOf(cases: readonly Case[], more: Partial<FuseCall> = {}): FuseCall {
+  const views = viewsOf(cases[0]!.expr);
+  const width = cases[0]!.rows.values().next().value!.length;
+  return {
+    distribution: cases.map(({ expr }) => expr),
+    views: views.map((_, index) => {
+      const data = new Float32Array(cases.length * width);
+      cases.forEach(({ expr, rows }, row) => data.set(rowOf(rows)(viewsOf(expr)[index]!), row * width));
+      return { logits: { data, rows: cases.length, width }, rowIndex: null };
+    }),
+    vocabSize: width,
+    rows: cases.map(({ sampler }) => sampler),
+    logprobs: true,
+    topLogprobs: 0,
+    full: false,
+    ...more,
+  };
+}
