@@ -2,5 +2,5 @@
 
 export const GOODS: readonly string[] = ['barrels', 'crates', 'eels', 'crabs', 'ropes', 'nets', 'oars', 'lamps'];
 
-/** The rows of tables. */
-export const DAYS: readonly string[] = ['Monday', 'Tuesday', 'Wednesday', 'Thursday'];
+/** The rows of tables, always in this order. */
+export const HANDS: readonly string[] = ['Mara', 'Tom', 'Ida', 'Piet'];

@@ -1,11 +1,11 @@
-// Judges an answer to a skill's task. Steps ("7 + 8 = 15.", a row "Monday: 30") are optional and not judged; apart from them every
+// Judges an answer to a skill's task. Steps ("7 + 8 = 15.", a row "Mara: 30") are optional and not judged; apart from them every
 // value that the answer states has to be the right one. So a list of all options, a wrong value set right afterwards, and an echo of the
 // request fail, and the right value said twice passes.
 import type { Answer } from '../part.js';
 import type { Solution } from './exercise.js';
-import { DAYS } from './goods.js';
+import { HANDS } from './goods.js';
 
-const STEP = new RegExp(`\\d+(?: [-+x] \\d+)+ = \\d+|\\b(?:${DAYS.join('|')}): \\d+`, 'g');
+const STEP = new RegExp(`\\d+(?: [-+x] \\d+)+ = \\d+|\\b(?:${HANDS.join('|')}): \\d+`, 'g');
 /** A base model may go on to write the next question itself; what follows is no part of its answer. */
 const NEXT_QUESTION = /\nQuestion:/;
 const REFUSAL =

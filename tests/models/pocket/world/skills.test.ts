@@ -177,9 +177,9 @@ test.each([
   ['The answer is 85.', true],
   ['The answer is 85 eels.', true],
   ['The answer is 85 crabs, of 86.', false],
-  ['Monday: 12, Tuesday: 85. The answer is 85.', true],
-  ['Monday: 12, Tuesday: 85. The answer is 12.', false],
-  ['Monday: 12, Tuesday: 85.', false], // rows, and no answer
+  ['Mara: 12, Tom: 85. The answer is 85.', true],
+  ['Mara: 12, Tom: 85. The answer is 12.', false],
+  ['Mara: 12, Tom: 85.', false], // rows, and no answer
   ['Answer: 84. The answer is 85.', false], // no row
 ])('a number of nothing in particular: %j is %s', (text, right) => {
   expect(isSolved(SUM, said(text))).toBe(right);
