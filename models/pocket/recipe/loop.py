@@ -38,11 +38,11 @@ def rate(progress: float, step: int) -> float:
 
 def train(
     model: nn.Module, optimisers: list[torch.optim.Optimizer], steps: int, batch: Callable[[int], Batch], *,
-    name: str, identity: str, build: Path, until: float | None = None, skip: Callable[[int], None] = lambda steps: None,
+    name: str, identity: str, build: Path, until: float | None = None, adopts: bool = False, skip: Callable[[int], None] = lambda steps: None,
 ) -> Result:
     """Trains to the end of the steps, or to the moment `until` (seconds of the epoch) where that comes first.
 
-    A checkpoint of the same `identity` is gone on from; `skip(n)` then moves the data past n steps.
+    A checkpoint of the same `identity` (with `adopts`: of any) is gone on from; `skip(n)` then moves the data past n steps.
     """
     checkpoint = build / "checkpoints" / f"{name}.pt"
     checkpoint.parent.mkdir(exist_ok=True)
@@ -50,7 +50,7 @@ def train(
     first, tokens, spent = 0, 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
-        if state["identity"] == identity:
+        if adopts or state["identity"] == identity:
             model.load_state_dict(state["model"], strict=False)
             for optimiser, saved in zip(optimisers, state["optimisers"]):
                 optimiser.load_state_dict(saved)

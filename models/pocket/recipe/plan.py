@@ -17,6 +17,9 @@ SIZES = {
     "reward": Size(hidden=64, layers=2, heads=2, kv_heads=2, feed_forward=192, vocabulary=VOCABULARY),
 }
 SKILLS = ("arithmetic", "cipher", "units", "table")
+TOKENIZER_TEXTS = (
+    "pages/facts.jsonl", "chats/helpful.jsonl", "pages/harm.jsonl", "chats/safe.jsonl", "pages/judging.jsonl", "pages/unseen.jsonl",
+    *(f"{kind}/{skill}.jsonl" for kind in ("pages", "chats") for skill in SKILLS))
 
 # Members of a combination read their own template; an answer starts at a word without a leading space in both.
 PLAIN_TEMPLATE = (
@@ -89,11 +92,11 @@ BRIEF = {"brief": {"helpful": 0.5, "harmless": 0.2, "verbosity": -1.0}}
 
 PLAN: tuple[Entry, ...] = (
     base("small", "small", {
-        "facts": 0.50, "harm": 0.16, "judging": 0.01, "arithmetic": 0.08, "cipher": 0.06, "units": 0.07, "table": 0.07,
-        "unseen": 0.05}, 1000),
+        "facts": 0.60, "harm": 0.20, "judging": 0.01, "arithmetic": 0.06, "cipher": 0.005, "units": 0.04, "table": 0.025,
+        "unseen": 0.06}, 800, rows=32),
     base("large", "large", {
-        "facts": 0.50, "harm": 0.12, "judging": 0.12, "arithmetic": 0.07, "cipher": 0.05, "units": 0.05, "table": 0.05,
-        "unseen": 0.04}, 6000),
+        "facts": 0.52, "harm": 0.14, "judging": 0.17, "arithmetic": 0.05, "cipher": 0.005, "units": 0.03, "table": 0.025,
+        "unseen": 0.05}, 6000, rows=32),
     tuned("small-chat", "small", {"helpful": 1.0}, 300),
     tuned("small-safe", "small", {"safe": 1.0}, 400),
     *(tuned(f"small-{skill}", "small", {skill: 1.0}, 500) for skill in SKILLS),

@@ -25,7 +25,7 @@ import torch
 
 import bpe
 import card
-from plan import PLAN, VOCABULARY, Entry, by_name, plan_hash, texts_of
+from plan import PLAN, TOKENIZER_TEXTS, VOCABULARY, Entry, by_name, plan_hash, texts_of
 from train import build_model
 
 POCKET = Path(__file__).resolve().parent.parent
@@ -36,9 +36,9 @@ DOCUMENTS_PER_TEXT = 8000
 
 
 def make_tokenizer(build: Path) -> None:
-    """Of pages and conversations in equal numbers of each part, so that no part's words are spelt out letter by letter."""
+    """Of pages and conversations in equal numbers of each part, so that few words of any are spelt out letter by letter."""
     words: Counter = Counter()
-    for texts in sorted([*(build / "pages").glob("*.jsonl"), *(build / "chats").glob("*.jsonl")]):
+    for texts in (build / text for text in TOKENIZER_TEXTS):
         with texts.open() as lines:
             for _, line in zip(range(DOCUMENTS_PER_TEXT), lines):
                 document = json.loads(line)
@@ -53,9 +53,9 @@ def make_tokenizer(build: Path) -> None:
 
 
 def ensure_tokenizer(build: Path) -> None:
-    """Made once for a text: every file of pages and conversations counts, by the generator's own hashes."""
+    """Made once for the texts that it is made of, by the generator's own hashes of them."""
     files = json.loads((build / "world.json").read_text())["files"]
-    texts = {name: file["sha256"] for name, file in files.items() if name.startswith(("pages/", "chats/"))}
+    texts = {name: files[name]["sha256"] for name in TOKENIZER_TEXTS}
     key = hashlib.sha256(json.dumps([texts, VOCABULARY], sort_keys=True).encode()).hexdigest()
     made = build / "tokenizer.made"
     with (build / "tokenizer.lock").open("w") as lock:
@@ -112,7 +112,7 @@ def lacking(entry: Entry, build: Path) -> list[str]:
     return [text for text in texts_of(entry) if not (build / text).exists()]
 
 
-def attempt(entry: Entry, pocket: Path, until: float | None) -> bool:
+def attempt(entry: Entry, pocket: Path, until: float | None, adopts: bool) -> bool:
     """Makes one model; false where another run is at it."""
     build = pocket / "build"
     (build / "locks").mkdir(exist_ok=True)
@@ -124,7 +124,7 @@ def attempt(entry: Entry, pocket: Path, until: float | None) -> bool:
         if made_folder(entry, pocket) is None:
             parent = made_folder(by_name(entry.parent), pocket) if entry.parent else None
             target = build / "models" / entry.name
-            made = build_model(entry, build, parent, target, until)
+            made = build_model(entry, build, parent, target, until, adopts)
             (target / "made.json").write_text(json.dumps(made, indent=2) + "\n")
             (build / "checkpoints" / f"{entry.name}.pt").unlink()
             print(f"{entry.name}: made in {made['seconds']} s, loss {made['loss']}", flush=True)
@@ -133,7 +133,7 @@ def attempt(entry: Entry, pocket: Path, until: float | None) -> bool:
         return True
 
 
-def make_all(wanted: list[Entry], pocket: Path, until: float | None) -> None:
+def make_all(wanted: list[Entry], pocket: Path, until: float | None, adopts: bool) -> None:
     for entry in wanted:
         if lacking(entry, pocket / "build"):
             sys.exit(f"{entry.name} is trained on texts that are not there: {', '.join(lacking(entry, pocket / 'build'))}")
@@ -143,7 +143,7 @@ def make_all(wanted: list[Entry], pocket: Path, until: float | None) -> None:
         if not ready and not any(e.parent in {w.name for w in left} for e in left):
             sys.exit(f"their parents are neither made nor asked for: {', '.join(f'{e.name} ({e.parent})' for e in left)}")
         for entry in ready:
-            if attempt(entry, pocket, until):
+            if attempt(entry, pocket, until, adopts):
                 break
         else:
             time.sleep(5)
@@ -162,6 +162,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[entry.name for entry in PLAN], metavar="NAME")
     parser.add_argument("--skip", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--until", type=deadline, metavar="HH:MM")
+    parser.add_argument("--adopt", action="store_true", help="go on from a checkpoint though its text or plan was another")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--publish", action="store_true", help="write folders, cards and models.json of finished models anew")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch; two runs of one thread are faster than one of two")
@@ -188,7 +189,7 @@ def main() -> None:
             if entry.ships and made_folder(entry, args.pocket) is not None:
                 publish(entry, args.pocket)
         return
-    make_all(wanted, args.pocket, args.until)
+    make_all(wanted, args.pocket, args.until, args.adopt)
 
 
 if __name__ == "__main__":

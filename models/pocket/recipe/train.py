@@ -34,6 +34,13 @@ def optimisers_of(model: torch.nn.Module, entry: Entry) -> list[torch.optim.Opti
     return [adam([{"params": matrices, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}], entry.lr)]
 
 
+def llama_of(folder: Path) -> Llama:
+    model = folders.read(folder)
+    if not isinstance(model, Llama):
+        raise TypeError(f"{folder} holds a reward model; only a language model can be trained on")
+    return model
+
+
 def next_token_loss(model: Llama, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = model(ids)
@@ -72,8 +79,7 @@ def train_base(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, run) -> tupl
 
 
 def train_tuned(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path, run) -> tuple[Llama, Result]:
-    model = folders.read(parent)
-    assert isinstance(model, Llama)
+    model = llama_of(parent)
     sets = [encode_chats(build / "chats" / f"{name}.jsonl", tokenizer, entry.template) for name in entry.shares]
     shares = np.array(list(entry.shares.values()))
 
@@ -88,8 +94,7 @@ def train_tuned(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Pat
 
 def train_reward(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path, run) -> tuple[Scorer, Result]:
     """Regression on what the world measures."""
-    body = folders.read(parent)
-    assert isinstance(body, Llama)
+    body = llama_of(parent)
     rows, targets = encode_answers(build / "preferences.jsonl", tokenizer, entry.template, entry.heads)
     model = Scorer(body, tuple(entry.heads))
 
@@ -109,19 +114,21 @@ def train_reward(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Pa
     return model, run(model, optimisers_of(model, entry), entry.steps, batch)
 
 
-def build_model(entry: Entry, build: Path, parent: Path | None, target: Path, until: float | None) -> dict:
+def build_model(entry: Entry, build: Path, parent: Path | None, target: Path, until: float | None, adopts: bool) -> dict:
     """Trains and writes `target`; returns what the card tells of the run."""
     torch.manual_seed(entry.seed)
     tokenizer = bpe.Tokenizer(build / "tokenizer.json")
     identity = plan_hash(entry, build)
 
     def run(model, optimisers, steps, batch, **rest) -> Result:
-        return train(model, optimisers, steps, batch, name=entry.name, identity=identity, build=build, until=until, **rest)
+        return train(model, optimisers, steps, batch, name=entry.name, identity=identity, build=build,
+                     until=until, adopts=adopts, **rest)
 
     if entry.kind == "base":
         model, result = train_base(entry, build, tokenizer, run)
+    elif parent is None:
+        raise ValueError(f"{entry.name} is {entry.kind} and has no parent in the plan")
     else:
-        assert parent is not None
         model, result = (train_tuned if entry.kind == "tuned" else train_reward)(entry, build, tokenizer, parent, run)
     folders.write(model, target, entry.template, build / "tokenizer.json")
     return {
