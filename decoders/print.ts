@@ -60,7 +60,8 @@ function sum(terms: readonly (readonly [weight: number, member: Printed])[]): Pr
     .map(([weight, member], index) => {
       const negative = weight < 0 || Object.is(weight, -0);
       const sign = index === 0 ? (negative ? '−' : '') : negative ? ' − ' : ' + ';
-      const magnitude = Math.abs(weight);
+      // Six digits are enough to read; the spec has them all.
+      const magnitude = Number(Math.abs(weight).toPrecision(6));
       if (member.isSum && index === 0 && weight === 1) return member.text;
       if (member.isSum) return `${sign}${magnitude}·(${member.text})`;
       return magnitude === 1 ? `${sign}${member.text}` : `${sign}${magnitude}·${member.text}`;
