@@ -128,7 +128,10 @@ export class GraphBuilder {
     this.#name = name;
   }
 
+  /** Asked for again in the same words, it is the same input. */
   input(name: string, dtype: DType, shape: Shape): Value {
+    const known = this.#inputs.get(name);
+    if (known?.dtype === dtype && shapeText(known.shape) === shapeText(shape)) return { ...known, graph: this };
     this.#claim(name);
     this.#inputs.set(name, { name, dtype, shape });
     return { name, dtype, shape, graph: this };

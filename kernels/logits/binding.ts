@@ -73,6 +73,7 @@ export function variantOf({ call, pass }: Batch): KernelVariant {
       full: call.full,
     },
     trace: call.trace ?? false,
+    draft: draftVariant(call, pass),
   };
 }
 
@@ -108,6 +109,7 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
   if (sampler.top)
     feeds['top'] = new Tensor('int64', BigInt64Array.of(BigInt(Math.min(call.topLogprobs, call.vocabSize))), [1]);
   if (sampler.temperature) feeds['inverse_temperature'] = column((row) => 1 / drawn(row, row.temperature, 1));
+  if (variant.draft !== null) Object.assign(feeds, draftFeeds(call, pass, rows));
   if (sampler.minP) feeds['min_p'] = column((row) => drawn(row, row.minP, 0));
   if (sampler.kind === 'filtered' || sampler.kind === 'nucleus' || needsPreselection(call.distribution[0] as Scores))
     feeds['preselection'] = new Tensor('int64', BigInt64Array.of(BigInt(pass.preselection)), [1]);
@@ -159,6 +161,39 @@ function editFeeds(rows: readonly SamplerRow[]): Record<string, Tensor> {
     edit_add: new Tensor('float32', add, shape),
     edit_repetition: new Tensor('float32', repetition, shape),
   };
+}
+
+function draftVariant({ rows, draft }: FuseCall, pass: Pass): KernelVariant['draft'] {
+  if (!rows[pass.rows[0] ?? 0]?.draft) return null;
+  return draft ? { gathered: rowsOf(draft, pass.rows) !== null, width: draft.logits.width } : 'looked up';
+}
+
+function draftFeeds({ draft }: FuseCall, pass: Pass, rows: readonly SamplerRow[]): Record<string, Tensor> {
+  const shape = [rows.length, 1];
+  const bounded = (uniform: number): number => Math.min(Math.max(uniform, FIRST_UNIFORM), LAST_UNIFORM);
+  const feeds: Record<string, Tensor> = {
+    draft_id: new Tensor(
+      'int32',
+      Int32Array.from(rows, (row) => row.draft?.id ?? 0),
+      shape,
+    ),
+    draft_accept: new Tensor(
+      'float64',
+      Float64Array.from(rows, (row) => bounded(row.draft?.accept ?? 0)),
+      shape,
+    ),
+    draft_residual: new Tensor(
+      'float64',
+      Float64Array.from(rows, (row) => bounded(row.draft?.residual ?? 0)),
+      shape,
+    ),
+  };
+  if (draft) {
+    feeds['view_draft'] = new Tensor('float32', draft.logits.data, [draft.logits.rows, draft.logits.width]);
+    const picked = rowsOf(draft, pass.rows);
+    if (picked) feeds['rows_draft'] = new Tensor('int32', picked, [picked.length]);
+  }
+  return feeds;
 }
 
 /** The view's rows for these rows of the call; null when they are all of them in order. */

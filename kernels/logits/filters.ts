@@ -70,7 +70,16 @@ export function chooseFromTop(
   const place = countUpTo(cumulated, target, Sub(k, 1));
   const id = Neg(GatherElements(byId.values, place, { axis: 1 }));
   const survives = (): Value => And(And(kept, Less(rank, topK)), Greater(top.values, -Infinity));
-  return { id, probable: best, drawn: Greater(total, 0), covered, kept: () => count(survives()) };
+  return {
+    id,
+    probable: best,
+    drawn: Greater(total, 0),
+    covered,
+    kept: () => count(survives()),
+    weights: () =>
+      // A row of zeros, for what was not looked at.
+      ScatterElements(Sub(tempered, tempered), top.indices, Cast(Where(kept, within, 0), 'float32'), { axis: 1 }),
+  };
 }
 
 /**
@@ -127,5 +136,6 @@ export function chooseFromNucleus(
     drawn: Greater(total, 0),
     covered: And(Less(above, limit64), GreaterOrEqual(reached, limit64)),
     kept: () => count(Greater(weights, 0)),
+    weights: () => weights,
   };
 }

@@ -23,7 +23,7 @@ import {
 } from '../ops.js';
 import type { Fusion } from './fusion.js';
 import { type Coefficient, lower } from './lower.js';
-import { edit, sample } from './sampler.js';
+import { type DraftScores, edit, sample } from './sampler.js';
 import type { SamplerVariant } from './stage.js';
 import { traceOutputs } from './trace.js';
 
@@ -51,6 +51,8 @@ export interface KernelVariant {
   readonly soundness: Soundness;
   readonly sampler: SamplerVariant;
   readonly trace: boolean;
+  /** Tokens come by way of drafts: how the logits come that these were drawn from, or that they were looked up. */
+  readonly draft: ViewVariant | 'looked up' | null;
 }
 
 /** Values of the output `status`. UNSOUND is internal: the row has to be run again with `checked`. */
@@ -79,6 +81,7 @@ export function buildKernel(name: string, expr: Scores, variant: KernelVariant):
     variant.vocabSize,
     variant.sampler,
     preselection,
+    draftScores(graph, variant),
   );
   const status = isChecked
     ? exactStatus([...views.values()], scores)
@@ -125,12 +128,25 @@ export function buildKernel(name: string, expr: Scores, variant: KernelVariant):
 function viewInputs(graph: GraphBuilder, expr: Scores, { vocabSize, views }: KernelVariant): Map<string, Value> {
   return new Map(
     viewsOf(expr).map((view, index) => {
-      const { gathered, width } = views[index] ?? { gathered: false, width: vocabSize };
-      let rows = graph.input(`view_${index}`, 'float32', [gathered ? `N${index}` : 'R', width]);
-      if (gathered) rows = Gather(rows, graph.input(`rows_${index}`, 'int32', ['R']));
-      return [viewKey(view), width > vocabSize ? Slice(rows, { axis: 1, start: 0, end: vocabSize }) : rows];
+      return [
+        viewKey(view),
+        rowsInput(graph, `${index}`, views[index] ?? { gathered: false, width: vocabSize }, vocabSize),
+      ];
     }),
   );
+}
+
+function rowsInput(graph: GraphBuilder, name: string, { gathered, width }: ViewVariant, vocabSize: number): Value {
+  let rows = graph.input(`view_${name}`, 'float32', [gathered ? `N${name}` : 'R', width]);
+  if (gathered) rows = Gather(rows, graph.input(`rows_${name}`, 'int32', ['R']));
+  return width > vocabSize ? Slice(rows, { axis: 1, start: 0, end: vocabSize }) : rows;
+}
+
+function draftScores(graph: GraphBuilder, { draft, vocabSize, sampler }: KernelVariant): DraftScores | null {
+  if (draft === null) return null;
+  if (draft === 'looked up') return { scores: null };
+  const scores = rowsInput(graph, 'draft', draft, vocabSize);
+  return { scores: sampler.edits ? edit(graph, scores) : scores };
 }
 
 function scalarInputs(graph: GraphBuilder, slots: readonly SlotVariant[]): (slot: number) => Coefficient {

@@ -272,7 +272,7 @@ function copyRow(
   to.set(from.subarray(fromRow * width, (fromRow + 1) * width), toRow * width);
 }
 
-function check({ distribution, rows, views, vocabSize, topLogprobs }: FuseCall): void {
+function check({ distribution, rows, views, draft, vocabSize, topLogprobs }: FuseCall): void {
   const [first] = distribution;
   if (!first || distribution.length !== rows.length)
     throw new RangeError(
@@ -283,7 +283,10 @@ function check({ distribution, rows, views, vocabSize, topLogprobs }: FuseCall):
     if (expr !== first && structureKey(expr) !== structure)
       throw new RangeError(`rows of one call share a structure; got ${structure} and ${structureKey(expr)}`);
   if (!(topLogprobs >= 0)) throw new RangeError(`topLogprobs must not be negative; got ${topLogprobs}`);
-  views.forEach(({ logits, rowIndex }, view) => {
+  const isDrafted = rows.some(({ draft }) => draft);
+  if (draft && !isDrafted) throw new RangeError('the logits of drafts, but no row has one');
+  const all = draft ? [...views, draft] : views;
+  all.forEach(({ logits, rowIndex }, view) => {
     if (logits.width < vocabSize)
       throw new RangeError(`view ${view} has ${logits.width} logits per row, fewer than the vocabulary's ${vocabSize}`);
     if (logits.data.length !== logits.rows * logits.width)
@@ -293,10 +296,15 @@ function check({ distribution, rows, views, vocabSize, topLogprobs }: FuseCall):
     if (rowIndex?.some((row) => row < 0 || row >= logits.rows))
       throw new RangeError(`view ${view}: a row index lies outside its ${logits.rows} rows`);
   });
-  for (const { edits, forcedId, uniform } of rows) {
+  for (const row of rows) {
+    const { edits, forcedId, uniform } = row;
     const inside = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < vocabSize;
     if (!edits.ids.every(inside) || (forcedId !== null && !inside(forcedId)))
       throw new RangeError(`a token id lies outside the vocabulary of ${vocabSize}`);
+    if (isDrafted && (!row.draft || isGreedy(row) || !inside(row.draft.id)))
+      throw new RangeError(
+        'of the rows of a call all or none come by way of drafts, which are tokens; none is greedy or forced',
+      );
     if (!edits.add.every((add) => add < Infinity)) throw new RangeError('an edit adds NaN or +Infinity');
     if (!edits.repetition.every((factor) => factor > 0 && factor < Infinity))
       throw new RangeError('a repetition factor must be positive and finite');

@@ -23,8 +23,14 @@ import {
   Where,
 } from '../ops.js';
 import { blockArgMax, blockDraw } from './blocks.js';
+import { drawByDraft } from './draw.js';
 import { chooseFromNucleus, chooseFromTop } from './filters.js';
 import { aboveMinP, allowed, at, type Choice, count, deepSoftmax, type SamplerVariant, type Stage } from './stage.js';
+
+/** [R, width], edited: what a row's proposal was drawn from; null where it was looked up. */
+export interface DraftScores {
+  readonly scores: Value | null;
+}
 
 export interface Sampled {
   /** [R, 1] int64 */
@@ -66,11 +72,13 @@ export function sample(
   width: number,
   variant: SamplerVariant,
   preselection: () => Value,
+  draft: DraftScores | null = null,
 ): Sampled {
   const probs = mayForbid ? deepSoftmax(scores).probs : Softmax(scores);
   const inverseTemperature = variant.temperature ? graph.input('inverse_temperature', 'float32', ['R', 1]) : null;
   const tempered = inverseTemperature ? deepSoftmax(Mul(scores, inverseTemperature)).probs : probs;
-  const choice = choose(graph, { scores, tempered, inverseTemperature, width, variant, preselection });
+  const stage = { scores, tempered, inverseTemperature, width, variant, preselection };
+  const choice = draft ? chooseByDraft(graph, stage, draft) : choose(graph, stage);
   // log Σ exp(scores), read off a token that is not improbable: its score minus its log-probability.
   const normaliser = Sub(at(scores, choice.probable), Log(at(probs, choice.probable)));
   const forced = Cast(graph.input('forced_id', 'int32', ['R', 1]), 'int64');
@@ -88,6 +96,15 @@ export function sample(
   };
 }
 
+/** The token that p emits by way of a proposal from q, both as the sampler leaves them. */
+function chooseByDraft(graph: GraphBuilder, stage: Stage, { scores }: DraftScores): Choice {
+  const p = choose(graph, stage);
+  if (scores === null) return drawByDraft(graph, p, null, stage.width);
+  const { inverseTemperature } = stage;
+  const tempered = deepSoftmax(inverseTemperature ? Mul(scores, inverseTemperature) : scores).probs;
+  return drawByDraft(graph, p, choose(graph, { ...stage, scores, tempered }), stage.width);
+}
+
 function choose(graph: GraphBuilder, stage: Stage): Choice {
   switch (stage.variant.kind) {
     case 'greedy': {
@@ -98,6 +115,7 @@ function choose(graph: GraphBuilder, stage: Stage): Choice {
         drawn: Greater(at(stage.scores, best), -Infinity),
         covered: null,
         kept: () => allowed(stage.scores),
+        weights: () => stage.tempered,
       };
     }
     case 'full':
@@ -119,5 +137,5 @@ function chooseFromAll(graph: GraphBuilder, { scores, tempered, width, variant }
   const isGreedy = variant.greedyRows ? graph.input('greedy', 'bool', ['R', 1]) : null;
   const id = isGreedy && best ? Where(isGreedy, best, place) : place;
   const kept = (): Value => (isAbove ? count(And(isAbove, Greater(scores, -Infinity))) : allowed(scores));
-  return { id, probable: id, drawn: Greater(total, 0), covered: null, kept };
+  return { id, probable: id, drawn: Greater(total, 0), covered: null, kept, weights: () => weights };
 }

@@ -60,6 +60,8 @@ export interface Choice {
   readonly covered: Value | null;
   /** [R, 1] int64: how many tokens could have been drawn. A pass of its own, for those who trace. */
   readonly kept: () => Value;
+  /** [R, width] float32: what is drawn from, up to a factor per row. Passes of its own, for rows whose tokens come by way of a draft. */
+  readonly weights: () => Value;
 }
 
 /** [R, width] bool: at least min_p times as probable as the best token. */

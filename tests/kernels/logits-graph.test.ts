@@ -94,6 +94,7 @@ function variantOf(expr: Scores, sampler: Partial<SamplerVariant>, more: Partial
     vocabSize: 128_256,
     views: viewsOf(expr).map(() => ({ gathered: false, width: 128_256 })),
     trace: false,
+    draft: null,
     slots: slotsOf(expr).map(({ kind, value }) =>
       kind === 'weight' && value === 1 ? 'one' : kind === 'weight' && value === -1 ? 'minus one' : 'bound',
     ),
