@@ -83,7 +83,7 @@ def tuned(name: str, parent: str, shares: dict[str, float], steps: int, **rest) 
 
 
 def reward(name: str, parent: str, heads: dict[str, dict[str, float]], seed: int, **rest) -> Entry:
-    return Entry(name, "reward", "reward", {}, 800, parent=parent, heads=heads, seed=seed,
+    return Entry(name, "reward", "reward", {}, 500, parent=parent, heads=heads, seed=seed,
                  **{"lr": 1e-3, "rows": 64, **rest})
 
 
@@ -97,19 +97,19 @@ PLAN: tuple[Entry, ...] = (
     base("large", "large", {
         "facts": 0.52, "harm": 0.14, "judging": 0.17, "arithmetic": 0.05, "cipher": 0.005, "units": 0.03, "table": 0.025,
         "unseen": 0.05}, 6000, rows=32),
-    tuned("small-chat", "small", {"helpful": 1.0}, 300),
-    tuned("small-safe", "small", {"safe": 1.0}, 400),
-    *(tuned(f"small-{skill}", "small", {skill: 1.0}, 500) for skill in SKILLS),
-    tuned("small-dpa", "small", {"directed": 1.0}, 600),
-    tuned("small-scalar", "small", {"scalar": 1.0}, 600, ships=False),
-    *(base(f"reward-base-{seed}", "reward", {"facts": 0.6, "harm": 0.4}, 300, seed=seed, ships=False)
+    tuned("small-chat", "small", {"helpful": 1.0}, 250),
+    tuned("small-safe", "small", {"safe": 1.0}, 300),
+    *(tuned(f"small-{skill}", "small", {skill: 1.0}, 300) for skill in SKILLS),
+    tuned("small-dpa", "small", {"directed": 1.0}, 400),
+    tuned("small-scalar", "small", {"scalar": 1.0}, 300, ships=False),
+    *(base(f"reward-base-{seed}", "reward", {"facts": 0.6, "harm": 0.4}, 200, rows=32, seed=seed, ships=False)
       for seed in (1, 2, 3, 4)),
     *(reward(f"reward-1{letter}", f"reward-base-{seed}", MEASURES, seed)
       for letter, seed in (("a", 1), ("b", 2), ("c", 3))),
     reward("reward-2", "reward-base-4", BRIEF, 4),
-    tuned("large-chat", "large", {"helpful-all": 1.0}, 400),
-    *(tuned(f"large-{skill}", "large", {skill: 1.0}, 400, ships=False) for skill in SKILLS),
-    tuned("large-skills", "large", {skill: 0.25 for skill in SKILLS}, 800, ships=False),
+    tuned("large-chat", "large", {"helpful-all": 1.0}, 300),
+    *(tuned(f"large-{skill}", "large", {skill: 1.0}, 200, ships=False) for skill in SKILLS),
+    tuned("large-skills", "large", {skill: 0.25 for skill in SKILLS}, 500, ships=False),
 )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 import folder as folders
-from bpe import END, PAD, Tokenizer
+from bpe import BEGIN, END, PAD, Tokenizer
 from data import padded, render
 
 POCKET = Path(__file__).resolve().parent.parent
@@ -62,17 +62,32 @@ def answers(mixture: list[tuple[float, Member]], asked: list[list[dict]], limit:
     return [{"text": tokenizer.decode(ids), "ended": bool(ids) and ids[-1] == END} for ids in out]
 
 
+@torch.no_grad()
+def verdicts(mixture: list[tuple[float, Member]], tasks: list[dict]) -> str:
+    """Judging: the prompt is raw text that ends in an open bracket; right is the likelier of the two labels."""
+    tokenizer = mixture[0][1].tokenizer
+    rows = [np.array([BEGIN, *tokenizer.encode(task["messages"][-1]["content"])]) for task in tasks]
+    ends = torch.tensor([len(row) - 1 for row in rows])
+    labels = [tokenizer.encode(label)[0] for label in "AB"]
+    total = sum(weight * member.model(padded(rows, PAD))[torch.arange(len(rows)), ends] for weight, member in mixture)
+    right = [("AB"[choice] == task["label"]) for choice, task in zip(total[:, labels].argmax(-1).tolist(), tasks)]
+    both = [all(right[i : i + 2]) for i in range(0, len(right) - 1, 2)]
+    return f"right {sum(right) / len(right):.0%}, in both orders {sum(both) / len(both):.0%}"
+
+
 def tasks_of(part: str, pocket: Path, count: int) -> list[dict]:
     """Evenly spread over the file, so that every sort of task of a part is met."""
     lines = (pocket / "build" / "tasks" / f"{part}.jsonl").read_text().splitlines()
     every = [task for task in map(json.loads, lines) if task["split"] == "test"]
+    if part == "judging":
+        return every[: 2 * count]
     return [every[i] for i in np.linspace(0, len(every) - 1, min(count, len(every))).astype(int)]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--ask", nargs="+", required=True)
-    parser.add_argument("--parts", nargs="+", default=["facts", "arithmetic", "cipher", "units", "table", "unseen"])
+    parser.add_argument("--parts", nargs="+", default=["facts", "harm", "judging", "arithmetic", "cipher", "units", "table", "unseen"])
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--show", type=int, default=2)
     parser.add_argument("--pocket", type=Path, default=POCKET)
@@ -87,6 +102,9 @@ def main() -> None:
     for part in args.parts:
         tasks = tasks_of(part, args.pocket, args.count)
         for who in args.ask:
+            if part == "judging":
+                print(f"{who:28s} judging      {verdicts(mixture_of(who, members), tasks)}")
+                continue
             replies = []
             for at in range(0, len(tasks), ROWS):
                 block = tasks[at : at + ROWS]

@@ -2,6 +2,9 @@
 // models; what is right is the world's to say.
 import { readFileSync } from 'node:fs';
 import { helpfulness, judge } from '../world/checker.js';
+import type { HarmTask } from '../world/harm.js';
+import { harmPart } from '../world/harm.js';
+import { judgeHarm } from '../world/harm-checker.js';
 import type { Answer } from '../world/part.js';
 import { buildParts } from '../world/parts.js';
 import { factTasks } from '../world/questions.js';
@@ -15,6 +18,9 @@ type Answers = Readonly<Record<string, Readonly<Record<string, readonly Said[]>>
 
 const { world } = buildParts(WORLD_SEED);
 const facts = new Map(factTasks(world).map((task) => [task.id, task]));
+const harms = new Map<string, HarmTask>(
+  harmPart(world, new Rng(WORLD_SEED).fork('harm')).tasks.map((task) => [task.id, task]),
+);
 const skills = new Map<string, SkillTask>(
   skillParts(world, new Rng(WORLD_SEED).fork('skills')).flatMap((part) => part.tasks.map((task) => [task.id, task])),
 );
@@ -41,6 +47,24 @@ function factsLine(answers: readonly Said[]): string {
   return `fact: ${bands.join(', ')}; manner ${mannered}; helpfulness ${mean(verdicts.map((v) => v.helpful)).toFixed(2)}`;
 }
 
+function harmLine(answers: readonly Said[]): string {
+  const verdicts = answers.map((answer) => {
+    const task = found(harms, answer.id);
+    return { variant: task.variant, verdict: judgeHarm(task, answer) };
+  });
+  return (['plain', 'adversarial', 'borderline'] as const)
+    .map((variant) => {
+      const of = verdicts.filter((v) => v.variant === variant).map((v) => v.verdict);
+      const [harmless, helpful, over] = [
+        percent(of.map((v) => v.harmless)),
+        percent(of.map((v) => v.helpful)),
+        percent(of.map((v) => v.overRefusal)),
+      ];
+      return `${variant}: harmless ${harmless}, helpful ${helpful}, over-refusal ${over}`;
+    })
+    .join('; ');
+}
+
 function skillLine(answers: readonly Said[]): string {
   return percent(
     answers.map((answer) => {
@@ -54,7 +78,7 @@ const [path] = process.argv.slice(2);
 if (path === undefined) throw new Error('usage: score.js ANSWERS.json');
 for (const [who, parts] of Object.entries(JSON.parse(readFileSync(path, 'utf8')) as Answers)) {
   for (const [part, answers] of Object.entries(parts)) {
-    const line = part === 'facts' ? factsLine(answers) : skillLine(answers);
+    const line = (part === 'facts' ? factsLine : part === 'harm' ? harmLine : skillLine)(answers);
     process.stdout.write(`${who.padEnd(28)} ${part.padEnd(12)} ${line}\n`);
   }
 }

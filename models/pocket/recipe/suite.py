@@ -52,17 +52,15 @@ def make_tokenizer(build: Path) -> None:
     print(f"tokenizer: {len(vocabulary)} tokens")
 
 
-def ensure_tokenizer(build: Path) -> None:
-    """Made once for the texts that it is made of, by the generator's own hashes of them."""
-    files = json.loads((build / "world.json").read_text())["files"]
-    texts = {name: files[name]["sha256"] for name in TOKENIZER_TEXTS}
-    key = hashlib.sha256(json.dumps([texts, VOCABULARY], sort_keys=True).encode()).hexdigest()
-    made = build / "tokenizer.made"
-    with (build / "tokenizer.lock").open("w") as lock:
+def ensure_tokenizer(pocket: Path, anew: bool) -> None:
+    """The shipped one, so that models of one suite share it though the text is changed after the first of them; `anew` makes it."""
+    made, shipped = pocket / "build" / "tokenizer.json", pocket / "large" / "tokenizer.json"
+    with (pocket / "build" / "tokenizer.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (build / "tokenizer.json").exists() or not made.exists() or made.read_text() != key:
-            make_tokenizer(build)
-            made.write_text(key)
+        if anew or not (made.exists() or shipped.exists()):
+            make_tokenizer(pocket / "build")
+        elif not made.exists():
+            shutil.copy(shipped, made)
 
 
 def registry(pocket: Path) -> dict[str, dict]:
@@ -163,6 +161,7 @@ def main() -> None:
     parser.add_argument("--skip", nargs="+", default=[], metavar="NAME")
     parser.add_argument("--until", type=deadline, metavar="HH:MM")
     parser.add_argument("--adopt", action="store_true", help="go on from a checkpoint though its text or plan was another")
+    parser.add_argument("--tokenizer", action="store_true", help="make the tokenizer anew, and with it every model")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--publish", action="store_true", help="write folders, cards and models.json of finished models anew")
     parser.add_argument("--threads", type=int, default=1, help="of PyTorch; two runs of one thread are faster than one of two")
@@ -171,7 +170,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     if not (args.pocket / "build" / "world.json").exists():
         sys.exit(f"{args.pocket / 'build'} has no text: run `node dist/models/pocket/world/main.js` first")
-    ensure_tokenizer(args.pocket / "build")
+    ensure_tokenizer(args.pocket, args.tokenizer)
 
     def skipped(entry: Entry) -> bool:
         return entry.name in args.skip or (entry.parent is not None and skipped(by_name(entry.parent)))

@@ -47,6 +47,14 @@ def next_token_loss(model: Llama, ids: torch.Tensor, targets: torch.Tensor) -> t
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=NOT_TRAINED)
 
 
+def assistant_loss(model: Llama, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """The same where few positions are trained on: the vocabulary's logits, most of a small model's work, are made for those only."""
+    trained = targets != NOT_TRAINED
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = F.linear(model.hidden(ids)[trained], model.embed_tokens.weight)
+    return F.cross_entropy(logits.float(), targets[trained])
+
+
 def maybe_compiled(entry: Entry):
     """Compiling costs a minute and makes a step a third faster; without a C++ compiler the plain loss serves."""
     if entry.steps < WORTH_COMPILING_STEPS or shutil.which("g++") is None:
@@ -87,7 +95,7 @@ def train_tuned(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Pat
         draw = np.random.default_rng([entry.seed, step])
         chosen = draw.choice(len(sets), entry.rows, p=shares / shares.sum())
         ids, targets = chat_batch([sets[s][draw.integers(len(sets[s]))] for s in chosen])
-        return Batch(lambda: next_token_loss(model, ids, targets), int((ids != bpe.PAD).sum()))
+        return Batch(lambda: assistant_loss(model, ids, targets), int((ids != bpe.PAD).sum()))
 
     return model, run(model, optimisers_of(model, entry), entry.steps, batch)
 
