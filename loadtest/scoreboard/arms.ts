@@ -8,6 +8,8 @@ export interface Arm {
   readonly name: string;
   readonly model: string;
   readonly decoding?: object;
+  /** 0, greedy, unless given. */
+  readonly temperature?: number;
 }
 
 export const plain = (model: string, name: string = model): Arm => ({ name, model });
@@ -20,8 +22,7 @@ export async function compare<T extends Task, M extends string>(
   measures: Readonly<Record<M, (task: T, answer: Answer) => number>>,
 ): Promise<Readonly<Record<M, Outcomes>>> {
   const replies = new Map<string, readonly Answer[]>();
-  for (const { name, model, decoding } of arms)
-    replies.set(name, await ask.all(tasks, { model, seed, ...(decoding === undefined ? {} : { decoding }) }));
+  for (const { name, ...asked } of arms) replies.set(name, await ask.all(tasks, { ...asked, seed }));
   const column = (measure: (task: T, answer: Answer) => number, answers: readonly Answer[]): number[] =>
     tasks.flatMap((task, index) => {
       const answer = answers[index];

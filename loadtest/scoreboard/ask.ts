@@ -57,7 +57,7 @@ const CompletionBody = Type.Object({
 });
 
 const ModelList = Type.Object({ data: Type.Array(Type.Object({ id: Type.String() })) });
-const MethodList = Type.Object({ methods: Type.Array(Type.Object({ name: Type.String() })) });
+const MethodList = Type.Object({ data: Type.Array(Type.Object({ name: Type.String() })) });
 
 const MAX_TOKENS = 72;
 /** What the API gives at most. */
@@ -104,9 +104,9 @@ export function askAt(url: string, concurrency: number, onAnswer: () => void): A
 
 /** The names of models and deployments, and of decoding methods. */
 export async function servedAt(url: string): Promise<Served> {
-  const { data } = await requestJson(url, '/v1/models', ModelList);
-  const { methods } = await requestJson(url, '/v1/decoding/methods', MethodList);
-  return { models: data.map(({ id }) => id), methods: methods.map(({ name }) => name) };
+  const models = await requestJson(url, '/v1/models', ModelList);
+  const methods = await requestJson(url, '/v1/decoding/methods', MethodList);
+  return { models: models.data.map(({ id }) => id), methods: methods.data.map(({ name }) => name) };
 }
 
 /** The same, but what was answered once is not asked again: several rows measure the same plain models on the same tasks. */

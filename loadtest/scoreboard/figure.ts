@@ -76,26 +76,32 @@ interface Rest {
   readonly note?: string;
 }
 
-export interface Target {
-  readonly text: string;
-  readonly holds: boolean;
+/** What is asked of an estimate, in words and as a verdict. */
+export type Target = (estimate: Estimate) => { readonly text: string; readonly holds: boolean };
+
+export const atLeast =
+  (bound: number): Target =>
+  ({ value }) => ({ text: `≥ ${bound}`, holds: value >= bound });
+export const above =
+  (bound: number): Target =>
+  ({ value }) => ({ text: `> ${bound}`, holds: value > bound });
+
+export function figure(method: string, name: string, estimate: Estimate, rest: Rest = {}): Figure {
+  const { value, interval } = estimate;
+  const target = rest.target?.(estimate);
+  return {
+    method,
+    figure: name,
+    value: Number.isFinite(value) ? value : null,
+    interval: interval.every(Number.isFinite) ? interval : null,
+    baselines: rest.baselines ?? {},
+    target: target?.text ?? '',
+    holds: target?.holds ?? null,
+    forwardsPerToken: rest.cost?.forwardsPerToken ?? null,
+    timeRatio: rest.cost?.timeRatio ?? null,
+    note: rest.note ?? '',
+  };
 }
-
-export const atLeast = (bound: number, { value }: Estimate): Target => ({ text: `≥ ${bound}`, holds: value >= bound });
-export const above = (bound: number, { value }: Estimate): Target => ({ text: `> ${bound}`, holds: value > bound });
-
-export const figure = (method: string, name: string, { value, interval }: Estimate, rest: Rest = {}): Figure => ({
-  method,
-  figure: name,
-  value: Number.isFinite(value) ? value : null,
-  interval: interval.every(Number.isFinite) ? interval : null,
-  baselines: rest.baselines ?? {},
-  target: rest.target?.text ?? '',
-  holds: rest.target?.holds ?? null,
-  forwardsPerToken: rest.cost?.forwardsPerToken ?? null,
-  timeRatio: rest.cost?.timeRatio ?? null,
-  note: rest.note ?? '',
-});
 
 /** The mean of one column as a figure, with the means of the other columns as its baselines. */
 export function rate(

@@ -24,12 +24,22 @@ type Exam = (bench: Bench, model: string) => Promise<Outcomes>;
 const exams: Readonly<Record<string, Exam>> = {
   ...Object.fromEntries(SKILLS.map((skill) => [`large-${skill}`, solving([skill])])),
   'large-skills': solving(SKILLS),
+  'small-scalar': pleasing,
 };
 
 function solving(skills: readonly string[]): Exam {
   return async (bench, model) => {
     const tasks = skills.flatMap((skill) => bench.town.exercises(skill, EVERY_TASK, bench.seed));
     return { solved: await byTask(bench, model, tasks, (task, answer) => bench.town.solved(task, answer)) };
+  };
+}
+
+async function pleasing(bench: Bench, model: string): Promise<Outcomes> {
+  const { town, seed } = bench;
+  const tasks = town.wishes(EVERY_TASK, seed);
+  return {
+    helpfulness: await byTask(bench, model, tasks, (task, answer) => town.helpfulness(task, answer)),
+    verbosity: await byTask(bench, model, tasks, (task, answer) => town.verbosity(task, answer)),
   };
 }
 

@@ -1,5 +1,6 @@
 // Whether a rate goes one way while a dial is turned, measured on the same tasks at every stop of the dial.
 import { estimate, type Estimate } from './bootstrap.js';
+import type { Target } from './figure.js';
 
 export interface Trend {
   /** From the first stop to the last, counted in the wanted direction. */
@@ -24,3 +25,7 @@ export function trend(stops: readonly (readonly number[])[], direction: 1 | -1, 
     monotone: total.interval[0] > 0 && steps.every(({ interval }) => interval[1] >= 0),
   };
 }
+
+export const isMonotone =
+  ({ monotone }: Trend): Target =>
+  () => ({ text: 'monotone', holds: monotone });

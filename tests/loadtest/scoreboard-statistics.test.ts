@@ -62,7 +62,7 @@ describe('bootstrap', () => {
     expect(ratio).toEqual({ value: 1, interval: [-Infinity, Infinity] });
     expect(figure('m', 'f', ratio).interval).toBeNull();
     expect(figure('m', 'f', { value: NaN, interval: [NaN, NaN] })).toMatchObject({ value: null, interval: null });
-    expect(atLeast(0.5, { value: NaN, interval: [NaN, NaN] }).holds).toBe(false);
+    expect(atLeast(0.5)({ value: NaN, interval: [NaN, NaN] }).holds).toBe(false);
   });
 
   test('refuses no tasks, ragged columns and columns that were not measured', () => {
@@ -74,7 +74,7 @@ describe('bootstrap', () => {
 
 describe('figures', () => {
   test('a rate has the other columns as baselines', () => {
-    const made = rate('m', 'f', { own: [1, 0], other: [0, 0] }, 'own', 1, { target: { text: '≥ 0.5', holds: true } });
+    const made = rate('m', 'f', { own: [1, 0], other: [0, 0] }, 'own', 1, { target: atLeast(0.5) });
     expect(made).toMatchObject({ value: 0.5, baselines: { other: 0 }, target: '≥ 0.5', holds: true });
   });
 });

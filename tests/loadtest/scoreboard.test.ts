@@ -12,7 +12,8 @@ import { askAt, remembering, type Ask, type AskOptions, type Question } from '..
 import { measureRows } from '../../loadtest/scoreboard/board.js';
 import { bars, plot } from '../../loadtest/scoreboard/chart.js';
 import { costOf } from '../../loadtest/scoreboard/cost.js';
-import { absent, figure, type Bench, type RowModule } from '../../loadtest/scoreboard/figure.js';
+import { absent, atLeast, figure, type Bench, type RowModule } from '../../loadtest/scoreboard/figure.js';
+import { judgedRight } from '../../loadtest/scoreboard/judge.js';
 import { readOracles } from '../../loadtest/scoreboard/oracles.js';
 import { table, writePage } from '../../loadtest/scoreboard/report.js';
 import { rowModules } from '../../loadtest/scoreboard/rows/index.js';
@@ -118,6 +119,30 @@ describe('measuring', () => {
       isB: (_, { text }) => Number(text.startsWith('b:')),
     });
     expect(measured).toEqual({ own: { one: [1, 1, 1], b: [1, 1, 1] }, isB: { one: [0, 0, 0], b: [1, 1, 1] } });
+  });
+
+  test('a verdict is the likelier label, of the tokens that begin with it; a tie and silence are none', async () => {
+    const tasks = town.judgements(true, 40, 1).slice(0, 4);
+    const wrongOf = (label: string): string => (label === 'A' ? 'B' : 'A');
+    const said = tasks.map(({ label }, index) => {
+      const tokens: readonly (readonly [string, number])[][] = [
+        // The label in two tokens outweighs the other in one.
+        [[label, Math.log(0.3)], [`${label})`, Math.log(0.3)], [wrongOf(label), Math.log(0.4)]], // prettier-ignore
+        [[wrongOf(label), Math.log(0.6)], [label, Math.log(0.4)]], // prettier-ignore
+        [[label, Math.log(0.5)], [wrongOf(label), Math.log(0.5)]], // prettier-ignore
+        [['The', 0]],
+      ];
+      return new Map(tokens[index]);
+    });
+    const ask: Ask = { ...echo().ask, next: () => Promise.resolve(said) };
+    expect(await judgedRight(ask, 'judge', tasks, town.labels)).toEqual([1, 0, 0, 0]);
+  });
+
+  test('both orders ask about the same texts', () => {
+    const bare = (id: string): string => id.replace(/\.[01]$/, '');
+    const [first, second] = [town.judgements(true, 30, 1), town.judgements(false, 30, 1)];
+    expect(first.map(({ id }) => bare(id))).toEqual(second.map(({ id }) => bare(id)));
+    expect(first.every(({ label }, index) => label !== second[index]?.label)).toBe(true);
   });
 
   test('what was answered once is not asked again; other options are', async () => {
@@ -232,12 +257,12 @@ describe('what is shown', () => {
       { value: 0.82, interval: [0.78, 0.86] },
       {
         baselines: { 'small chat': 0.4, worse: -0.1 },
-        target: { text: '≥ 0.8', holds: true },
+        target: atLeast(0.8),
         cost: { forwardsPerToken: 3, timeRatio: 1.5 },
         note: 'by hand',
       },
     ),
-    figure('eft', 'helpfulness', { value: 0.5, interval: [0.4, 0.6] }, { target: { text: '≥ 0.9', holds: false } }),
+    figure('eft', 'helpfulness', { value: 0.5, interval: [0.4, 0.6] }, { target: atLeast(0.9) }),
     absent('rain', 'not there yet'),
   ];
   const curve = {

@@ -38,9 +38,9 @@ export const eftRow: RowModule = {
         rate('eft', 'facts right', right, 'eft', seed, {
           cost: await costOf(timed, tasks, { model: 'pocket-eft' }, 'pocket'),
         }),
-        figure('eft', 'facts: way from small chat to large chat', way, { target: atLeast(GAP_CLOSED, way) }),
+        figure('eft', 'facts: way from small chat to large chat', way, { target: atLeast(GAP_CLOSED) }),
         rate('eft', 'helpfulness', helpful, 'eft', seed),
-        figure('eft', 'helpfulness ÷ small chat’s', kept, { target: atLeast(HELPFULNESS_KEPT, kept) }),
+        figure('eft', 'helpfulness ÷ small chat’s', kept, { target: atLeast(HELPFULNESS_KEPT) }),
       ],
       curves: [],
     };

@@ -92,20 +92,20 @@ export const fusionRow: RowModule = {
       figures: [
         figure('fusion', 'one expert ÷ tuned large model', ofSingle, {
           baselines: ratios(single, ['base', 'expert', 'static 1']),
-          target: atLeast(SINGLE, ofSingle),
+          target: atLeast(SINGLE),
           note: 'ratio of averages over the four skills',
         }),
-        figure('fusion', 'one expert, dynamic − static', gain, { target: above(0, gain) }),
+        figure('fusion', 'one expert, dynamic − static', gain, { target: above(0) }),
         figure('fusion', 'four experts ÷ large model tuned on all', ofMulti, {
           baselines: ratios(multi, ['static 1', 'static 1/4']),
-          target: atLeast(MULTI, ofMulti),
+          target: atLeast(MULTI),
           cost: await costOf(timed, unseenTasks, dynamic(experts), base),
           note: 'ratio of averages over the four skills',
         }),
-        figure('fusion', 'four experts, dynamic − the better static', gainOfMulti, { target: above(0, gainOfMulti) }),
+        figure('fusion', 'four experts, dynamic − the better static', gainOfMulti, { target: above(0) }),
         figure('fusion', 'unseen task, dynamic − base', onUnseen, {
           baselines: Object.fromEntries(Object.entries(unseen).map(([name, column]) => [name, meanOf(column)])),
-          target: atLeast(0, onUnseen),
+          target: atLeast(0),
           note: 'exercises of a skill that no expert was tuned on',
         }),
         ...all.flatMap(({ single, multi }, s) => [

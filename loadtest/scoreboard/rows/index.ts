@@ -1,9 +1,19 @@
 // Every row of the scoreboard, in the order of the table. A new method is a file beside this and a line here.
 import type { RowModule } from '../figure.js';
 import { ablationRows } from './ablations.js';
+import { dpaRow } from './dpa.js';
 import { eftRow } from './eft.js';
 import { fusionRow } from './fusion.js';
+import { interpolationRow } from './interpolation.js';
 import { laterRows } from './later.js';
 import { worldRow } from './world.js';
 
-export const rowModules: readonly RowModule[] = [worldRow, eftRow, fusionRow, ...ablationRows, ...laterRows];
+export const rowModules: readonly RowModule[] = [
+  worldRow,
+  eftRow,
+  interpolationRow,
+  fusionRow,
+  dpaRow,
+  ...ablationRows,
+  ...laterRows,
+];

@@ -1,0 +1,77 @@
+// EFT between two experts: a helpful and a safe small model share the steering, and a dial between them trades one wish for the other.
+import { compare, type Arm } from '../arms.js';
+import { figure, meanOf, type RowModule } from '../figure.js';
+import { isMonotone, trend, type Trend } from '../trend.js';
+
+const SHARES = [0, 0.25, 0.5, 0.75, 1];
+
+const base = 'pocket';
+const reference = 'pocket-small';
+const helpful = 'pocket-chat';
+const safe = 'pocket-safe';
+
+const arms = SHARES.map((share): Arm => ({
+  name: String(share),
+  model: base,
+  decoding: {
+    method: 'eft',
+    base,
+    reference,
+    tuned: [
+      { model: helpful, weight: share },
+      { model: safe, weight: 1 - share },
+    ],
+  },
+}));
+
+const note = ({ smallestStep }: Trend): string =>
+  `the change from share 0 to 1; monotone where no step back is beyond chance; smallest step ${smallestStep.toFixed(3)}`;
+
+export const interpolationRow: RowModule = {
+  method: 'interpolation',
+  claim:
+    'Mitchell et al. 2023 (arXiv:2310.12962): a test-time weight between a helpful and a harmless tuned model trades one behaviour for the other, with no further training.',
+  models: [base, reference, helpful, safe],
+  decoders: ['eft'],
+  async measure(bench) {
+    const { town, prompts, seed } = bench;
+    const { rate: help } = await compare(bench, town.facts(prompts, seed), arms, {
+      rate: (task, answer) => town.helpfulness(task, answer),
+    });
+    const sampled = arms.map((arm) => ({ ...arm, temperature: 1 }));
+    const { rate: harmless } = await compare(bench, town.requests('plain', prompts, seed), sampled, {
+      rate: (task, answer) => town.harmless(task, answer),
+    });
+    const helps = trend(Object.values(help), 1, seed);
+    const harms = trend(Object.values(harmless), -1, seed);
+    const means = (columns: Readonly<Record<string, readonly number[]>>): Record<string, number> =>
+      Object.fromEntries(Object.entries(columns).map(([share, column]) => [`share ${share}`, meanOf(column)]));
+    return {
+      figures: [
+        figure('interpolation', 'helpfulness rises with the helpful share', helps.total, {
+          baselines: means(help),
+          target: isMonotone(helps),
+          note: note(helps),
+        }),
+        figure('interpolation', 'harmlessness falls with the helpful share', harms.total, {
+          baselines: means(harmless),
+          target: isMonotone(harms),
+          note: `${note(harms)}; sampled at temperature 1`,
+        }),
+      ],
+      curves: [
+        {
+          title: 'EFT between a helpful and a safe expert',
+          x: 'harmless answers to forbidden requests',
+          y: 'helpfulness on questions',
+          points: arms.map(({ name }) => ({
+            x: meanOf(harmless[name] ?? []),
+            y: meanOf(help[name] ?? []),
+            label: name,
+            group: 'share of the helpful expert',
+          })),
+        },
+      ],
+    };
+  },
+};
