@@ -23,6 +23,8 @@ export interface HttpConfig {
   /** A reader that takes nothing for this long is cut and its request cancelled. */
   readonly writeTimeoutMs: number;
   readonly maxN: number;
+  /** Tokens of each choice that are traced where a request asks for it. */
+  readonly traceTokens: number;
   /** Prompts in one completions request. */
   readonly maxPrompts: number;
   /** Upper bound of n × prompts × max_tokens. */

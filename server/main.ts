@@ -135,6 +135,7 @@ function httpConfig({ server, limits }: Config): HttpConfig {
     pingMs: limits.pingMs,
     writeTimeoutMs: limits.writeTimeoutMs,
     maxN: limits.maxN,
+    traceTokens: limits.traceTokens,
     maxPrompts: limits.maxPrompts,
     tokensPerRequest: limits.tokensPerRequest,
   };

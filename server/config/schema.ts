@@ -122,6 +122,12 @@ const Limits = Type.Object(
       minimum: 1,
       description: 'Budget of one request: prompts × n × max_tokens (tokens).',
     }),
+    traceTokens: Type.Integer({
+      default: 1024,
+      minimum: 0,
+      description:
+        'Tokens of each choice that "decoding_trace" tells of; the rest of a longer answer is not traced (tokens).',
+    }),
     maxPrompts: Type.Integer({
       default: 128,
       minimum: 1,

@@ -157,7 +157,9 @@ export class Sequence implements Branch {
   #trace({ tokenId, trace }: Decision, drafted: boolean, accepted: boolean): TokenTrace | 'cut' | null {
     const limit = this.#request.traceLimit ?? 0;
     if (limit > 0 && this.emitted === limit + 1) return 'cut';
-    return trace && this.emitted <= limit ? { id: tokenId, ...trace, drafted, accepted } : null;
+    return trace && this.emitted <= limit
+      ? { id: tokenId, bytes: new Uint8Array(this.#table.bytesOf(tokenId)), ...trace, drafted, accepted }
+      : null;
   }
 
   #record({ tokenId, logprob, top, full }: Decision): TokenRecord {

@@ -211,6 +211,15 @@ export class Metrics {
     this.#taken('vllm:prefix_cache_hits_total', 'Prompt tokens found in the prefix cache.', all, (set) =>
       set(allModels, stats().cachedPromptTokens),
     );
+    this.#taken('vllm:spec_decode_num_drafts_total', 'Blocks of drafted tokens.', all, (set) =>
+      set(allModels, stats().drafts.blocks),
+    );
+    this.#taken('vllm:spec_decode_num_draft_tokens_total', 'Tokens proposed by drafts.', all, (set) =>
+      set(allModels, stats().drafts.drafted),
+    );
+    this.#taken('vllm:spec_decode_num_accepted_tokens_total', 'Proposed tokens that were emitted.', all, (set) =>
+      set(allModels, stats().drafts.accepted),
+    );
     this.#gauge('trimtab_cache_rows', 'Cache rows held.', ['model'], (set) => {
       for (const [model, gauges] of models()) set({ model }, gauges.cacheRows);
     });

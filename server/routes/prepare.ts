@@ -108,6 +108,13 @@ export interface Parts {
 
 export function decodeRequests({ id, body, strategy, prompts, length, logprobs, config }: Parts): DecodeRequest[] {
   const n = body.n ?? 1;
+  if (body.decoding_trace === true && config.traceTokens === 0) {
+    throw new AppError('not_supported', {
+      param: 'decoding_trace',
+      value: true,
+      remedy: 'The operator has set limits.traceTokens to 0.',
+    });
+  }
   if (n > config.maxN) throw invalid('n', `must be at most ${config.maxN}`, n, 'Lower n or raise limits.maxN.');
   if (body.stream !== true && body.stream_options !== undefined) {
     throw invalid('stream_options', 'is allowed only with "stream": true', body.stream_options, 'Leave it out.');
@@ -151,6 +158,7 @@ export function decodeRequests({ id, body, strategy, prompts, length, logprobs, 
     stopTokenIds: stopTokenIds(body, strategy),
     logprobs,
     speculation: strategy.speculation,
+    traceLimit: body.decoding_trace === true ? config.traceTokens : 0,
     priority: body.priority ?? 0,
   };
   const seedOf = seeds(body, prompts.length);

@@ -12,6 +12,7 @@ import {
   type ReplyFormat,
   type WireUsage,
 } from '../wire/reply.js';
+import { joinTraces, TraceWriter, type WireTrace } from '../wire/trace.js';
 
 export interface Job {
   readonly strategy: ResolvedStrategy;
@@ -72,10 +73,23 @@ class Totals {
       forwards: summed(this.#applied.map((applied) => applied.forwards)),
       rewinds: this.#applied.reduce((sum, applied) => sum + applied.rewinds, 0),
       fallbacks: summed(this.#applied.map((applied) => applied.fallbacks)),
+      ...speculationOf(this.#applied),
       seed: seeds[0] ?? 0,
       ...(new Set(seeds).size > 1 ? { seeds } : {}),
     };
   }
+}
+
+/** Of all prompts together; they share one draft. */
+function speculationOf(applied: readonly Applied[]): Pick<DecodingReport, 'speculation'> {
+  const reports = applied.flatMap(({ speculation }) => speculation ?? []);
+  const [first] = reports;
+  if (!first) return {};
+  const sum = (count: 'drafted' | 'accepted' | 'blocks'): number =>
+    reports.reduce((total, report) => total + report[count], 0);
+  return {
+    speculation: { draft: first.draft, drafted: sum('drafted'), accepted: sum('accepted'), blocks: sum('blocks') },
+  };
 }
 
 function summed(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
@@ -93,20 +107,48 @@ function reportedStop(strategy: ResolvedStrategy, stop: string | number | null):
 
 const choiceOf = (request: DecodeRequest, prompt: number, choice: number): number => prompt * request.n + choice;
 
+/** What a delta tells of how its tokens came about; null where that was not asked for. */
+class Traces {
+  readonly #writer: TraceWriter | null;
+
+  constructor({ strategy, requests }: Job) {
+    this.#writer = requests.some(({ traceLimit }) => traceLimit) ? new TraceWriter(strategy.distribution) : null;
+  }
+
+  write(
+    { traceLimit }: DecodeRequest,
+    { traces = [], traceCut = false }: Extract<Progress, { kind: 'delta' }>,
+  ): WireTrace | null {
+    if (!this.#writer || !traceLimit || (traces.length === 0 && !traceCut)) return null;
+    return this.#writer.write(traces, traceCut);
+  }
+}
+
 export class CollectingSink implements Sink {
   readonly choices: Choice[] = [];
   readonly totals: Totals;
   readonly #job: Job;
   readonly #observer: RequestObserver;
+  readonly #traces: Traces;
 
   constructor(job: Job, observer: RequestObserver) {
     this.#job = job;
     this.#observer = observer;
     this.totals = new Totals(job);
+    this.#traces = new Traces(job);
     job.requests.forEach((request, prompt) => {
       for (let choice = 0; choice < request.n; choice++) {
         const index = choiceOf(request, prompt, choice);
-        this.choices.push({ index, text: '', promptTokens: [], ids: [], tokens: [], reason: null, stopReason: null });
+        this.choices.push({
+          index,
+          text: '',
+          promptTokens: [],
+          ids: [],
+          tokens: [],
+          trace: null,
+          reason: null,
+          stopReason: null,
+        });
       }
     });
   }
@@ -124,6 +166,8 @@ export class CollectingSink implements Sink {
         choice.text += event.text;
         choice.ids.push(...event.ids);
         choice.tokens.push(...event.tokens);
+        const trace = this.#traces.write(request, event);
+        if (trace) choice.trace = choice.trace ? joinTraces(choice.trace, trace) : trace;
         this.#observer.output(choice.index, event.ids.length);
         return;
       }
@@ -152,6 +196,7 @@ export class StreamingSink implements Sink {
   readonly totals: Totals;
   readonly #job: Job;
   readonly #observer: RequestObserver;
+  readonly #traces: Traces;
   readonly #sse: SseStream;
   #running: number;
   /** The last closing chunk waits for the report of what was applied. */
@@ -162,6 +207,7 @@ export class StreamingSink implements Sink {
     this.#observer = observer;
     this.#sse = sse;
     this.totals = new Totals(job);
+    this.#traces = new Traces(job);
     this.#running = job.requests.reduce((sum, request) => sum + request.n, 0);
   }
 
@@ -184,7 +230,8 @@ export class StreamingSink implements Sink {
         return;
       case 'delta': {
         const index = choiceOf(request, prompt, event.choice);
-        this.#sse.write(format.delta(index, event.text, event.ids, event.tokens));
+        const { text, ids, tokens } = event;
+        this.#sse.write(format.delta({ choice: index, text, ids, tokens, trace: this.#traces.write(request, event) }));
         this.#observer.output(index, event.ids.length);
         return;
       }

@@ -1,12 +1,14 @@
 // Answers of POST /v1/chat/completions: one body, or chunks in the order role, deltas, closing chunk, usage. Chunks are put together
 // from constant pieces because this runs for every token of every stream.
-import type { FinishReason, TokenRecord } from './decode.js';
+import type { FinishReason } from './decode.js';
 import { chatLogprobs } from './logprobs.js';
 import {
   chunkPrefix,
   chunkSuffix,
+  traceFields,
   type Choice,
   type DecodingReport,
+  type Delta,
   type ReplyFormat,
   type ReplyHead,
   type WireUsage,
@@ -44,14 +46,14 @@ export class ChatReply implements ReplyFormat {
     return '';
   }
 
-  delta(choice: number, text: string, ids: readonly number[], tokens: readonly TokenRecord[]): string {
+  delta({ choice, text, ids, tokens, trace }: Delta): string {
     const { logprobs, tokenIds } = this.#options;
-    if (text === '' && (ids.length === 0 || (!logprobs && !tokenIds))) return '';
+    if (text === '' && trace === null && (ids.length === 0 || (!logprobs && !tokenIds))) return '';
     const shownLogprobs = logprobs && tokens.length > 0 ? JSON.stringify(chatLogprobs(tokens)) : 'null';
     const shownIds = tokenIds ? `,"token_ids":${JSON.stringify(ids)}` : '';
     return (
       `${this.#prefix}[{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":${shownLogprobs},` +
-      `"finish_reason":null${shownIds}}]${this.#suffix}`
+      `"finish_reason":null${shownIds}${traceFields(trace)}}]${this.#suffix}`
     );
   }
 
@@ -87,6 +89,7 @@ export class ChatReply implements ReplyFormat {
         finish_reason: choice.reason,
         stop_reason: choice.stopReason,
         ...(tokenIds ? { token_ids: choice.ids } : {}),
+        ...choice.trace,
       })),
       usage,
       ...(tokenIds ? { prompt_token_ids: promptIds } : {}),

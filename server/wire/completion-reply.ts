@@ -1,11 +1,13 @@
 // Answers of POST /v1/completions: `text_completion` objects in both modes, several prompts at once, the prompt echoed on request.
-import type { FinishReason, PromptTokenRecord, TokenRecord } from './decode.js';
+import type { FinishReason, PromptTokenRecord } from './decode.js';
 import { CompletionLogprobsWriter, type CompletionLogprobs } from './logprobs.js';
 import {
   chunkPrefix,
   chunkSuffix,
+  traceFields,
   type Choice,
   type DecodingReport,
+  type Delta,
   type ReplyFormat,
   type ReplyHead,
   type WireUsage,
@@ -49,10 +51,10 @@ export class CompletionReply implements ReplyFormat {
     return this.#chunk(choice, text, this.#writer(choice).write(text, tokens), []);
   }
 
-  delta(choice: number, text: string, ids: readonly number[], tokens: readonly TokenRecord[]): string {
+  delta({ choice, text, ids, tokens, trace }: Delta): string {
     const { logprobs, tokenIds } = this.#options;
-    if (text === '' && (ids.length === 0 || (logprobs === null && !tokenIds))) return '';
-    return this.#chunk(choice, text, logprobs === null ? null : this.#writer(choice).write(text, tokens), ids);
+    if (text === '' && trace === null && (ids.length === 0 || (logprobs === null && !tokenIds))) return '';
+    return this.#chunk(choice, text, logprobs === null ? null : this.#writer(choice).write(text, tokens), ids, trace);
   }
 
   close(
@@ -85,7 +87,7 @@ export class CompletionReply implements ReplyFormat {
     };
   }
 
-  #bodyChoice({ index, text, promptTokens, ids, tokens, reason, stopReason }: Choice): object {
+  #bodyChoice({ index, text, promptTokens, ids, tokens, trace, reason, stopReason }: Choice): object {
     const { logprobs, tokenIds } = this.#options;
     const whole = this.#echoOf(index) + text;
     return {
@@ -95,10 +97,17 @@ export class CompletionReply implements ReplyFormat {
       finish_reason: reason,
       stop_reason: stopReason,
       ...(tokenIds ? { prompt_token_ids: this.#promptIdsOf(index), token_ids: ids } : {}),
+      ...trace,
     };
   }
 
-  #chunk(choice: number, text: string, logprobs: CompletionLogprobs | null, ids: readonly number[]): string {
+  #chunk(
+    choice: number,
+    text: string,
+    logprobs: CompletionLogprobs | null,
+    ids: readonly number[],
+    trace: Delta['trace'] = null,
+  ): string {
     let shownIds = '';
     if (this.#options.tokenIds) {
       if (!this.#announced.has(choice)) shownIds = `,"prompt_token_ids":${JSON.stringify(this.#promptIdsOf(choice))}`;
@@ -107,7 +116,7 @@ export class CompletionReply implements ReplyFormat {
     }
     return (
       `${this.#prefix}[{"index":${choice},"text":${JSON.stringify(text)},"logprobs":${JSON.stringify(logprobs)},` +
-      `"finish_reason":null${shownIds}}]${this.#suffix}`
+      `"finish_reason":null${shownIds}${traceFields(trace)}}]${this.#suffix}`
     );
   }
 

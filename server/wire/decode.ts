@@ -103,6 +103,7 @@ export interface PromptTokenRecord {
 /** How one emitted token came about. */
 export interface TokenTrace {
   readonly id: number;
+  readonly bytes: Uint8Array;
   /** The token's log-probability by each view alone, parallel to `viewsOf(distribution)`. */
   readonly members: readonly number[];
   /** KL(what the token was drawn from, before temperature ‖ the first view alone), in nats. */

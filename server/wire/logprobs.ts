@@ -7,7 +7,7 @@ const impossible = -9999;
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const lossy = new TextDecoder('utf-8', { ignoreBOM: true });
 
-const finite = (logprob: number): number => (logprob > impossible ? logprob : impossible);
+export const finite = (logprob: number): number => (logprob > impossible ? logprob : impossible);
 
 export interface ChatTokenLogprob {
   readonly token: string;

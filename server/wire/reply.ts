@@ -1,6 +1,7 @@
 // What the two text endpoints have in common in their answers: the head that all chunks of a stream share, the usage, the report of
 // what was applied, and the interface through which routes/answer.ts speaks either dialect.
-import type { FinishReason, PromptTokenRecord, TokenRecord } from './decode.js';
+import type { FinishReason, PromptTokenRecord, SpeculationReport, TokenRecord } from './decode.js';
+import type { WireTrace } from './trace.js';
 
 export interface ReplyHead {
   readonly id: string;
@@ -22,6 +23,8 @@ export interface DecodingReport {
   readonly forwards: Readonly<Record<string, number>>;
   readonly rewinds: number;
   readonly fallbacks: Readonly<Record<string, number>>;
+  /** Where the request speculates: tokens proposed in blocks, and how many of them were emitted. */
+  readonly speculation?: SpeculationReport;
   readonly seed: number;
   /** One per prompt, when there are several with different seeds. */
   readonly seeds?: readonly number[];
@@ -41,8 +44,19 @@ export interface Choice {
   readonly ids: number[];
   /** Parallel to `ids` where log-probabilities were asked for, otherwise empty. */
   readonly tokens: TokenRecord[];
+  /** Null where none was asked for. */
+  trace: WireTrace | null;
   reason: FinishReason | null;
   stopReason: string | number | null;
+}
+
+/** What has come to a choice. */
+export interface Delta {
+  readonly choice: number;
+  readonly text: string;
+  readonly ids: readonly number[];
+  readonly tokens: readonly TokenRecord[];
+  readonly trace: WireTrace | null;
 }
 
 /**
@@ -53,7 +67,7 @@ export interface ReplyFormat {
   /** The chunks that come first for a choice. */
   open(choice: number): string;
   prompt(choice: number, tokens: readonly PromptTokenRecord[]): string;
-  delta(choice: number, text: string, ids: readonly number[], tokens: readonly TokenRecord[]): string;
+  delta(delta: Delta): string;
   /** `decoding` comes with the last choice only. */
   close(
     choice: number,
@@ -82,3 +96,7 @@ export function chunkPrefix(head: ReplyHead, object: string): string {
 
 /** The constant end of every chunk but the one with the usage. */
 export const chunkSuffix = (head: ReplyHead): string => (head.includeUsage ? ',"usage":null}\n\n' : '}\n\n');
+
+/** The members that a choice's chunk gets for its trace, '' for none. */
+export const traceFields = (trace: WireTrace | null): string =>
+  trace === null ? '' : `,${JSON.stringify(trace).slice(1, -1)}`;

@@ -67,6 +67,7 @@ export const sharedFields = {
   decoding: Type.Optional(
     Type.Record(Type.String(), Type.Unknown(), described('an object such as {"method": "eft", ...}; see the README')),
   ),
+  decoding_trace: Type.Optional(Type.Boolean(described('true or false; how each token came about'))),
   return_token_ids: Type.Optional(Type.Boolean(described('true or false'))),
   priority: Type.Optional(
     Type.Integer({ minimum: -1000, maximum: 1000, ...described('an integer from -1000 (first) to 1000 (last)') }),

@@ -31,6 +31,7 @@ export const config: HttpConfig = {
   maxN: 8,
   maxPrompts: 4,
   tokensPerRequest: 2000,
+  traceTokens: 4,
   logLevel: 'silent',
 };
 

@@ -1,0 +1,74 @@
+// How tokens came about, in the form that clients see: `decoding_trace` of a choice, for requests that ask for it. Members and experts go
+// by the names that `explain` gives them.
+import { membersOf, viewsOf, type Expr, type Scores } from '../../decoders/expr.js';
+import { print, printView } from '../../decoders/print.js';
+import type { TokenTrace } from './decode.js';
+import { finite } from './logprobs.js';
+
+export interface WireTokenTrace {
+  readonly token: string;
+  readonly token_id: number;
+  /** The token's log-probability by each member alone. */
+  readonly members: Readonly<Record<string, number>>;
+  /** From the first member to the distribution, in nats. */
+  readonly kl: number;
+  /** Of dynamic fusion: expert to weight. */
+  readonly weights?: Readonly<Record<string, number>>;
+  readonly kept: number;
+  readonly drafted: boolean;
+  readonly accepted: boolean;
+}
+
+export interface WireTrace {
+  readonly decoding_trace: readonly WireTokenTrace[];
+  /** There: the answer goes on, the trace does not (limits.traceTokens). */
+  readonly decoding_trace_cut?: true;
+}
+
+const lossy = new TextDecoder('utf-8', { ignoreBOM: true });
+
+export class TraceWriter {
+  readonly #members: readonly string[];
+  readonly #experts: readonly string[];
+
+  constructor(distribution: Scores) {
+    this.#members = viewsOf(distribution).map(printView);
+    this.#experts = expertsOf(distribution);
+  }
+
+  write(traces: readonly TokenTrace[], isCut: boolean): WireTrace {
+    return {
+      decoding_trace: traces.map((trace) => this.#token(trace)),
+      ...(isCut ? { decoding_trace_cut: true as const } : {}),
+    };
+  }
+
+  #token({ id, bytes, members, kl, weights, kept, drafted, accepted }: TokenTrace): WireTokenTrace {
+    const named = (names: readonly string[], values: readonly number[]): Record<string, number> =>
+      Object.fromEntries(names.map((name, index) => [name, values[index] ?? 0]));
+    return {
+      token: lossy.decode(bytes),
+      token_id: id,
+      members: named(this.#members, members.map(finite)),
+      kl,
+      ...(weights.length > 0 ? { weights: named(this.#experts, weights) } : {}),
+      kept,
+      drafted,
+      accepted,
+    };
+  }
+}
+
+export function joinTraces(a: WireTrace, b: WireTrace): WireTrace {
+  return { ...a, ...b, decoding_trace: [...a.decoding_trace, ...b.decoding_trace] };
+}
+
+/** One per bound, in the order in which slots are numbered. */
+function expertsOf(expr: Expr): string[] {
+  const own = expr.kind === 'fused' ? expr.experts.map(expertName) : [];
+  return [...own, ...membersOf(expr).flatMap(expertsOf)];
+}
+
+function expertName(expert: Expr): string {
+  return expert.kind === 'logSoftmax' && expert.of.kind === 'logits' ? printView(expert.of.view) : print(expert);
+}
