@@ -175,6 +175,26 @@ describe('mistakes', () => {
   });
 });
 
+describe('a model that is told directions', () => {
+  const told = (template: string, axes: readonly string[] = ['help', 'brevity']): object => ({
+    models: { large: { path: 'large', dpa: { template, axes } } },
+  });
+  it('keeps its template and axes', () => {
+    const template = 'Be {help} and {brevity}.';
+    const { directionCards } = loadConfig({ path: write(told(template)) }, {});
+    expect(directionCards.get('large')).toEqual({ template, axes: ['help', 'brevity'] });
+  });
+  it.each([
+    ['an axis without a place', told('Be {help}.'), 'no place for the axis brevity'],
+    ['a place without an axis', told('{help} {brevity} {wit}'), '{wit} is no axis'],
+    ['no axes', told('x', []), 'models.large.dpa.axes'],
+    ['an axis twice', told('{help}', ['help', 'help']), 'models.large.dpa.axes'],
+    ['an axis that is no word', told('{a b}', ['a b']), 'models.large.dpa.axes'],
+  ])('%s is refused', (_, content, part) => {
+    expect(messageOf(content)).toContain(part);
+  });
+});
+
 describe('published forms', () => {
   const docs = join(packageDirectory(), 'docs');
   it('docs/config.schema.json is current (npx trimtab schema)', () => {

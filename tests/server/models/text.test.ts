@@ -71,6 +71,7 @@ test('loads, encodes, renders and decodes as the reference does', async () => {
     hasChatTemplate: true,
     predictsTokens: true,
     contextLength: 64,
+    differences: new Map(),
   });
   expect(info.get('base')?.hasChatTemplate).toBe(false);
   await Promise.all(
@@ -82,6 +83,19 @@ test('loads, encodes, renders and decodes as the reference does', async () => {
   for (const { messages, add_generation_prompt: addGenerationPrompt, ids } of goldens.chat) {
     expect([...(await text.encodeChat('chat', messages, { addGenerationPrompt, continueFinal: false }))]).toEqual(ids);
   }
+});
+
+test('models with other tokens know the first one that differs', async () => {
+  const other = model();
+  const path = join(other, 'tokenizer.json');
+  const changed = JSON.parse(readFileSync(path, 'utf8')) as { model: { vocab: Record<string, number> } };
+  const entries = Object.entries(changed.model.vocab);
+  const [piece] = entries.find(([, id]) => id === 300) ?? [];
+  changed.model.vocab = Object.fromEntries(entries.map(([key, id]) => [key === piece ? 'zzyzx' : key, id]));
+  writeFileSync(path, JSON.stringify({ ...changed, model: { ...changed.model, merges: [] } }));
+  const info = await service({ one: model(), same: model(), other }).load();
+  expect(info.get('one')?.differences).toEqual(new Map([['other', { id: 300, piece, otherPiece: 'zzyzx' }]]));
+  expect([...(info.get('other')?.differences.keys() ?? [])]).toEqual(['one', 'same']);
 });
 
 test('errors keep their code and their words across the thread', async () => {

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../server/errors.js';
-import { readVocabulary } from '../../../server/models/token-table.js';
+import { firstDifference, readVocabulary } from '../../../server/models/token-table.js';
 import { loadTokenTable, Tokenizer } from '../../../server/models/tokenizer.js';
 import { temporaryFolder } from './write-safetensors.js';
 
@@ -32,6 +32,18 @@ function errorOf(action: () => unknown): AppError {
   }
   throw new Error('nothing was thrown');
 }
+
+describe('the first difference', () => {
+  const abc = vocabulary({ a: 0, b: 1, c: 2 });
+  test.each([
+    ['another piece', { a: 0, x: 1, c: 2 }, { id: 1, piece: 'b', otherPiece: 'x' }],
+    ['a hole', { a: 0, c: 2 }, { id: 1, piece: 'b', otherPiece: null }],
+    ['an end', { a: 0, b: 1 }, { id: 2, piece: 'c', otherPiece: null }],
+    ['a longer one', { a: 0, b: 1, c: 2, d: 3 }, { id: 3, piece: null, otherPiece: 'd' }],
+  ])('%s', (_, vocab, expected) => {
+    expect(firstDifference(abc, vocabulary(vocab))).toEqual(expected);
+  });
+});
 
 describe('bytes', () => {
   test('the byte-level alphabet has every byte once', () => {
