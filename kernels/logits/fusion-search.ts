@@ -86,20 +86,19 @@ export function refineByInterpolation(graph: GraphBuilder, profile: Profile, tar
 /** From a sixteenth of a sixteenth of a grid step to float32's last digits. */
 const NEWTON_ROUNDS = 3;
 
-/**
- * A point off the grid by measuring alone: golden sections between the neighbours of the best grid point of each ray.
- * `measure` takes steps and answers the objective of each ray, [R, rays, 1] both.
- */
-export function refineByMeasure(
-  graph: GraphBuilder,
-  profile: Profile,
-  target: Lengths,
-  measure: (steps: Value) => Value,
-): Proposal {
+/** z and z′ at any steps, [R, rays, 1] all of them. */
+export type Measure = (steps: Value) => { readonly z: Value; readonly slope: Value };
+
+/** A point off the grid by measuring alone: golden sections between the neighbours of the best grid point of each ray. */
+export function refineByMeasure(graph: GraphBuilder, profile: Profile, target: Lengths, measure: Measure): Proposal {
   const onGrid = Cast(ArgMin(gridObjective(graph, profile, target), { axis: 2, keepdims: true }), 'float32');
   const [low, high] = [-1, 1].map((by) => Clip(Add(onGrid, by), { min: 0, max: profile.last })) as [Value, Value];
-  const steps = goldenSection(measure, low, high);
-  const reached = measure(steps);
+  const objectiveAt = (at: Value): Value => {
+    const { z, slope } = measure(at);
+    return objective(lengthsAt(at, z, slope, firstOf(profile.slope)), target);
+  };
+  const steps = goldenSection(objectiveAt, low, high);
+  const reached = objectiveAt(steps);
   const ray = ArgMin(reached, { axis: 1, keepdims: true });
   return {
     steps: Where(isRay(graph, profile, ray), steps, 0),
@@ -110,17 +109,17 @@ export function refineByMeasure(
 /** Each narrows the interval by the golden ratio: 2 grid steps become 1e-5. */
 const GOLDEN_ROUNDS = 25;
 
-function goldenSection(measure: (at: Value) => Value, from: Value, to: Value): Value {
+function goldenSection(objectiveAt: (at: Value) => Value, from: Value, to: Value): Value {
   const ratio = (Math.sqrt(5) - 1) / 2;
   const between = (low: Value, high: Value, share: number): Value => Add(low, Mul(Sub(high, low), share));
   let [low, high] = [from, to];
   let [left, right] = [between(low, high, 1 - ratio), between(low, high, ratio)];
-  let [atLeft, atRight] = [measure(left), measure(right)];
+  let [atLeft, atRight] = [objectiveAt(left), objectiveAt(right)];
   for (let round = 0; round < GOLDEN_ROUNDS; round++) {
     const isLeft = LessOrEqual(atLeft, atRight);
     [low, high] = [Where(isLeft, low, left), Where(isLeft, right, high)];
     const fresh = Where(isLeft, between(low, high, 1 - ratio), between(low, high, ratio));
-    const atFresh = measure(fresh);
+    const atFresh = objectiveAt(fresh);
     [left, right] = [Where(isLeft, fresh, right), Where(isLeft, left, fresh)];
     [atLeft, atRight] = [Where(isLeft, atFresh, atRight), Where(isLeft, atLeft, atFresh)];
   }
@@ -140,7 +139,8 @@ function lengthsAt(k: Value, z: Value, slope: Value, slopeAtZero: Value): Length
   return { forward: Sub(Mul(k, slope), z), backward: Sub(z, Mul(k, slopeAtZero)) };
 }
 
-const firstOf = (x: Value): Value => Slice(x, { axis: 2, start: 0, end: 1 });
+/** [R, rays, 1]: at step 0. */
+export const firstOf = (x: Value): Value => Slice(x, { axis: 2, start: 0, end: 1 });
 
 /** [R, rays, 1] bool */
 function isRay(graph: GraphBuilder, { rays }: Profile, ray: Value): Value {

@@ -38,7 +38,9 @@ import {
 } from '../ops.js';
 import {
   bestOfGrid,
+  firstOf,
   type Lengths,
+  type Measure,
   objective,
   type Profile,
   type Proposal,
@@ -75,30 +77,18 @@ export interface Fusion {
   readonly sound: Value | null;
 }
 
-const perRow = { axes: [1], keepdims: true } as const;
+const perRow = { axes: [-1], keepdims: true } as const;
 /** Grid steps from 0 to the bound. */
 const LAST = FUSION_GRID - 1;
 /** exp(±this) and everything between is a normal float32. */
 const MAX_EXPONENT = 85;
 
-export function fuse(graph: GraphBuilder, members: FusionMembers, options: FusionOptions): Fusion {
-  const { bounds, search, careful } = options;
+export function fuse(graph: GraphBuilder, members: FusionMembers, { bounds, search, careful }: FusionOptions): Fusion {
   const problem = problemOf(members);
   const sets = expertSets(bounds.length, search);
   const rays = sets.map((set) => rayOf(graph, problem, bounds, set));
-  const profiles = rays.map((ray) => profileAlong(graph, problem, ray, careful));
-  const profile: Profile = {
-    z: Concat(
-      profiles.map(({ z }) => z),
-      1,
-    ),
-    slope: Concat(
-      profiles.map(({ slope }) => slope),
-      1,
-    ),
-    rays: sets.length,
-    last: LAST,
-  };
+  const measure = measureOf(problem, rays);
+  const profile = profileOf(careful ? sampledBy(graph, measure) : byProducts(graph, problem, rays), rays.length);
   const isActing = graph.constant(
     'float32',
     [1, sets.length, bounds.length],
@@ -108,19 +98,15 @@ export function fuse(graph: GraphBuilder, members: FusionMembers, options: Fusio
     Div(ReduceSum(Mul(steps, isActing), { axes: [1], keepdims: false }), LAST);
   const onGrid = bestOfGrid(graph, profile, problem.target);
   const proposal = careful
-    ? refineByMeasure(graph, profile, problem.target, (steps) => measureRays(problem, rays, profiles, steps))
+    ? refineByMeasure(graph, profile, problem.target, measure)
     : refineByInterpolation(graph, profile, problem.target);
   const proposed = shares(proposal);
-  // The first rays are the experts alone.
-  const baseMeans = Concat(
-    bounds.map((_, expert) => (profiles[expert] as RayProfile).baseMean),
-    1,
-  );
-  const reached = objective(stepLengths(problem, baseMeans, Mul(proposed, Concat(bounds, 1))), problem.target);
+  const allBounds = Concat(bounds, 1);
+  const reached = measuredObjective(problem, profile, proposal, Mul(proposed, allBounds));
   // What rounding alone could have gained is left alone.
   const worthwhile = Sub(Mul(onGrid.objective, 1 - 1e-6), 1e-12);
   const share = Where(Squeeze(Less(reached, worthwhile), [2]), proposed, shares(onGrid));
-  const weights = Mul(share, Concat(bounds, 1));
+  const weights = Mul(share, allBounds);
   const moved = Add(members.base, stepOf(problem.rawDifferences, weights));
   return {
     scores: members.forbidden ? Where(members.forbidden, -Infinity, moved) : moved,
@@ -180,22 +166,6 @@ function problemOf({ base, reference, experts, forbidden }: FusionMembers): Prob
   };
 }
 
-/** The objective on every ray at its own number of grid steps; [R, rays, 1] both. */
-function measureRays(problem: Problem, rays: readonly Ray[], profiles: readonly RayProfile[], steps: Value): Value {
-  const measured = rays.map(({ direction, pace }, ray) => {
-    const { baseMean } = profiles[ray] as RayProfile;
-    const own = Mul(Squeeze(Slice(steps, { axis: 1, start: ray, end: ray + 1 }), [2]), pace);
-    const step = Mul(direction, own);
-    const { z, mean } = tilt(problem.base, step, step);
-    const lengths = { forward: Sub(mean, z), backward: Sub(z, Mul(own, baseMean)) };
-    return objective(
-      { forward: Unsqueeze(lengths.forward, [2]), backward: Unsqueeze(lengths.backward, [2]) },
-      problem.target,
-    );
-  });
-  return Concat(measured, 1);
-}
-
 /** [R, V]: what `pace` of one grid step adds to the scores. */
 interface Ray {
   readonly direction: Value;
@@ -214,49 +184,71 @@ function rayOf(graph: GraphBuilder, { differences }: Problem, bounds: readonly V
   };
 }
 
-interface RayProfile {
-  /** z and z′ at every point of the grid, [R, 1, points] each. */
-  readonly z: Value;
-  readonly slope: Value;
-  /** [R, 1]: the mean of the direction under the base. */
-  readonly baseMean: Value;
-}
-
-function profileAlong(graph: GraphBuilder, problem: Problem, ray: Ray, careful: boolean): RayProfile {
-  const { z, mean } = careful ? bySoftmax(problem, ray) : byProducts(graph, problem, ray);
-  return {
-    // The base's own normaliser is 0 but for rounding, which is no reason to move.
-    z: Sub(z, Slice(z, { axis: 2, start: 0, end: 1 })),
-    slope: Mul(mean, Unsqueeze(ray.pace, [2])),
-    baseMean: Squeeze(Slice(mean, { axis: 2, start: 0, end: 1 }), [2]),
-  };
+/** [R, rays, points] of each point's z and slope. */
+function profileOf({ z, slope }: Pick<Profile, 'z' | 'slope'>, rays: number): Profile {
+  // The base's own normaliser is 0 but for rounding, which is no reason to move.
+  return { z: Sub(z, firstOf(z)), slope, rays, last: LAST };
 }
 
 /** Both sums of a point in one matrix product: [1; direction] · probs·growthᵏ. */
-function byProducts(graph: GraphBuilder, { probs }: Problem, { direction, pace }: Ray): { z: Value; mean: Value } {
-  const ones = ExpandTo(graph.constant('float32', [], [1]), Shape(direction), direction.shape);
-  const summands = Concat([Unsqueeze(ones, [1]), Unsqueeze(direction, [1])], 1);
-  const growth = Exp(Mul(direction, pace));
-  let tilted = probs;
-  const sums: Value[] = [];
-  for (let point = 0; point < FUSION_GRID; point++) {
-    if (point > 0) tilted = Mul(tilted, growth);
-    sums.push(MatMul(summands, Unsqueeze(tilted, [2])));
-  }
-  const all = Concat(sums, 2);
-  const total = Slice(all, { axis: 1, start: 0, end: 1 });
-  return { z: Log(total), mean: Div(Slice(all, { axis: 1, start: 1, end: 2 }), total) };
+function byProducts(graph: GraphBuilder, { probs }: Problem, rays: readonly Ray[]): Pick<Profile, 'z' | 'slope'> {
+  const profiles = rays.map(({ direction, pace }) => {
+    const ones = ExpandTo(graph.constant('float32', [], [1]), Shape(direction), direction.shape);
+    const summands = Concat([Unsqueeze(ones, [1]), Unsqueeze(direction, [1])], 1);
+    const growth = Exp(Mul(direction, pace));
+    let tilted = probs;
+    const sums: Value[] = [];
+    for (let point = 0; point <= LAST; point++) {
+      if (point > 0) tilted = Mul(tilted, growth);
+      sums.push(MatMul(summands, Unsqueeze(tilted, [2])));
+    }
+    const all = Concat(sums, 2);
+    const total = Slice(all, { axis: 1, start: 0, end: 1 });
+    const mean = Div(Slice(all, { axis: 1, start: 1, end: 2 }), total);
+    return { z: Log(total), slope: Mul(mean, Unsqueeze(pace, [2])) };
+  });
+  return {
+    z: Concat(
+      profiles.map(({ z }) => z),
+      1,
+    ),
+    slope: Concat(
+      profiles.map(({ slope }) => slope),
+      1,
+    ),
+  };
 }
 
-function bySoftmax({ base }: Problem, { direction, pace }: Ray): { z: Value; mean: Value } {
+/** Every point of the grid by a softmax. */
+function sampledBy(graph: GraphBuilder, measure: Measure): Pick<Profile, 'z' | 'slope'> {
   const points = Array.from({ length: FUSION_GRID }, (_, point) =>
-    tilt(base, Mul(direction, Mul(pace, point)), direction),
+    measure(graph.constant('float32', [1, 1, 1], [point])),
   );
-  const row = (values: readonly Value[]): Value => Unsqueeze(Concat(values, 1), [1]);
-  return { z: row(points.map(({ z }) => z)), mean: row(points.map(({ mean }) => mean)) };
+  return {
+    z: Concat(
+      points.map(({ z }) => z),
+      2,
+    ),
+    slope: Concat(
+      points.map(({ slope }) => slope),
+      2,
+    ),
+  };
 }
 
-/** z = log Σ exp(base + step), and the mean of `of` under what that normalises; [R, 1] each. */
+/** All rays at once. */
+function measureOf({ base }: Problem, rays: readonly Ray[]): Measure {
+  return (steps) => {
+    const increments = Concat(
+      rays.map(({ direction, pace }) => Unsqueeze(Mul(direction, pace), [1])),
+      1,
+    );
+    const { z, mean } = tilt(Unsqueeze(base, [1]), Mul(increments, steps), increments);
+    return { z, slope: mean };
+  };
+}
+
+/** z = log Σ exp(base + step), and the mean of `of` under what that normalises; sums go over the last axis. */
 function tilt(base: Value, step: Value, of: Value): { z: Value; mean: Value } {
   const { probs, top } = deepSoftmax(Add(base, step));
   return {
@@ -265,12 +257,18 @@ function tilt(base: Value, step: Value, of: Value): { z: Value; mean: Value } {
   };
 }
 
-/** Lengths of the step with these weights, [R, 1, 1] each: measured, not interpolated. */
-function stepLengths({ base, differences }: Problem, baseMeans: Value, weights: Value): Lengths {
+/** [R, 1, 1]: the objective of a proposal, not as interpolated. */
+function measuredObjective(
+  { base, differences, target }: Problem,
+  { slope }: Profile,
+  { steps }: Proposal,
+  weights: Value,
+): Value {
   const step = stepOf(differences, weights);
   const { z, mean } = tilt(base, step, step);
-  const baseMean = ReduceSum(Mul(weights, baseMeans), perRow);
-  return { forward: Unsqueeze(Sub(mean, z), [2]), backward: Unsqueeze(Sub(z, baseMean), [2]) };
+  const baseMean = ReduceSum(Mul(steps, firstOf(slope)), { axes: [1], keepdims: true });
+  const [zs, means] = [Unsqueeze(z, [2]), Unsqueeze(mean, [2])];
+  return objective({ forward: Sub(means, zs), backward: Sub(zs, baseMean) }, target);
 }
 
 /** Σ aₜ·differenceₜ */

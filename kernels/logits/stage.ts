@@ -15,7 +15,7 @@ import {
   Sub,
 } from '../ops.js';
 
-const perRow = { axes: [1], keepdims: true } as const;
+const perRow = { axes: [-1], keepdims: true } as const;
 
 /** What a row needs. */
 export type SamplerClass = 'greedy' | 'full' | 'filtered';
