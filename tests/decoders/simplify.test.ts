@@ -58,6 +58,25 @@ describe('simplify', () => {
     );
   });
 
+  it('knows no order among the members of a sum, a union or an intersection', () => {
+    const permuted = (expr: Scores): Scores =>
+      rewrite(expr, {
+        logits: (node) => {
+          if (node.kind === 'linear') return { ...node, terms: node.terms.toReversed() };
+          return node.kind === 'maximum' || node.kind === 'minimum' ? { ...node, of: node.of.toReversed() } : node;
+        },
+        logprobs: (node) => node,
+        mask: (node) => node,
+      });
+    fc.assert(
+      fc.property(treeWithRows({ depth: 3, masks: true }), ({ expr, rows }) => {
+        fc.pre(!isFragile(expr, rows, 1e-7));
+        const [one, other] = [expr, permuted(expr)].map((each) => normalise(evaluate(simplify(each), rowOf(rows))));
+        expectClose(other!, one!, 1e-9, print(expr));
+      }),
+    );
+  });
+
   // One expression per rule, so that a rule which never fires is noticed.
   const examples: Record<string, { from: Scores; to: Scores }> = {
     flatten: {
