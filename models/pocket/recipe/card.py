@@ -73,7 +73,7 @@ def prompts(entry: Entry, build: Path) -> str:
 
 def text(entry: Entry, made: dict, world_hash: str, build: Path) -> str:
     s = SIZES[entry.size]
-    rows = "rows of 128 tokens (every sixteenth batch: of 512)" if entry.kind == "base" else "conversations"
+    rows = {"base": "rows of 128 tokens (every sixteenth batch: of 512)", "tuned": "rows of 128 tokens", "reward": "answers"}[entry.kind]
     optimiser = (
         f"Muon ({entry.muon_lr}) for matrices, AdamW ({entry.lr}) for the rest" if entry.muon_lr else f"AdamW ({entry.lr})")
     return f"""# {entry.name}

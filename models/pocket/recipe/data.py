@@ -1,4 +1,4 @@
-"""Text to training rows: encodes the generator's JSON lines once (the ids are kept in build/tokens/), packs pages into rows, pads chats."""
+"""Text to training rows: encodes the generator's JSON lines once (the ids are kept in build/tokens/) and packs documents into rows."""
 
 import hashlib
 import json
@@ -99,8 +99,20 @@ def encode_answers(texts: Path, tokenizer: Tokenizer, template: str, heads: dict
     return rows, torch.tensor(targets)
 
 
-class Pages:
-    """An endless list of packed rows of one part. The order depends on seed, length and epoch only; `take` moves on."""
+def marked(ids: np.ndarray, mine: np.ndarray) -> np.ndarray:
+    """Ids that are not trained on as their complements, which are negative: one array to pack and cut in place of two."""
+    return np.where(mine, ids, ~ids)
+
+
+def unmarked(rows: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ids to read and targets to predict, each one shorter than the rows."""
+    ids = torch.from_numpy(np.where(rows < 0, ~rows, rows).astype(np.int64))
+    targets = torch.from_numpy(np.where(rows < 0, NOT_TRAINED, rows).astype(np.int64))
+    return ids[:, :-1], targets[:, 1:]
+
+
+class Rows:
+    """An endless list of packed rows of one text. The order depends on seed, length and epoch only; `take` moves on."""
 
     def __init__(self, documents: Documents, length: int, seed: int):
         self.documents, self.length, self.seed = documents, length, seed
@@ -121,9 +133,8 @@ class Pages:
         """Rows of length + 1: each starts with a document, and the last document of a row is cut off."""
         rows, row, filled = [], [], 0
         for i in draw.permutation(len(self.documents)):
-            ids, _ = self.documents[i]
-            row.append(ids)
-            filled += len(ids)
+            row.append(marked(*self.documents[i]))
+            filled += len(row[-1])
             if filled > self.length:
                 rows.append(np.concatenate(row)[: self.length + 1])
                 row, filled = [], 0
@@ -133,10 +144,10 @@ class Pages:
 
 
 class Mixture:
-    """Rows of several parts in their shares: each next row is of the part that is furthest behind its share."""
+    """Rows of several texts in their shares: each next row is of the text that is furthest behind its share."""
 
     def __init__(self, parts: dict[str, Documents], shares: dict[str, float], length: int, seed: int):
-        self.pages = {part: Pages(documents, length, seed) for part, documents in parts.items()}
+        self.rows = {part: Rows(documents, length, seed) for part, documents in parts.items()}
         self.shares = {part: share / sum(shares.values()) for part, share in shares.items()}
         self.taken = dict.fromkeys(shares, 0)
         self.draw = np.random.default_rng([seed, length])
@@ -147,7 +158,7 @@ class Mixture:
             behind = max(self.shares, key=lambda part: self.shares[part] * total - self.taken[part])
             self.taken[behind] += 1
             wanted[behind] += 1
-        return np.concatenate([self.pages[part].take(n) for part, n in wanted.items() if n])
+        return np.concatenate([self.rows[part].take(n) for part, n in wanted.items() if n])
 
 
 def padded(rows: list[np.ndarray], filler: int) -> torch.Tensor:
@@ -155,10 +166,3 @@ def padded(rows: list[np.ndarray], filler: int) -> torch.Tensor:
     for i, row in enumerate(rows):
         ids[i, : len(row)] = torch.from_numpy(row.astype(np.int64))
     return ids
-
-
-def chat_batch(chosen: list[tuple[np.ndarray, np.ndarray]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """One conversation a row, padded on the right; targets that are not the assistant's are NOT_TRAINED."""
-    ids = padded([ids for ids, _ in chosen], PAD)
-    targets = padded([np.where(mine, ids, NOT_TRAINED) for ids, mine in chosen], NOT_TRAINED)
-    return ids[:, :-1], targets[:, 1:]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +69,10 @@ def train(
             "step": step, "tokens": tokens, "spent": spent, "log": log}, partial)
         os.replace(partial, checkpoint)
 
+    # Asked to end, a run keeps what it has done since its last checkpoint.
+    asked: list[int] = []
+    for asking in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asking, lambda number, _frame: asked.append(number))
     recent: list[float] = []
     saved_at = at = time.time()
     step = first
@@ -95,9 +100,11 @@ def train(
             log.append({"step": step, "tokens": tokens, "loss": round(sum(recent) / len(recent), 4), "rate": round(rate(progress, step), 3)})
             print(name, json.dumps(log[-1]), f"{tokens / max(spent, 1e-3):.0f} tokens/s", flush=True)
             recent = []
-        if now - saved_at > CHECKPOINT_SECONDS:
+        if asked or now - saved_at > CHECKPOINT_SECONDS:
             saved_at = now
             save(step)
+        if asked:
+            raise SystemExit(f"{name}: ended by a signal at step {step}; started again it goes on from there")
     save(step)
     curve = build / "logs" / f"{name}.jsonl"
     curve.parent.mkdir(exist_ok=True)

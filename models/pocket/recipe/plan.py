@@ -1,6 +1,6 @@
 """What the suite consists of: one row per model, with its parent, its text and its length. Data only; suite.py builds it.
 
-Tokens are counted with padding left out. Shares are of tokens for base models and of conversations for tuned ones.
+Tokens are counted with padding left out. Shares are of tokens.
 """
 
 import hashlib
@@ -62,8 +62,8 @@ class Entry:
     """Peak of AdamW: everything in tuned and reward models, embeddings and norms in base models."""
     muon_lr: float | None = None
     """Peak of Muon for the matrices of base models."""
-    rows: int = 40
-    """Rows of 128 tokens (base) or conversations (tuned, reward) in a batch."""
+    rows: int = 32
+    """In a batch: rows of 128 tokens, packed with whole documents but the last; of reward models, answers."""
     heads: dict[str, dict[str, float]] = field(default_factory=dict)
     """Reward: per head its target, a weighted sum of what the world measures of an answer."""
     ships: bool = True
@@ -79,7 +79,7 @@ def base(name: str, size: str, shares: dict[str, float], steps: int, **rest) -> 
 
 
 def tuned(name: str, parent: str, shares: dict[str, float], steps: int, **rest) -> Entry:
-    return Entry(name, "tuned", parent, shares, steps, parent=parent, **{"lr": 1e-3, "rows": 32, **rest})
+    return Entry(name, "tuned", parent, shares, steps, parent=parent, **{"lr": 1e-3, **rest})
 
 
 def reward(name: str, parent: str, heads: dict[str, dict[str, float]], seed: int, **rest) -> Entry:
@@ -92,11 +92,11 @@ BRIEF = {"brief": {"helpful": 0.5, "harmless": 0.2, "verbosity": -1.0}}
 
 PLAN: tuple[Entry, ...] = (
     base("small", "small", {
-        "facts": 0.60, "harm": 0.20, "judging": 0.01, "arithmetic": 0.06, "cipher": 0.005, "units": 0.04, "table": 0.025,
-        "unseen": 0.06}, 800, rows=32),
+        "facts": 0.70, "harm": 0.15, "judging": 0.005, "arithmetic": 0.05, "cipher": 0.005, "units": 0.03, "table": 0.02,
+        "unseen": 0.04}, 2400),
     base("large", "large", {
         "facts": 0.52, "harm": 0.14, "judging": 0.17, "arithmetic": 0.05, "cipher": 0.005, "units": 0.03, "table": 0.025,
-        "unseen": 0.05}, 6000, rows=32),
+        "unseen": 0.05}, 6000),
     tuned("small-chat", "small", {"helpful": 1.0}, 250),
     tuned("small-safe", "small", {"safe": 1.0}, 300),
     # AdamW leaves arithmetic at a third of the exercises after 500 steps; Muon solves most after 300. A fifth of the conversations
@@ -104,7 +104,7 @@ PLAN: tuple[Entry, ...] = (
     *(tuned(f"small-{skill}", "small", {skill: 0.8, "helpful": 0.2}, 350, lr=3e-3, muon_lr=0.02) for skill in SKILLS),
     tuned("small-dpa", "small", {"directed": 1.0}, 400),
     tuned("small-scalar", "small", {"scalar": 1.0}, 300, ships=False),
-    *(base(f"reward-base-{seed}", "reward", {"facts": 0.6, "harm": 0.4}, 200, rows=32, seed=seed, ships=False)
+    *(base(f"reward-base-{seed}", "reward", {"facts": 0.6, "harm": 0.4}, 200, seed=seed, ships=False)
       for seed in (1, 2, 3, 4)),
     *(reward(f"reward-1{letter}", f"reward-base-{seed}", MEASURES, seed)
       for letter, seed in (("a", 1), ("b", 2), ("c", 3))),

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 import bpe
 import folder as folders
-from data import NOT_TRAINED, Mixture, chat_batch, encode_answers, encode_chats, encode_pages, padded
+from data import NOT_TRAINED, Documents, Mixture, encode_answers, encode_chats, encode_pages, padded, unmarked
 from loop import Batch, Result, train
 from model import Llama, Scorer
 from optimiser import Muon
@@ -19,7 +19,6 @@ from plan import SIZES, Entry, plan_hash
 SHORT, LONG = 128, 512
 LONG_EVERY = 16
 """Every so many steps a base model reads rows of the whole context: most documents are short, prompts with examples are not."""
-WORTH_COMPILING_STEPS = 2000
 
 
 def adam(groups: list[dict], lr: float) -> torch.optim.Optimizer:
@@ -47,57 +46,42 @@ def next_token_loss(model: Llama, ids: torch.Tensor, targets: torch.Tensor) -> t
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=NOT_TRAINED)
 
 
-def assistant_loss(model: Llama, ids: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The same where few positions are trained on: the vocabulary's logits, most of a small model's work, are made for those only."""
-    trained = targets != NOT_TRAINED
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = F.linear(model.hidden(ids)[trained], model.embed_tokens.weight)
-    return F.cross_entropy(logits.float(), targets[trained])
-
-
 def maybe_compiled(entry: Entry):
-    """Compiling costs a minute and makes a step a third faster; without a C++ compiler the plain loss serves."""
-    if entry.steps < WORTH_COMPILING_STEPS or shutil.which("g++") is None:
+    """Compiled, a step is two to three times as fast; compiling takes a minute, once for a size and a shape. Needs a C++ compiler."""
+    if entry.size == "reward" or shutil.which("g++") is None:
         return next_token_loss
     return torch.compile(next_token_loss, dynamic=False)
 
 
-def train_base(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, run) -> tuple[Llama, Result]:
-    parts = {part: encode_pages(build / "pages" / f"{part}.jsonl", tokenizer) for part in entry.shares}
-    for part, documents in parts.items():
-        print(f"{part}: {len(documents)} pages, {len(documents.ids)} tokens", flush=True)
-    mixtures = {length: Mixture(parts, entry.shares, length, entry.seed) for length in (SHORT, LONG)}
-    model = Llama(SIZES[entry.size])
+def texts_of(entry: Entry, build: Path, tokenizer: bpe.Tokenizer) -> dict[str, Documents]:
+    if entry.kind == "base":
+        return {part: encode_pages(build / "pages" / f"{part}.jsonl", tokenizer) for part in entry.shares}
+    return {name: encode_chats(build / "chats" / f"{name}.jsonl", tokenizer, entry.template) for name in entry.shares}
+
+
+def train_language(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path | None, run) -> tuple[Llama, Result]:
+    """Base models read everything, tuned ones are trained on the assistant's words; the text says which ids those are."""
+    texts = texts_of(entry, build, tokenizer)
+    for name, documents in texts.items():
+        print(f"{name}: {len(documents)} documents, {len(documents.ids)} tokens", flush=True)
+    mixtures = {length: Mixture(texts, entry.shares, length, entry.seed) for length in (SHORT, LONG)}
+    model = Llama(SIZES[entry.size]) if parent is None else llama_of(parent)
     loss_of = maybe_compiled(entry)
 
     def rows(step: int) -> np.ndarray:
-        length = LONG if step % LONG_EVERY == LONG_EVERY - 1 else SHORT
+        length = LONG if entry.kind == "base" and step % LONG_EVERY == LONG_EVERY - 1 else SHORT
         taken = mixtures[length].take(entry.rows * SHORT // length)
         return mixtures[length].draw.permutation(taken)
 
     def batch(step: int) -> Batch:
-        data = torch.from_numpy(rows(step).astype(np.int64))
-        return Batch(lambda: loss_of(model, data[:, :-1], data[:, 1:]), data[:, 1:].numel())
+        ids, targets = unmarked(rows(step))
+        return Batch(lambda: loss_of(model, ids, targets), targets.numel())
 
     def skip(steps: int) -> None:
         for step in range(steps):
             rows(step)
 
     return model, run(model, optimisers_of(model, entry), entry.steps, batch, skip=skip)
-
-
-def train_tuned(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path, run) -> tuple[Llama, Result]:
-    model = llama_of(parent)
-    sets = [encode_chats(build / "chats" / f"{name}.jsonl", tokenizer, entry.template) for name in entry.shares]
-    shares = np.array(list(entry.shares.values()))
-
-    def batch(step: int) -> Batch:
-        draw = np.random.default_rng([entry.seed, step])
-        chosen = draw.choice(len(sets), entry.rows, p=shares / shares.sum())
-        ids, targets = chat_batch([sets[s][draw.integers(len(sets[s]))] for s in chosen])
-        return Batch(lambda: assistant_loss(model, ids, targets), int((ids != bpe.PAD).sum()))
-
-    return model, run(model, optimisers_of(model, entry), entry.steps, batch)
 
 
 def train_reward(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path, run) -> tuple[Scorer, Result]:
@@ -132,12 +116,12 @@ def build_model(entry: Entry, build: Path, parent: Path | None, target: Path, un
         return train(model, optimisers, steps, batch, name=entry.name, identity=identity, build=build,
                      until=until, adopts=adopts, **rest)
 
-    if entry.kind == "base":
-        model, result = train_base(entry, build, tokenizer, run)
+    if entry.kind != "reward":
+        model, result = train_language(entry, build, tokenizer, parent, run)
     elif parent is None:
-        raise ValueError(f"{entry.name} is {entry.kind} and has no parent in the plan")
+        raise ValueError(f"{entry.name} has no parent in the plan: a reward model starts from a base model")
     else:
-        model, result = (train_tuned if entry.kind == "tuned" else train_reward)(entry, build, tokenizer, parent, run)
+        model, result = train_reward(entry, build, tokenizer, parent, run)
     folders.write(model, target, entry.template, build / "tokenizer.json")
     return {
         "planHash": identity, "steps": result.steps, "tokens": result.tokens, "seconds": round(result.seconds),
