@@ -92,12 +92,15 @@ export class Catalog implements CatalogContract {
   #build(name: string, spec: unknown, defaults: SamplingDefaults, path: string): ResolvedStrategy {
     const built = this.#checked(spec, path);
     const views = viewsOf(built.distribution);
+    const models = [...new Set(views.map(({ model }) => model))];
     const draft = built.speculation?.draft ?? LOOKUP;
-    const models = [...new Set([...views.map(({ model }) => model), ...(draft === LOOKUP ? [] : [draft])])];
+    const drafting = draft === LOOKUP ? [] : [draft];
     const [first] = models;
     if (first === undefined) throw new Error('a distribution has at least one view');
-    this.#shareVocabulary(models, path);
+    this.#shareVocabulary([...models, ...drafting], path);
     const facts = models.map((model) => this.#factsOf(model));
+    // A draft has no say in how an answer ends, but its rows are as long as the answer's.
+    const contexts = [...facts, ...drafting.map((model) => this.#factsOf(model))];
     const { method, ...parameters } = built.effective;
     return {
       name,
@@ -107,7 +110,7 @@ export class Catalog implements CatalogContract {
       prompts: built.prompts,
       speculation: built.speculation,
       tokenizerModel: first,
-      contextLength: Math.min(...facts.map(({ contextLength }) => contextLength)),
+      contextLength: Math.min(...contexts.map(({ contextLength }) => contextLength)),
       vocabSize: this.#factsOf(first).vocabSize,
       // Members may end differently (a base at its document end, a tuned one at its turn's): any of them ends the answer.
       eosTokenIds: [...new Set(facts.flatMap(({ eosTokenIds }) => eosTokenIds))],

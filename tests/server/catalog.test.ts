@@ -171,6 +171,14 @@ describe('the vocabulary gate', () => {
       tokens: 3,
     });
   });
+  it('a draft lends its context, and neither its end tokens nor its name', () => {
+    expect(steered.resolve('large', { speculation: { draft: 'chat' } })).toMatchObject({
+      models: ['large'],
+      eosTokenIds: [0],
+      contextLength: 512,
+    });
+    expect(steered.resolve('large', { speculation: { draft: 'small' } }).contextLength).toBe(256);
+  });
   it('at start it names the file and the deployment', () => {
     const data = refusal(() => catalog([{ name: 'bad', decoding: { ...eft, tuned: 'alien' }, defaults: {} }]));
     expect(data.code).toBe('config_invalid');
