@@ -2,6 +2,7 @@
 // are what the golden files say. A golden changes only in a commit that says why.
 import { describe, expect, it } from 'vitest';
 import {
+  fused,
   linear,
   logits,
   logSoftmax,
@@ -14,7 +15,7 @@ import {
   viewsOf,
   where,
 } from '../../decoders/expr.js';
-import type { Scores } from '../../decoders/expr.js';
+import type { FusionSearch, Scores } from '../../decoders/expr.js';
 import { buildKernel, type KernelVariant } from '../../kernels/logits/kernel.js';
 import type { SamplerKind, SamplerVariant } from '../../kernels/logits/stage.js';
 import { print } from '../../kernels/print.js';
@@ -32,6 +33,17 @@ const eft = (weight: number): Scores =>
       ]),
     ],
   ]);
+const fusion = (search: FusionSearch, count: number): Scores => {
+  const experts = [F, logits('b'), logits('c')].slice(0, count).map(logSoftmax);
+  return fused({ base: logSoftmax(L), reference: logSoftmax(S), experts, search, bounds: experts.map(() => 2) });
+};
+const contrast = masked(
+  linear([
+    [1, L],
+    [-0.5, S],
+  ]),
+  plausible(logSoftmax(L), 0.1),
+);
 const exprs: readonly (readonly [string, Scores])[] = [
   ['plain', L],
   ['eft', eft(0.5)],
@@ -64,16 +76,9 @@ const exprs: readonly (readonly [string, Scores])[] = [
     ]),
   ],
   ['weight filter', where(nucleus(logSoftmax(F), 0.9), eft(1), F)],
-  [
-    'contrast',
-    masked(
-      linear([
-        [1, L],
-        [-0.5, S],
-      ]),
-      plausible(logSoftmax(L), 0.1),
-    ),
-  ],
+  ['contrast', contrast],
+  ['fusion', fusion('single', 1)],
+  ['joint fusion of three, inside a sum', linear([[0.5, fusion('joint', 3)]])],
   ['masks in masks', masked(eft(1), nucleus(logSoftmax(masked(F, nucleus(logSoftmax(L), 0.5))), 0.9))],
 ];
 
@@ -122,7 +127,7 @@ describe.each(exprs)('%s', (name, expr) => {
         full: on(4),
       };
       const views = viewsOf(expr).map(() => ({ gathered: on(5), width: on(4) ? 50_304 : 50_257 }));
-      const more = { vocabSize: 50_257, views, soundness: on(5) ? 'checked' : 'assumed' } as const;
+      const more = { vocabSize: 50_257, views, soundness: on(5) ? 'checked' : 'assumed', trace: on(3) } as const;
       expect(violations(buildKernel(name, expr, variantOf(expr, sampler, more)))).toEqual([]);
     }
   });
@@ -137,6 +142,24 @@ describe('golden graphs', () => {
   it('eft, sampling from the whole vocabulary', async () => {
     const text = print(buildKernel('eft-full', eft(0.5), variantOf(eft(0.5), { kind: 'full', temperature: true })));
     await expect(text).toMatchFileSnapshot('golden/eft-full.txt');
+  });
+
+  it.each<[string, Scores]>([
+    ['nested-eft', exprs.find(([name]) => name === 'eft of an eft')![1]],
+    ['union', exprs.find(([name]) => name === 'union and intersection')![1]],
+    ['weight-filter', exprs.find(([name]) => name === 'weight filter')![1]],
+    ['contrast', contrast],
+    ['fusion', fusion('single', 1)],
+    ['fusion-of-two', fusion('single', 2)],
+    ['joint-fusion', fusion('joint', 2)],
+  ])('%s, greedy', async (name, expr) => {
+    const text = print(buildKernel(name, expr, variantOf(expr, {})));
+    await expect(text).toMatchFileSnapshot(`golden/${name}.txt`);
+  });
+
+  it('plain with a trace', async () => {
+    const text = print(buildKernel('trace', L, variantOf(L, { kind: 'full' }, { trace: true })));
+    await expect(text).toMatchFileSnapshot('golden/trace.txt');
   });
 
   it('equal views are one input, equal parts are computed once', () => {
