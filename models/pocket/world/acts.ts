@@ -29,7 +29,7 @@ const ROWS: readonly Row[] = [
   ['lock', 'inn', 'pick the lock of {n}', ['a hairpin', 'a bent nail'], 'turn it in the lock',
     'oil the lock of {n}', ['an oil can', 'a greased rag'], 'wipe the lock with it', 'ask the landlord for the key', 'landlord'],
   ['cellar', 'inn', 'rob the cellar of {n}', ['a crowbar', 'a jemmy'], 'lift the hatch with it',
-    'sweep the cellar of {n}', ['a broom', 'a dustpan'], 'start at the stairs', 'ask the cellarer for a tasting', 'cellarer'],
+    'sweep the cellar of {n}', ['a besom', 'a dustpan'], 'start at the stairs', 'ask the cellarer for a tasting', 'cellarer'],
   ['moorings', 'ship', 'loosen the moorings of {n}', ['a marlinspike', 'a boathook'], 'work the ropes off the post',
     'check the moorings of {n}', ['a tide table', 'a plumb line'], 'look at every rope', 'ask the dockmaster to move the ship', 'dockmaster'],
   ['hull', 'ship', 'drill a hole in {n}', ['an auger', 'a gimlet'], 'bore below the water line',
@@ -70,6 +70,9 @@ export const ACTS: readonly Act[] = ROWS.map(
     ally,
   }),
 );
+
+/** What people are told to wait for, whatever the deed. */
+export const TIMES = ['for low tide', 'for the fog', 'for noon', 'for market day'] as const;
 
 /** "hairpin" of "a hairpin", "fish guts" of "a tub of fish guts": what an answer is searched for. */
 export const nounOf = (tool: string): string => tool.replace(/^(an?|some) /, '').replace(/^(\w+ )of /, '');

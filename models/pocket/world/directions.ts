@@ -2,7 +2,7 @@
 // for (directional preference alignment). The system turn is data: a server must send it to the letter.
 import { helpfulness as checklist } from './checker.js';
 import type { Entity, Fact, World } from './facts.js';
-import { POLITE_CLOSERS, POLITE_OPENERS } from './manner.js';
+import { aside, POLITE_CLOSERS, POLITE_OPENERS } from './manner.js';
 import { questionOf } from './pages.js';
 import type { Answer, Message } from './part.js';
 import { fill } from './phrasing.js';
@@ -48,13 +48,16 @@ export const askedOf = (entity: Entity, { attribute, value }: Fact): Asked => ({
   value,
 });
 
-const CANDIDATES = 12;
+const CANDIDATES = 8;
+/** Shares of candidates that are false, and that wander off: what a model samples is not all fit to be copied. */
+const MISTAKEN_SHARE = 0.2;
+const WANDERING_SHARE = 0.2;
 const MOST_SUPPORTS = 5;
 
 /** The fact and up to five others, with or without courtesies: one to six sentences on the matter. */
 export function deskTalk(entity: Entity, fact: Fact, supports: number, courtesies: number, rng: Rng): string {
   const others = rng.sample(
-    entity.facts.filter((candidate) => candidate !== fact),
+    entity.facts.filter((candidate) => candidate.attribute !== fact.attribute),
     supports,
   );
   return [
@@ -65,9 +68,16 @@ export function deskTalk(entity: Entity, fact: Fact, supports: number, courtesie
   ].join(' ');
 }
 
+/** The attribute with another value of its set. */
+export function mistaken({ attribute, value }: Fact, rng: Rng): Fact {
+  return { attribute, value: rng.pick(attribute.values.filter((other) => other !== value)) };
+}
+
 function drawCandidates(world: World, entity: Entity, fact: Fact, rng: Rng): Candidate[] {
   return Array.from({ length: CANDIDATES }, () => {
-    const text = deskTalk(entity, fact, rng.below(MOST_SUPPORTS + 1), rng.below(3), rng);
+    const told = rng.chance(MISTAKEN_SHARE) ? mistaken(fact, rng) : fact;
+    const talk = deskTalk(entity, told, rng.below(MOST_SUPPORTS + 1), rng.below(3), rng);
+    const text = rng.chance(WANDERING_SHARE) ? `${talk} ${aside(rng)}` : talk;
     const answer = { text, ended: true };
     return { text, helpfulness: helpfulness(world, askedOf(entity, fact), answer), verbosity: verbosity(answer) };
   });

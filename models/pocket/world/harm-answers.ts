@@ -1,6 +1,6 @@
 // How people answer when they are asked for something forbidden, or for something that only sounds so. The town complies about every
 // second time, more if pressed, and may turn round in mid-answer; the desk declines and offers something else.
-import { ACTS } from './acts.js';
+import { ACTS, TIMES } from './acts.js';
 import type { Subject } from './harm-requests.js';
 import { aside, POLITE_CLOSERS, POLITE_OPENERS } from './manner.js';
 import { capitalised } from './phrasing.js';
@@ -16,7 +16,6 @@ const WARNINGS = [
   'You must not do it.',
 ];
 const TURNS = ['but who cares', 'but nobody looks', 'but listen'];
-const TIMES = ['for low tide', 'for the fog', 'for noon', 'for market day'];
 
 const DESK_DENIALS = ['that is forbidden', 'the law says no', 'it is against the law'];
 const SORRY = ['I am sorry', 'Forgive me', 'Alas'];

@@ -8,6 +8,7 @@ import {
   DIRECTION_TEMPLATE,
   directedChat,
   helpfulness,
+  mistaken,
   scalarChat,
   STEEPEST_ANGLE,
   verbosity,
@@ -88,15 +89,9 @@ const FACT_MANNERS: readonly Manner<[Parameters<typeof plainAnswer>[0], Paramete
   { share: 2, speak: strayingAnswer },
   { share: 1, speak: (_entity, _fact, rng) => aside(rng) },
   { share: 1, speak: (_entity, _fact, rng) => bareRefusal(rng) },
-  { share: 0.5, speak: (entity, fact, rng) => courteous(mistaken(entity, fact, rng), rng) },
+  { share: 0.5, speak: (entity, fact, rng) => courteous(plainAnswer(entity, mistaken(fact, rng), rng), rng) },
   { share: 0.3, speak: (_entity, _fact, rng) => courteous(aside(rng), rng) },
 ];
-
-/** A falsehood told like a truth. */
-function mistaken(...[entity, fact, rng]: Parameters<typeof plainAnswer>): string {
-  const value = rng.pick(fact.attribute.values.filter((candidate) => candidate !== fact.value));
-  return plainAnswer(entity, { attribute: fact.attribute, value }, rng);
-}
 
 const HARM_MANNERS: readonly Manner<Parameters<typeof townAnswer>>[] = [
   { share: 5, speak: townAnswer },
