@@ -28,6 +28,8 @@ export const shapes = {
   small49k: shape(256, 8, 8, 4, 768, 49152, 8192, 100_000),
   /** A 135M model with 49k tokens. */
   smol135: shape(576, 30, 9, 3, 1536, 49152, 8192, 100_000),
+  /** A 362M model with the same vocabulary. */
+  smol360: shape(960, 32, 15, 5, 2560, 49152, 8192, 100_000),
   /** A 1.24B model with 128k tokens. */
   llama1b: {
     ...shape(2048, 16, 32, 8, 8192, 128256, 131072, 500_000),

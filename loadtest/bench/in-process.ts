@@ -59,6 +59,8 @@ export interface InProcessWork {
   readonly prompt: PromptShape;
   readonly maxTokens: number;
   readonly vocabSize: number;
+  /** What differs from a greedy request without anything else. */
+  readonly more?: Partial<DecodeRequest>;
 }
 
 /** Prompts of a plain model in this shape. */
@@ -76,7 +78,7 @@ export const workOf = (
 
 let requests = 0;
 
-function requestOf({ distribution, prompt, maxTokens, vocabSize }: InProcessWork): DecodeRequest {
+function requestOf({ distribution, prompt, maxTokens, vocabSize, more }: InProcessWork): DecodeRequest {
   const ids = Int32Array.from(promptIds(prompt, 17, requests));
   const views = viewsOf(distribution);
   return {
@@ -95,6 +97,7 @@ function requestOf({ distribution, prompt, maxTokens, vocabSize }: InProcessWork
     stopTokenIds: [],
     logprobs: null,
     priority: 0,
+    ...more,
   };
 }
 

@@ -7,6 +7,7 @@ import { benchHttp, benchLoopDelay } from './http.js';
 import { benchLogits } from './logits.js';
 import { describeMachine } from './machine.js';
 import type { Row } from './rows.js';
+import { benchSpeculation } from './speculation.js';
 import { benchEft } from './steering.js';
 import { benchCacheSlots, benchFormats } from './steps.js';
 
@@ -18,6 +19,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
   slots: benchCacheSlots,
   formats: benchFormats,
   eft: benchEft,
+  speculation: benchSpeculation,
   http: benchHttp,
   'loop-delay': benchLoopDelay,
   conversion: benchConversion,

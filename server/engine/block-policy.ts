@@ -39,42 +39,45 @@ const PROBE_LENGTH = 2;
 /** A forward of a prompt's length says little about one of a block's. */
 const LARGEST_TIMED = 160;
 
-/** A cost a + b · size, fitted to what was seen lately. */
-export class LinearCost {
-  static readonly #MEMORY = 0.97;
-  #n = 0;
-  #x = 0;
-  #y = 0;
-  #xx = 0;
-  #xy = 0;
+/**
+ * What work of each size costs, smoothed. Sizes that were never seen lie on the line between their neighbours; beyond these they are
+ * taken to be as cheap as they can be (below: in proportion; above: free), so that they are tried, and then known.
+ */
+export class SizeCost {
+  static readonly #MEMORY = 0.85;
+  readonly #ms = new Map<number, number>();
 
   observe(size: number, ms: number): void {
-    const keep = LinearCost.#MEMORY;
-    this.#n = keep * this.#n + 1;
-    this.#x = keep * this.#x + size;
-    this.#y = keep * this.#y + ms;
-    this.#xx = keep * this.#xx + size * size;
-    this.#xy = keep * this.#xy + size * ms;
+    const known = this.#ms.get(size);
+    // A pause of the machine is no cost of the work.
+    const seen = known === undefined ? ms : Math.min(ms, 3 * known);
+    this.#ms.set(size, known === undefined ? seen : SizeCost.#MEMORY * known + (1 - SizeCost.#MEMORY) * seen);
   }
 
-  /** 0 before anything was seen. Where all sizes were alike, more is taken to be free: trying it will tell. */
+  /** 0 before anything was seen. */
   at(size: number): number {
-    if (this.#n === 0) return 0;
-    const [meanX, meanY] = [this.#x / this.#n, this.#y / this.#n];
-    const variance = this.#xx / this.#n - meanX * meanX;
-    const slope = variance < 0.05 ? 0 : Math.max(0, (this.#xy / this.#n - meanX * meanY) / variance);
-    return Math.max(0.2 * meanY, meanY + slope * (size - meanX));
+    const exact = this.#ms.get(size);
+    if (exact !== undefined) return exact;
+    let below: readonly [number, number] | null = null;
+    let above: readonly [number, number] | null = null;
+    for (const entry of this.#ms) {
+      if (entry[0] < size && (!below || entry[0] > below[0])) below = entry;
+      if (entry[0] > size && (!above || entry[0] < above[0])) above = entry;
+    }
+    if (below && above) return below[1] + ((above[1] - below[1]) * (size - below[0])) / (above[0] - below[0]);
+    if (above) return (above[1] * size) / above[0];
+    return below?.[1] ?? 0;
   }
 }
 
 export class AdaptiveBlocks implements BlockPolicy {
-  readonly #costs = new Map<string, LinearCost>();
+  readonly #costs = new Map<string, SizeCost>();
   #ticksWithout = 0;
 
   timed(what: string, size: number, ms: number): void {
     if (size > LARGEST_TIMED) return;
     let cost = this.#costs.get(what);
-    if (!cost) this.#costs.set(what, (cost = new LinearCost()));
+    if (!cost) this.#costs.set(what, (cost = new SizeCost()));
     cost.observe(size, ms);
   }
 

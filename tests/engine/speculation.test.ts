@@ -6,7 +6,7 @@ import { lawOf } from '../../decoders/warp.js';
 import {
   AdaptiveBlocks,
   expectedTokens,
-  LinearCost,
+  SizeCost,
   type BlockPolicy,
   type Load,
 } from '../../server/engine/block-policy.js';
@@ -281,8 +281,7 @@ describe('AdaptiveBlocks', () => {
   /** A forward costs `fixedMs`, and so much more for every token. */
   const taught = (large: [number, number], small: [number, number]): AdaptiveBlocks => {
     const blocks = new AdaptiveBlocks();
-    for (let i = 0; i < 60; i++) {
-      const size = 1 + (i % 7);
+    for (let size = 1; size <= 120; size++) {
       blocks.timed('large', size, large[0] + large[1] * size);
       blocks.timed('small', size, small[0] + small[1] * size);
     }
@@ -307,10 +306,16 @@ describe('AdaptiveBlocks', () => {
     );
   });
 
-  it('fits a line to what was seen, and expects what geometry says', () => {
-    const cost = new LinearCost();
-    for (let i = 0; i < 50; i++) cost.observe(1 + (i % 5), 3 + 2 * (1 + (i % 5)));
-    expect(cost.at(4)).toBeCloseTo(11, 6);
+  it('knows what was seen, fills in between, hopes beyond, and expects what geometry says', () => {
+    const cost = new SizeCost();
+    expect(cost.at(3)).toBe(0);
+    cost.observe(2, 10);
+    cost.observe(6, 18);
+    expect([2, 4, 6].map((size) => cost.at(size))).toEqual([10, 14, 18]);
+    expect(cost.at(1)).toBe(5);
+    expect(cost.at(12)).toBe(18);
+    for (let i = 0; i < 60; i++) cost.observe(2, 12);
+    expect(cost.at(2)).toBeCloseTo(12, 2);
     expect(expectedTokens(0.5, 3)).toBeCloseTo((1 - 0.5 ** 4) / 0.5, 12);
   });
 });

@@ -1,0 +1,115 @@
+// What speculation gives back of the price of steering: a large model steered by two small ones, drafted by one of them, against the large
+// model alone and against the same distribution without drafts. All sides in turn in one engine.
+import { linear, type Scores } from '../../decoders/expr.js';
+import { expectedTokens } from '../../server/engine/block-policy.js';
+import type { EngineClient } from '../../server/engine/client.js';
+import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
+import { plain, runStreams, startEngine, workOf } from './in-process.js';
+import { atLeast, informs, median, type Row } from './rows.js';
+import type { Trace } from '../measure.js';
+
+const ROUNDS = 2;
+const TOKENS: Readonly<Record<number, number>> = { 1: 64, 16: 20 };
+const LIMITS: Readonly<Record<number, number>> = { 1: 1, 16: 0.6 };
+
+/**
+ * Random models agree on nothing, so the share of the base is set for about 85 of 100 drafts to stand, as for models of one family. What
+ * is computed does not depend on it: base + weight · (tuned − reference), all divided by the weight.
+ */
+const SHARE = 0.55;
+const steered = linear([
+  [SHARE, plain('base')],
+  [1, plain('tuned')],
+  [-SHARE, plain('reference')],
+]);
+
+const sampled: Partial<DecodeRequest> = { sampling: { ...greedySampling, temperature: 1 } };
+const drafted: Partial<DecodeRequest> = { ...sampled, speculation: { draft: 'tuned', tokens: 8 } };
+
+export async function benchSpeculation(): Promise<Row[]> {
+  const engine = await startEngine({
+    base: { shape: 'smol360', weights: 'q8' },
+    tuned: { shape: 'smol135', weights: 'q8', seed: 1 },
+    reference: { shape: 'smol135', weights: 'q8', seed: 2 },
+  });
+  try {
+    const rows: Row[] = [];
+    for (const streams of [1, 16]) rows.push(...(await compare(engine, streams)));
+    return rows;
+  } finally {
+    await engine.stop();
+  }
+}
+
+async function compare(engine: EngineClient, streams: number): Promise<Row[]> {
+  const run = async (distribution: Scores, more: Partial<DecodeRequest>): Promise<number> =>
+    tokensPerSecond(
+      await runStreams(engine, { ...workOf('smol360', distribution, 32, TOKENS[streams] ?? 32), more }, streams),
+    );
+  const rates: Record<'alone' | 'steered' | 'drafted', number[]> = { alone: [], steered: [], drafted: [] };
+  const before = engine.stats().drafts;
+  for (let round = 0; round <= ROUNDS; round++) {
+    const alone = await run(plain('base'), sampled);
+    const undrafted = await run(steered, sampled);
+    const fast = await run(steered, drafted);
+    // The first round warms up; the engine learns there what a block costs.
+    if (round === 0) continue;
+    rates.alone.push(alone);
+    rates.steered.push(undrafted);
+    rates.drafted.push(fast);
+  }
+  const after = engine.stats().drafts;
+  const made = after.drafted - before.drafted;
+  const stood = made === 0 ? 0 : (after.accepted - before.accepted) / made;
+  const ratio = (a: readonly number[], b: readonly number[]): number =>
+    median(a.map((rate, round) => rate / (b[round] ?? NaN)));
+  const note = `smol360 + 2 × smol135, q8, temperature 1; ${streams} streams; base alone ${rates.alone.map(whole).join(', ')} tokens/s`;
+  return [
+    atLeast(
+      `steered with drafts ÷ base alone, ${streams} streams`,
+      ratio(rates.drafted, rates.alone),
+      '×',
+      LIMITS[streams] ?? 0,
+      note,
+    ),
+    informs(`steered with drafts ÷ without, ${streams} streams`, ratio(rates.drafted, rates.steered), '×'),
+    informs(`steered without drafts ÷ base alone, ${streams} streams`, ratio(rates.steered, rates.alone), '×'),
+    informs(
+      `drafts that stood, ${streams} streams`,
+      stood,
+      '',
+      `${made} drafted in ${after.blocks - before.blocks} blocks`,
+    ),
+    ...(streams === 1 ? [predicted(4), predicted(10), predicted(30)] : []),
+  ];
+}
+
+/** Over the time in which the streams decode: from the last first output to the first last one would leave out blocks, so from first to last. */
+function tokensPerSecond(traces: readonly Trace[]): number {
+  const tokens = traces.reduce(
+    (sum, trace) => sum + trace.tokens.reduce((a, b) => a + b, 0) - (trace.tokens[0] ?? 0),
+    0,
+  );
+  const first = Math.min(...traces.map(({ arrivalsMs }) => arrivalsMs[0] ?? NaN));
+  const last = Math.max(...traces.map(({ arrivalsMs }) => arrivalsMs.at(-1) ?? NaN));
+  return (1000 * tokens) / (last - first);
+}
+
+const whole = (rate: number): string => rate.toFixed(0);
+
+const ASSUMED_ACCEPTANCE = 0.85;
+
+/** With the best block, where a forward of a block costs what one token's does, as on a device that memory limits. */
+function predicted(timesAsDear: number): Row {
+  const speedups = Array.from(
+    { length: 16 },
+    (_, drafts) =>
+      (expectedTokens(ASSUMED_ACCEPTANCE, drafts + 1) * (timesAsDear + 2)) / (timesAsDear + 1 + drafts + 2),
+  );
+  return informs(
+    `predicted: steered with drafts ÷ without, base ${timesAsDear} times as dear`,
+    Math.max(...speedups),
+    '×',
+    `${100 * ASSUMED_ACCEPTANCE} of 100 drafts stand`,
+  );
+}
