@@ -35,8 +35,8 @@ function lacking(row: RowModule, served: Served): string | null {
   const decoders = row.decoders.filter((name) => !served.methods.includes(name));
   const models = row.models.filter((name) => !served.models.includes(name));
   const lack = [
-    ...(decoders.length > 0 ? [`the method ${decoders.join(', ')}`] : []),
-    ...(models.length > 0 ? [`the model ${models.join(', ')}`] : []),
+    ...(decoders.length > 0 ? [`no method ${decoders.join(', ')}`] : []),
+    ...(models.length > 0 ? [`no model ${models.join(', ')}`] : []),
   ];
-  return lack.length > 0 ? `the server has not ${lack.join(', nor ')}` : null;
+  return lack.length > 0 ? `the server has ${lack.join(' and ')}` : null;
 }

@@ -94,7 +94,7 @@ export function figure(method: string, name: string, estimate: Estimate, rest: R
     figure: name,
     value: Number.isFinite(value) ? value : null,
     interval: interval.every(Number.isFinite) ? interval : null,
-    baselines: rest.baselines ?? {},
+    baselines: Object.fromEntries(Object.entries(rest.baselines ?? {}).filter(([, base]) => Number.isFinite(base))),
     target: target?.text ?? '',
     holds: target?.holds ?? null,
     forwardsPerToken: rest.cost?.forwardsPerToken ?? null,

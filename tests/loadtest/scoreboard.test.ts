@@ -183,12 +183,22 @@ describe('measuring', () => {
     const { figures } = await measureRows(rows, served, benchOn(ask), () => undefined);
     expect(figures.map(({ method, value, note }) => [method, value, note])).toEqual([
       ['runs', 1, ''],
-      ['model', null, 'not there yet: the server has not the model b'],
-      ['decoder', null, 'not there yet: the server has not the method rain'],
+      ['model', null, 'not there yet: the server has no model b'],
+      ['decoder', null, 'not there yet: the server has no method rain'],
       ['later', null, 'not there yet: it is not measured here'],
     ]);
     const failing = row('bad', { measure: () => Promise.reject(new Error('HTTP 400')) });
     await expect(measureRows([failing], served, benchOn(ask), () => undefined)).rejects.toThrow('bad: HTTP 400');
+  });
+
+  test('columns keep the order of the arms whatever their names, and a baseline without a number is left out', async () => {
+    const { ask } = echo();
+    const [task] = town.facts(1, 1);
+    const arms = ['share 0.5', 'share 0', 'share 1'].map((name) => plain('a', name));
+    const { one } = await compare(benchOn(ask), task ? [task] : [], arms, { one: () => 1 });
+    expect(Object.keys(one)).toEqual(['share 0.5', 'share 0', 'share 1']);
+    const made = figure('m', 'f', { value: 1, interval: [1, 1] }, { baselines: { known: 0, unknown: NaN } });
+    expect(made.baselines).toEqual({ known: 0 });
   });
 
   test('every row has a name of its own and a claim', () => {

@@ -1,5 +1,6 @@
 // EFT between two experts: a helpful and a safe small model share the steering, and a dial between them trades one wish for the other.
 import { compare, type Arm } from '../arms.js';
+import type { Outcomes } from '../bootstrap.js';
 import { figure, meanOf, type RowModule } from '../figure.js';
 import { isMonotone, trend, type Trend } from '../trend.js';
 
@@ -11,7 +12,7 @@ const helpful = 'pocket-chat';
 const safe = 'pocket-safe';
 
 const arms = SHARES.map((share): Arm => ({
-  name: String(share),
+  name: `share ${share}`,
   model: base,
   decoding: {
     method: 'eft',
@@ -24,6 +25,7 @@ const arms = SHARES.map((share): Arm => ({
   },
 }));
 
+const stops = (columns: Outcomes): (readonly number[])[] => arms.map(({ name }) => columns[name] ?? []);
 const note = ({ smallestStep }: Trend): string =>
   `the change from share 0 to 1; monotone where no step back is beyond chance; smallest step ${smallestStep.toFixed(3)}`;
 
@@ -42,10 +44,10 @@ export const interpolationRow: RowModule = {
     const { rate: harmless } = await compare(bench, town.requests('plain', prompts, seed), sampled, {
       rate: (task, answer) => town.harmless(task, answer),
     });
-    const helps = trend(Object.values(help), 1, seed);
-    const harms = trend(Object.values(harmless), -1, seed);
-    const means = (columns: Readonly<Record<string, readonly number[]>>): Record<string, number> =>
-      Object.fromEntries(Object.entries(columns).map(([share, column]) => [`share ${share}`, meanOf(column)]));
+    const helps = trend(stops(help), 1, seed);
+    const harms = trend(stops(harmless), -1, seed);
+    const means = (columns: Outcomes): Record<string, number> =>
+      Object.fromEntries(Object.entries(columns).map(([share, column]) => [share, meanOf(column)]));
     return {
       figures: [
         figure('interpolation', 'helpfulness rises with the helpful share', helps.total, {
@@ -67,7 +69,7 @@ export const interpolationRow: RowModule = {
           points: arms.map(({ name }) => ({
             x: meanOf(harmless[name] ?? []),
             y: meanOf(help[name] ?? []),
-            label: name,
+            label: name.replace('share ', ''),
             group: 'share of the helpful expert',
           })),
         },
