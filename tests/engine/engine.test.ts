@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { evaluate } from '../../decoders/evaluate.js';
 import { logits } from '../../decoders/expr.js';
+import { buildDecoding } from '../../decoders/spec.js';
 import { logprobsOf } from '../../decoders/warp.js';
 import { Engine, type RequestEvent } from '../../server/engine/engine.js';
 import { toyLogits, toyModel } from '../support/toy-decoder.js';
@@ -116,6 +117,32 @@ describe('Engine', () => {
     widths.length = 0;
     await engine.tick();
     expect(widths.sort()).toEqual(['10x1', '10x1', '20x1']);
+    await drain(engine);
+  });
+
+  it('makes one forward of the base per tick for twenty requests of seven methods', async () => {
+    const specs = [
+      { method: 'plain', model: 'large' },
+      { method: 'eft', base: 'large', tuned: 'tuned', reference: 'small' },
+      { method: 'fusion', base: 'large', reference: 'small', experts: ['tuned'] },
+      { method: 'static_fusion', base: 'large', reference: 'small', experts: [{ model: 'tuned', weight: 0.5 }] },
+      { method: 'realign', aligned: 'large', reference: 'small', strength: 0.5 },
+      { method: 'contrastive', expert: 'large', amateur: 'small' },
+      { method: 'dcd', positive: 'large', negative: 'small' },
+    ];
+    const options = { models: Object.keys(SALTS), allowNegativeWeights: false };
+    const { engine, models } = makeEngine();
+    for (let i = 0; i < 20; i++) {
+      const { distribution } = buildDecoding(specs[i % specs.length], options);
+      engine.submit(request(`r${i}`, { distribution, stopTokenIds: [], maxTokens: 6 }));
+    }
+    await engine.tick();
+    const before = models.get('large')!.forwards;
+    const [count, rows] = [before.count, before.rows];
+    for (let tick = 1; tick <= 4; tick++) {
+      await engine.tick();
+      expect(models.get('large')!.forwards).toMatchObject({ count: count + tick, rows: rows + 20 * tick });
+    }
     await drain(engine);
   });
 
