@@ -21,7 +21,7 @@ const line = (x1: number, y1: number, x2: number, y2: number, colour: string = I
   `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="${colour}" stroke-width="${width}"/>\n`;
 
 const ROW = 22;
-const NAMES = 300;
+const NAMES = 390;
 const PLOT = 320;
 
 /** One bar per figure and per baseline, with the interval of the figure. Figures without a number are left out. */

@@ -56,8 +56,11 @@ export async function writePage(directory: string, { board, curves, claims, prom
     '# Scoreboard',
     '',
     'What each method does to the pocket suite, measured by `npm run scoreboard` through the HTTP API on real generations.',
-    `World ${board.world.slice(0, 12)}, seed ${board.seed}, ${prompts} test prompts a figure unless its note says otherwise; intervals are 95 % percentile bootstraps over the prompts.`,
-    'A claim that does not hold here stays in the table with its figure.',
+    `World ${board.world.slice(0, 12)}, seed ${board.seed}, up to ${prompts} test prompts a figure; intervals are 95 % percentile bootstraps over the prompts.`,
+    'Answers are greedy unless a note says otherwise. A claim that does not hold here stays in the table with its figure.',
+    '',
+    '`--method NAME` measures one row, `--quick` a few prompts, `--url` a server that runs already; `--json` prints scoreboard.json.',
+    'This page, the pictures and scoreboard.json are written by the program: a row is a file in loadtest/scoreboard/rows.',
     '',
   ];
   await writeFile(path.join(directory, 'README.md'), [...intro, ...sections].join('\n'));

@@ -326,7 +326,14 @@ describe('what is shown', () => {
     await writePage(directory, { board, curves: [curve], claims: { eft: 'the claim' }, prompts: 300 });
     expect((await readdir(directory)).sort()).toEqual(['README.md', 'a-front.svg', 'eft.svg', 'scoreboard.json']);
     const page = await readFile(path.join(directory, 'README.md'), 'utf8');
-    for (const part of ['the claim', '(eft.svg)', '(a-front.svg)', 'by hand', 'not there yet', '300 test prompts'])
+    for (const part of [
+      'the claim',
+      '(eft.svg)',
+      '(a-front.svg)',
+      'by hand',
+      'not there yet',
+      'up to 300 test prompts',
+    ])
       expect(page).toContain(part);
     const written: unknown = JSON.parse(await readFile(path.join(directory, 'scoreboard.json'), 'utf8'));
     expect(written).toEqual(board);
