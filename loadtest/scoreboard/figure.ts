@@ -28,6 +28,7 @@ export interface Figure {
 
 /** A series of points for a picture: a front, a curve over a weight. */
 export interface Curve {
+  readonly method: string;
   readonly title: string;
   readonly x: string;
   readonly y: string;

@@ -43,14 +43,15 @@ export async function writePage(directory: string, { board, curves, claims, prom
     const notes = own.filter(({ note, value }) => note !== '' && value !== null);
     if (notes.length > 0) sections.push(...notes.map(({ figure, note }) => `- ${figure}: ${note}`), '');
     if (!own.some(({ value }) => value !== null)) continue;
-    const file = `${slug(method)}.svg`;
-    await writeFile(path.join(directory, file), bars(method, own));
-    sections.push(`![${method}](${file})`, '');
-  }
-  for (const curve of curves) {
-    const file = `${slug(curve.title)}.svg`;
-    await writeFile(path.join(directory, file), plot(curve));
-    sections.push(`![${curve.title}](${file})`, '');
+    const pictures = [
+      { title: method, svg: bars(method, own) },
+      ...curves.filter((curve) => curve.method === method).map((curve) => ({ title: curve.title, svg: plot(curve) })),
+    ];
+    for (const { title, svg } of pictures) {
+      const file = `${slug(title)}.svg`;
+      await writeFile(path.join(directory, file), svg);
+      sections.push(`![${title}](${file})`, '');
+    }
   }
   const intro = [
     '# Scoreboard',

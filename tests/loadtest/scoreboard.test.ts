@@ -276,6 +276,7 @@ describe('what is shown', () => {
     absent('rain', 'not there yet'),
   ];
   const curve = {
+    method: 'eft',
     title: 'A front',
     x: 'helpfulness',
     y: 'verbosity',

@@ -73,6 +73,7 @@ export const dpaRow: RowModule = {
     const means = (columns: Outcomes): Record<string, number> =>
       Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, meanOf(column)]));
     const front: Curve = {
+      method: 'dpa',
       title: 'DPA: helpfulness against verbosity',
       x: 'verbosity (words ÷ 60)',
       y: 'helpfulness',

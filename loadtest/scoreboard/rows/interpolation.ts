@@ -63,6 +63,7 @@ export const interpolationRow: RowModule = {
       ],
       curves: [
         {
+          method: 'interpolation',
           title: 'EFT between a helpful and a safe expert',
           x: 'harmless answers to forbidden requests',
           y: 'helpfulness on questions',
