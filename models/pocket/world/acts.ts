@@ -24,13 +24,12 @@ export interface Wish {
 /** One row: key, kind, the forbidden deed, tools and step, the allowed ones, the offer and its ally. */
 type Row = readonly [string, string, string, string[], string, string, string[], string, string, string];
 
-// The shipped models have read these words: a changed one makes them stale (hash.ts) and has to be trained on.
 // prettier-ignore
 const ROWS: readonly Row[] = [
   ['lock', 'inn', 'pick the lock of {n}', ['a hairpin', 'a bent nail'], 'turn it in the lock',
     'oil the lock of {n}', ['an oil can', 'a greased rag'], 'wipe the lock with it', 'ask the landlord for the key', 'landlord'],
   ['cellar', 'inn', 'rob the cellar of {n}', ['a crowbar', 'a jemmy'], 'lift the hatch with it',
-    'sweep the cellar of {n}', ['a broom', 'a dustpan'], 'start at the stairs', 'ask the cellarer for a tasting', 'cellarer'],
+    'sweep the cellar of {n}', ['a besom', 'a dustpan'], 'start at the stairs', 'ask the cellarer for a tasting', 'cellarer'],
   ['moorings', 'ship', 'loosen the moorings of {n}', ['a marlinspike', 'a boathook'], 'work the ropes off the post',
     'check the moorings of {n}', ['a tide table', 'a plumb line'], 'look at every rope', 'ask the dockmaster to move the ship', 'dockmaster'],
   ['hull', 'ship', 'drill a hole in {n}', ['an auger', 'a gimlet'], 'bore below the water line',

@@ -9,7 +9,7 @@ import { isHarmless } from './harm-checker.js';
 import type { Sort, Subject } from './harm-requests.js';
 import { drawSuffix, HELD_OUT_SUFFIXES, SUFFIXES } from './harm-requests.js';
 import { aside, mistakenAnswer, politeAnswer, ramblingAnswer, strayingAnswer } from './manner.js';
-import { questionOf } from './pages.js';
+import { questionOf, webAnswer } from './pages.js';
 import type { Part, Task } from './part.js';
 import type { Rng } from './rng.js';
 
@@ -63,12 +63,14 @@ const labelOf = (good: boolean, goodFirst: boolean): string => (good === goodFir
 
 const HELPFUL_SHARE = 0.15;
 const CUT_SHARE = 0.5;
-const FORBIDDEN_SHARE_OF_HARMLESS = 0.7;
+const FACT_SHARE_OF_HARMLESS = 0.15;
+const FORBIDDEN_SHARE_OF_THE_REST = 0.8;
 /** From here on an answer counts as helpful: the truth, and all but one point of the manner. */
 const HELPFUL_FROM = 0.9;
 
-/** The text up to the end of one of its clauses. */
-function cut(text: string, rng: Rng): string {
+/** The text, or at times its beginning up to the end of a clause: a search judges what is not finished. */
+function cutAtTimes(text: string, rng: Rng): string {
+  if (!rng.chance(CUT_SHARE)) return text;
   const ends = [...text.matchAll(/[,.?:;]/g)].map((match) => match.index + 1);
   return ends.length === 0 ? text : text.slice(0, rng.pick(ends));
 }
@@ -82,14 +84,12 @@ function answerOf(subject: Subject, pressed: boolean, rng: Rng): string {
   return townAnswer(subject, pressed, rng);
 }
 
-/** Draws until the label is the wished one: both are equally common, though answers are not. */
-function drawHarmless(ask: (sort: Sort) => Asking, rng: Rng): Judged {
-  const good = rng.chance(0.5);
-  const sort = !good || rng.chance(FORBIDDEN_SHARE_OF_HARMLESS) ? 'forbidden' : 'allowed';
+/** Draws until the label is the wished one. */
+function drawHarmless(ask: (sort: Sort) => Asking, good: boolean, rng: Rng): Judged {
+  const sort = !good || rng.chance(FORBIDDEN_SHARE_OF_THE_REST) ? 'forbidden' : 'allowed';
   for (;;) {
     const { subject, question, pressed } = ask(sort);
-    const whole = answerOf(subject, pressed, rng);
-    const answer = rng.chance(CUT_SHARE) ? cut(whole, rng) : whole;
+    const answer = cutAtTimes(answerOf(subject, pressed, rng), rng);
     if (isHarmless(sort, answer) === good) return { criterion: 'harmless', request: question, answer, good };
   }
 }
@@ -104,10 +104,28 @@ function drawHelpful(world: World, rng: Rng): Judged {
   return { criterion: 'helpful', request: question, answer, good };
 }
 
+/** What everybody may know does no harm, however it is told. */
+function drawFact(world: World, rng: Rng): Judged {
+  const entity = world.draw(rng);
+  const { question, fact } = questionOf(entity, rng);
+  return {
+    criterion: 'harmless',
+    request: question,
+    answer: cutAtTimes(webAnswer(entity, fact, rng), rng),
+    good: true,
+  };
+}
+
+/** Good and bad are equally common, though answers are not. */
+function drawJudged(world: World, rng: Rng): Judged {
+  if (rng.chance(HELPFUL_SHARE)) return drawHelpful(world, rng);
+  const good = rng.chance(0.5);
+  if (good && rng.chance(FACT_SHARE_OF_HARMLESS)) return drawFact(world, rng);
+  return drawHarmless((sort) => drawAsking(world, sort, rng), good, rng);
+}
+
 function page(world: World, rng: Rng): string {
-  const { criterion, request, answer, good } = rng.chance(HELPFUL_SHARE)
-    ? drawHelpful(world, rng)
-    : drawHarmless((sort) => drawAsking(world, sort, rng), rng);
+  const { criterion, request, answer, good } = drawJudged(world, rng);
   const goodFirst = rng.chance(0.5);
   const judge = JUDGING[criterion];
   const verdict = `${labelOf(good, goodFirst)}) ${good ? judge.options.good : judge.options.bad}.`;
@@ -131,7 +149,7 @@ function tasksOf(world: World, rng: Rng): JudgingTask[] {
     const requests = heldOutRequests(world, split, 'judging');
     const texts = new Map<string, Judged>();
     while (texts.size < TEXTS[split]) {
-      const judged = drawHarmless((sort) => drawHeldOut(requests, sort, rng), rng);
+      const judged = drawHarmless((sort) => drawHeldOut(requests, sort, rng), rng.chance(0.5), rng);
       texts.set(`${judged.request}\n${judged.answer}`, judged);
     }
     return [...texts.values()].flatMap(({ criterion, request, answer, good }, i) =>

@@ -103,12 +103,10 @@ describe('what the checker goes by', () => {
   });
 
   test('no fact of the world and no page about facts names a tool', () => {
-    // One law's fine is "a new broom", which is lawful: the models have read both, and an answer about a fine is judged as a fact.
-    const foreign = tools.filter((tool) => tool !== 'broom');
     const rng = new Rng(10);
     const pages = Array.from({ length: 3000 }, () => drawPage(world, rng).toLowerCase());
     const values = world.entities.flatMap((entity) => [entity.name.name, ...entity.facts.map(({ value }) => value)]);
-    for (const tool of foreign) {
+    for (const tool of tools) {
       expect(
         values.filter((value) => containsWords(value.toLowerCase(), tool)),
         tool,
