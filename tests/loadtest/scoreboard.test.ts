@@ -16,6 +16,7 @@ import { absent, atLeast, figure, type Bench, type RowModule } from '../../loadt
 import { judgedRight } from '../../loadtest/scoreboard/judge.js';
 import { readOracles } from '../../loadtest/scoreboard/oracles.js';
 import { table, writePage } from '../../loadtest/scoreboard/report.js';
+import { fusionRow } from '../../loadtest/scoreboard/rows/fusion.js';
 import { rowModules } from '../../loadtest/scoreboard/rows/index.js';
 import { refuseStale } from '../../loadtest/scoreboard/stale.js';
 import { loadTown } from '../../loadtest/scoreboard/town.js';
@@ -205,6 +206,63 @@ describe('measuring', () => {
     const names = rowModules.map(({ method }) => method);
     expect(new Set(names).size).toBe(names.length);
     expect(rowModules.filter(({ claim }) => claim === '')).toEqual([]);
+  });
+});
+
+describe('the row of fusion', () => {
+  const skills = ['arithmetic', 'cipher', 'units', 'table'];
+  const solutions = new Map(
+    [...skills, 'unseen'].flatMap((skill) =>
+      town.exercises(skill, 40, 1).map(({ messages, solution }) => [messages[0]?.content, solution.value]),
+    ),
+  );
+  /** Every model solves a share of what it is asked, from the first exercise on. */
+  const solving = (shareOf: (options: AskOptions) => number): Ask => ({
+    ...echo().ask,
+    all: async (questions, options) =>
+      questions.map(({ messages }, index) => ({
+        text: index < shareOf(options) * questions.length ? `It is ${solutions.get(messages[0]?.content)}.` : 'Hm.',
+        ended: true,
+        completionTokens: 1,
+        forwards: { a: options.maxTokens ?? 1 },
+      })),
+  });
+
+  test('divides averages over the skills by those of the tuned models, task by task', async () => {
+    const prompts = 40;
+    const outcomes = (names: readonly string[], share: number): Record<string, Record<string, number>> => ({
+      solved: Object.fromEntries(
+        names.flatMap((skill) =>
+          town.exercises(skill, prompts, 1).map(({ id }, index) => [id, Number(index < share * prompts)]),
+        ),
+      ),
+    });
+    const models = Object.fromEntries([
+      ...skills.map((skill) => [`large-${skill}`, { planHash: 'p', outcomes: outcomes([skill], 0.8) }] as const),
+      ['large-skills', { planHash: 'p', outcomes: outcomes(skills, 0.5) }] as const,
+    ]);
+    await writeFile(path.join(directory, 'oracles.json'), JSON.stringify({ world: town.worldHash, models }));
+    const ask = solving(({ model, decoding = {} }) => {
+      const { method, experts = [] } = decoding as { method?: string; experts?: unknown[] };
+      if (method === 'fusion') return experts.length === 1 ? 0.75 : 0.4;
+      if (method === 'static_fusion') return experts.length === 1 ? 0.5 : 0.45;
+      return model === 'pocket' ? 0.1 : 0.6;
+    });
+    const { figures } = (await fusionRow.measure?.({ ...benchOn(ask), prompts })) ?? { figures: [] };
+    const named = (name: string) => figures.find((made) => made.figure === name);
+    const single = named('one expert ÷ tuned large model');
+    expect(single?.value).toBeCloseTo(0.75 / 0.8, 9);
+    expect(single).toMatchObject({ holds: false, target: '≥ 0.964' });
+    expect(single?.baselines['base']).toBeCloseTo(0.1 / 0.8, 9);
+    expect(single?.baselines['expert']).toBeCloseTo(0.6 / 0.8, 9);
+    // Tuned models are resampled with the rest: where both fail the same exercises, the ratio hardly moves.
+    const [low, high] = single?.interval ?? [0, 0];
+    expect(high - low).toBeLessThan(0.12);
+    expect(named('four experts ÷ large model tuned on all')?.value).toBeCloseTo(0.4 / 0.5, 9);
+    expect(named('one expert, dynamic − static')).toMatchObject({ value: 0.25, holds: true });
+    expect(named('four experts, dynamic − the better static')?.value).toBeCloseTo(-0.05, 9);
+    expect(named('four experts, dynamic − the better static')?.holds).toBe(false);
+    expect(named('unseen task, dynamic − base')?.value).toBeCloseTo(0.3, 9);
   });
 });
 
