@@ -53,7 +53,8 @@ function onAxes(direction: Direction, axes: readonly string[]): number[] {
           `Degrees need two axes; here are ${axes.length}: ${list(axes)}.`,
         );
       const radians = (direction.degrees / 180) * Math.PI;
-      return [Math.cos(radians), Math.sin(radians)];
+      // At right angles to an axis nothing of it is left: a rest from rounding would cost its expert's forwards.
+      return [Math.cos(radians), Math.sin(radians)].map((component) => (Math.abs(component) < 1e-15 ? 0 : component));
     }
     case 'vector':
       if (direction.components.length !== axes.length)

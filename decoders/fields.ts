@@ -130,19 +130,18 @@ export function weight({ help, fallback, max }: Omit<NumberRange, 'min'>): Field
   return {
     ...real({ help, min: -max, max, ...(fallback === undefined ? {} : { fallback }) }),
     range: `0 to ${max}; negative only where the operator allows it`,
-    read: (value, path, context) => {
-      return checkSign(readNumber(value, path, -max, max), path, context);
-    },
+    read: (value, path, context) => readWeight(value, path, max, context),
   };
 }
 
 /** Below zero a weight undoes what the tuned member learned, so the operator has to allow that. */
-export function checkSign(weight: number, path: string, { allowNegativeWeights }: FieldContext): number {
-  if (weight >= 0 || allowNegativeWeights) return weight;
+export function readWeight(value: unknown, path: string, max: number, { allowNegativeWeights }: FieldContext): number {
+  if (allowNegativeWeights) return readNumber(value, path, -max, max);
+  if (typeof value !== 'number' || !(value < 0)) return readNumber(value, path, 0, max);
   throw new SpecError(
     path,
     'not allowed',
-    weight,
+    value,
     'A negative weight undoes what the tuned model learned. Use 0 or more, or have the operator allow negative weights.',
   );
 }

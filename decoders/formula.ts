@@ -1,6 +1,7 @@
 // Expressions as JSON, both ways: what a request gives to the method `formula`, and a way to keep any expression. Every node is checked, with
 // its path; a leaf is whatever may stand where a model may. Operators that compare scales take log-probabilities: a log softmax is put
 // around members that are not normalised.
+import { coefficientSum, isInverted, SUM_REMEDY } from './coefficients.js';
 import {
   DEFAULT_PROMPT,
   ExprError,
@@ -14,9 +15,10 @@ import {
   plausible,
   where,
 } from './expr.js';
-import type { Expr, Logprobs, Mask } from './expr.js';
+import type { Expr, Logprobs, Mask, Scores } from './expr.js';
 import { list, nearestName, readNumber, SpecError } from './fields.js';
 import type { Field, Json, JsonObject, Member } from './fields.js';
+import { MAX_EXPERTS } from './member-fields.js';
 import { promptOf, writePrompt } from './prompt.js';
 
 const MAX_NODES = 128;
@@ -48,14 +50,26 @@ export function expression(help: string): Field<Member> {
     help,
     range: `{"op": …}, at most ${MAX_NODES} nodes, ${MAX_NESTING} deep`,
     fallback: undefined,
-    read: (value, path, context) => readExpression(value, path, (leaf, at) => context.member(leaf, at)),
+    read: (value, path, context) => readExpression(value, path, (leaf, at) => context.member(leaf, at), refuseInverted),
     show: ({ effective }) => effective,
   };
 }
 
+/** What an operator normalises: nothing but its order of the tokens is left of it. Throws SpecError where that makes no sense. */
+export type NormalisedCheck = (of: Scores, path: string) => void;
+
 /** Throws SpecError. */
-export function readExpression(value: unknown, path: string, leaf: LeafReader): Member {
-  return new FormulaReader(leaf).scores(value, path, 0);
+export function readExpression(
+  value: unknown,
+  path: string,
+  leaf: LeafReader,
+  check: NormalisedCheck = () => undefined,
+): Member {
+  return new FormulaReader(leaf, check).scores(value, path, 0);
+}
+
+function refuseInverted(of: Scores, path: string): void {
+  if (isInverted(of)) throw new SpecError(path, 'not allowed', coefficientSum(of), SUM_REMEDY);
 }
 
 /** The inverse of `readExpression`, where a leaf reads {"model", "prompt"}. */
@@ -104,14 +118,16 @@ interface Read<T extends Expr> {
 
 class FormulaReader {
   readonly #leaf: LeafReader;
+  readonly #check: NormalisedCheck;
   #nodes = 0;
 
-  constructor(leaf: LeafReader) {
+  constructor(leaf: LeafReader, check: NormalisedCheck) {
     this.#leaf = leaf;
+    this.#check = check;
   }
 
   scores(value: unknown, path: string, depth: number): Member {
-    if (!isObject(value) || value['op'] === undefined) return this.#leaf(value, path);
+    if (!isOperator(value)) return this.#leaf(value, path);
     const op = this.#operator(value, path, depth, scoreOperators, 'a distribution');
     return checked(path, value, () => this.#scoresOf(op, value, path, depth + 1));
   }
@@ -133,7 +149,7 @@ class FormulaReader {
         return { scores: join(of.map(({ node }) => node)), effective: { op, of: of.map((each) => each.effective) } };
       }
       case 'log_softmax': {
-        const of = this.scores(value['of'], at('of'), depth);
+        const of = this.#normalised(value['of'], at('of'), depth);
         return { scores: logSoftmax(of.scores), effective: { op, of: of.effective } };
       }
       case 'masked': {
@@ -154,6 +170,8 @@ class FormulaReader {
         const base = this.#logprobs(value['base'], at('base'), depth);
         const reference = this.#logprobs(value['reference'], at('reference'), depth);
         const experts = this.#several(value['experts'], at('experts'), depth);
+        if (experts.length > MAX_EXPERTS)
+          throw new SpecError(at('experts'), 'too large', experts.length, `Give at most ${MAX_EXPERTS} experts.`);
         const search = value['search'];
         if (search !== 'single' && search !== 'joint')
           throw new SpecError(at('search'), 'out of range', search, 'Use "single" or "joint".');
@@ -185,7 +203,7 @@ class FormulaReader {
   }
 
   #mask(value: unknown, path: string, depth: number): Read<Mask> {
-    if (!isObject(value) || value['op'] === undefined)
+    if (!isOperator(value))
       throw new SpecError(path, 'wrong type', value, 'Use a mask: {"op": "plausible", …} or {"op": "nucleus", …}.');
     const op = this.#operator(value, path, depth, maskOperators, 'a mask');
     const of = this.#logprobs(value['of'], `${path}.of`, depth + 1);
@@ -203,8 +221,15 @@ class FormulaReader {
   }
 
   #logprobs(value: unknown, path: string, depth: number): Read<Logprobs> {
-    const { scores, effective } = this.scores(value, path, depth);
+    const { scores, effective } = this.#normalised(value, path, depth);
     return { node: scores.kind === 'logSoftmax' ? scores : logSoftmax(scores), effective };
+  }
+
+  /** Only what the request combines itself is checked: a leaf is a distribution as it is. */
+  #normalised(value: unknown, path: string, depth: number): Member {
+    const member = this.scores(value, path, depth);
+    if (isOperator(value)) this.#check(member.scores, path);
+    return member;
   }
 
   /** The operator, once its keys and the size of the whole are right. */
@@ -264,6 +289,10 @@ function array(value: unknown, path: string): readonly unknown[] {
   if (!Array.isArray(value) || value.length === 0)
     throw new SpecError(path, 'wrong type', value, 'Use a list with at least one entry.');
   return value;
+}
+
+function isOperator(value: unknown): value is JsonObject {
+  return isObject(value) && value['op'] !== undefined;
 }
 
 function isObject(value: unknown): value is JsonObject {

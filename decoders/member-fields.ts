@@ -2,7 +2,7 @@
 // or {"model": …, "prompt": …}; spec.ts reads it.
 import { SpecError } from './fields.js';
 import type { Field, FieldContext, Json, Member } from './fields.js';
-import { checkSign, readNumber } from './fields.js';
+import { readWeight } from './fields.js';
 
 /** More would not be looked at together by any method. */
 export const MAX_EXPERTS = 8;
@@ -86,8 +86,7 @@ function readWeighted(value: unknown, path: string, max: number, context: FieldC
     throw new SpecError(`${path}.${extra}`, 'unknown key', extra, example, { known: ['model', 'weight'] });
   if (model === undefined) throw new SpecError(`${path}.model`, 'missing', undefined, example);
   if (given === undefined) throw new SpecError(`${path}.weight`, 'missing', undefined, example);
-  const at = `${path}.weight`;
-  const weight = checkSign(readNumber(given, at, -max, max), at, context);
+  const weight = readWeight(given, `${path}.weight`, max, context);
   return { member: context.member(model, `${path}.model`), weight };
 }
 

@@ -1,7 +1,7 @@
 // fusion: dynamic logit fusion (Fan et al., "On Giant's Shoulders: Effortless Weak to Strong by Dynamic Logits Fusion", arXiv:2406.15480).
 // The weights of eft's proxy form are solved anew for every token, so that the large model is moved as far, in both KL divergences, as tuning
 // moved the small one. decoders/fusion.ts has the objective.
-import { fused, logSoftmax } from '../expr.js';
+import { fused, logSoftmax, MAX_JOINT_EXPERTS } from '../expr.js';
 import { numbers, oneOf } from '../fields.js';
 import { member, members } from '../member-fields.js';
 import { Conflict, defineMethod } from '../method.js';
@@ -29,6 +29,12 @@ export const fusion = defineMethod({
   },
   build: ({ base, reference, experts, search, bounds }) => {
     const [only = 0] = bounds;
+    if (search === 'joint' && experts.length > MAX_JOINT_EXPERTS)
+      throw new Conflict(
+        'experts',
+        experts.length,
+        `The joint search takes at most ${MAX_JOINT_EXPERTS} experts; "search": "single" takes more.`,
+      );
     if (bounds.length !== 1 && bounds.length !== experts.length)
       throw new Conflict('bounds', bounds, `Give one number, or one for each of the ${experts.length} experts.`);
     return fused({

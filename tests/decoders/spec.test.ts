@@ -131,7 +131,7 @@ describe('a spec that does not', () => {
     [
       'a weight out of range',
       { ...eft, weight: 1000 },
-      { path: 'decoding.weight', problem: 'out of range', value: 1000 },
+      { path: 'decoding.weight', problem: 'out of range', value: 1000, remedy: 'Use a number from 0 to 100.' },
     ],
     ['a negative weight', { ...eft, weight: -0.3 }, { path: 'decoding.weight', problem: 'not allowed', value: -0.3 }],
     [
@@ -171,6 +171,13 @@ describe('a spec that does not', () => {
 
   const fusion = { method: 'fusion', base: 'large', reference: 'small', experts: ['small-chat'] };
   const formula = (expression: unknown): object => ({ method: 'formula', expression });
+  const difference = {
+    op: 'sum',
+    terms: [
+      { weight: 1, of: 'small-chat' },
+      { weight: -1, of: 'small' },
+    ],
+  };
   const dpa = { method: 'dpa', inner: 'small-chat', direction: 30 };
   const experts = { help: 'small-chat', brevity: 'small' };
   it.each<[string, unknown, string, Partial<SpecError>]>([
@@ -185,8 +192,8 @@ describe('a spec that does not', () => {
     [
       'a joint search of five',
       { ...fusion, experts: Array(5).fill('small'), search: 'joint' },
-      '',
-      { problem: 'out of range' },
+      'experts',
+      { problem: 'not allowed', value: 5 },
     ],
     ['bounds for other experts', { ...fusion, bounds: [1, 2] }, 'bounds', { problem: 'not allowed' }],
     ['a bound out of range', { ...fusion, bounds: [11] }, 'bounds[0]', { problem: 'out of range' }],
@@ -298,6 +305,37 @@ describe('a spec that does not', () => {
       { problem: 'not allowed' },
     ],
     [
+      'a sum below 0 behind a log softmax',
+      formula({ op: 'log_softmax', of: { op: 'sum', terms: [{ weight: -1, of: 'large' }] } }),
+      'expression.of',
+      { problem: 'not allowed', value: -1 },
+    ],
+    [
+      'a sum of 0 in a union',
+      formula({ op: 'union', of: ['large', difference] }),
+      'expression.of[1]',
+      { problem: 'not allowed', value: 0 },
+    ],
+    [
+      'a mask of what a difference prefers',
+      formula({ op: 'masked', of: 'large', mask: { op: 'nucleus', of: difference, mass: 0.5 } }),
+      'expression.mask.of',
+      { problem: 'not allowed', value: 0 },
+    ],
+    [
+      'more fused experts than the limit',
+      formula({
+        op: 'fused',
+        base: 'large',
+        reference: 'small',
+        experts: Array.from({ length: 9 }, () => 'small-chat'),
+        search: 'single',
+        bounds: Array.from({ length: 9 }, () => 2),
+      }),
+      'expression.experts',
+      { problem: 'too large', value: 9 },
+    ],
+    [
       'more operators than the limit',
       formula({ op: 'union', of: Array.from({ length: 130 }, () => ({ op: 'log_softmax', of: 'large' })) }),
       'expression.of[63].of',
@@ -366,6 +404,8 @@ describe('explain', () => {
     expect(costOf({ ...eft, tuned: 'small' })).toEqual({ large: 1 });
     expect(costOf({ ...eft, base: 'small' })).toEqual({ 'small-chat': 1 });
     expect(costOf({ ...eft, base: 'small', weight: 0.5 })).toEqual({ 'small-chat': 1, small: 1 });
+    const experts = { help: 'small-chat', brevity: 'small' };
+    expect(costOf({ method: 'dpa', mode: 'experts', direction: 90, experts })).toEqual({ small: 1 });
   });
 
   it('every method documents itself', () => {
