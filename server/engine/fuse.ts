@@ -52,6 +52,7 @@ interface Outcome {
   readonly decision: Decision | null;
 }
 
+const NO_EXPERTS: readonly number[] = [];
 const OK = 0;
 const NAN = 2;
 
@@ -295,9 +296,17 @@ function decisionAt(result: FuseResult, r: number, { ready, logits, told }: Boun
       logprob: result.topLogprobs?.[r * perRow + i] ?? NaN,
     })),
     full: result.full ? result.full.slice(r * vocabSize, (r + 1) * vocabSize) : null,
+    atBound: expertsAtBound(result, r),
     trace: result.trace ? traceAt(result, result.trace, r, logits.length) : null,
     fallback: null,
   };
+}
+
+function expertsAtBound({ ids, fusion }: FuseResult, r: number): readonly number[] {
+  if (!fusion) return NO_EXPERTS;
+  const bounds = fusion.atBound.length / ids.length;
+  const hits = fusion.atBound.subarray(r * bounds, (r + 1) * bounds);
+  return [...hits.keys()].filter((expert) => hits[expert] === 1);
 }
 
 function traceAt(

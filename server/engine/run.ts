@@ -1,6 +1,6 @@
 // One request being served: its sequences, the search coroutine that drives each, and what it has to say (events). Created when a
 // request is admitted, rows and all; release() gives everything back exactly once. Called by the engine only.
-import { viewsOf } from '../../decoders/expr.js';
+import { slotsOf, viewsOf } from '../../decoders/expr.js';
 import type { Branch, NextAnswer, Search } from '../../decoders/search.js';
 import { sample } from '../../decoders/searches/sample.js';
 import { AppError } from '../errors.js';
@@ -26,6 +26,8 @@ export class Run {
   failure: AppError | null = null;
   preemptions = 0;
   readonly fallbacks: Record<string, number> = {};
+  /** Per expert of dynamic fusion: tokens for which its weight stood at its bound. */
+  readonly #boundHits: number[];
   readonly speculation: Speculation | null;
   /** A member gave NaN: nothing of this run's rows may be kept or read again. */
   metNan = false;
@@ -43,6 +45,7 @@ export class Run {
   constructor(request: DecodeRequest, models: ReadonlyMap<string, EngineModel>, arrival: number) {
     this.request = request;
     this.arrival = arrival;
+    this.#boundHits = slotsOf(request.distribution).flatMap(({ kind }) => (kind === 'bound' ? [0] : []));
     const members = viewsOf(request.distribution).map(({ model }) => model);
     this.speculation = request.speculation ? new Speculation(request.speculation, members) : null;
     this.#models = [...members, ...(this.speculation?.extraModel ?? [])].map((model) => find(models, model));
@@ -151,6 +154,7 @@ export class Run {
   accept(sequence: Sequence, decision: Decision): boolean {
     this.#firstTokenAt ??= performance.now();
     if (decision.fallback) this.fallbacks[decision.fallback] = (this.fallbacks[decision.fallback] ?? 0) + 1;
+    for (const expert of decision.atBound) this.#boundHits[expert] = (this.#boundHits[expert] ?? 0) + 1;
     const [draft] = sequence.drafts;
     if (draft !== undefined) this.speculation?.tested(draft === decision.tokenId);
     const growth = sequence.accept(decision);
@@ -192,6 +196,7 @@ export class Run {
           forwards: this.#forwards,
           rewinds: 0,
           fallbacks: this.fallbacks,
+          ...(this.#boundHits.length > 0 ? { boundHits: this.#boundHits } : {}),
           preemptions: this.preemptions,
           seed: this.request.seed,
           ...(this.speculation ? { speculation: this.speculation.report() } : {}),

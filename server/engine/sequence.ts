@@ -14,6 +14,8 @@ export interface Decision {
   readonly full: Float32Array | null;
   /** Why it is the first view's best token instead of what was asked for. */
   readonly fallback: 'nan' | 'dead' | null;
+  /** Experts of dynamic fusion that stood at their bound, by their place among `weights`. */
+  readonly atBound: readonly number[];
   readonly trace: Pick<TokenTrace, 'members' | 'kl' | 'weights' | 'kept'> | null;
 }
 
@@ -154,11 +156,11 @@ export class Sequence implements Branch {
     };
   }
 
-  #trace({ tokenId, trace }: Decision, drafted: boolean, accepted: boolean): TokenTrace | 'cut' | null {
+  #trace({ tokenId, trace, atBound }: Decision, drafted: boolean, accepted: boolean): TokenTrace | 'cut' | null {
     const limit = this.#request.traceLimit ?? 0;
     if (limit > 0 && this.emitted === limit + 1) return 'cut';
     return trace && this.emitted <= limit
-      ? { id: tokenId, bytes: new Uint8Array(this.#table.bytesOf(tokenId)), ...trace, drafted, accepted }
+      ? { id: tokenId, bytes: new Uint8Array(this.#table.bytesOf(tokenId)), ...trace, atBound, drafted, accepted }
       : null;
   }
 

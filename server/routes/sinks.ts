@@ -1,5 +1,6 @@
 // Where the events of one HTTP request go: collected into choices, or written as chunks of a stream. Knows the dialect only through
 // ReplyFormat. Fed by answer.ts, one event at a time, from all prompts of the request.
+import type { Scores } from '../../decoders/expr.js';
 import type { ResolvedStrategy } from '../context.js';
 import type { RequestObserver } from '../plugins/metrics.js';
 import type { SseStream } from '../plugins/sse.js';
@@ -12,7 +13,7 @@ import {
   type ReplyFormat,
   type WireUsage,
 } from '../wire/reply.js';
-import { joinTraces, TraceWriter, type WireTrace } from '../wire/trace.js';
+import { expertNames, joinTraces, TraceWriter, type WireTrace } from '../wire/trace.js';
 
 export interface Job {
   readonly strategy: ResolvedStrategy;
@@ -63,7 +64,7 @@ class Totals {
   }
 
   decoding(): DecodingReport {
-    const { method, formula, parameters, models } = this.#job.strategy;
+    const { method, formula, parameters, models, distribution } = this.#job.strategy;
     const seeds = this.#applied.map((applied) => applied.seed);
     return {
       method,
@@ -73,11 +74,21 @@ class Totals {
       forwards: summed(this.#applied.map((applied) => applied.forwards)),
       rewinds: this.#applied.reduce((sum, applied) => sum + applied.rewinds, 0),
       fallbacks: summed(this.#applied.map((applied) => applied.fallbacks)),
+      ...boundHitsOf(this.#applied, distribution),
       ...speculationOf(this.#applied),
       seed: seeds[0] ?? 0,
       ...(new Set(seeds).size > 1 ? { seeds } : {}),
     };
   }
+}
+
+/** Of all prompts together; they share one distribution. */
+function boundHitsOf(applied: readonly Applied[], distribution: Scores): Pick<DecodingReport, 'bound_hits'> {
+  const reports = applied.flatMap(({ boundHits }) => (boundHits ? [boundHits] : []));
+  if (reports.length === 0) return {};
+  const names = expertNames(distribution);
+  const hits = reports.map((counts) => Object.fromEntries(names.map((name, expert) => [name, counts[expert] ?? 0])));
+  return { bound_hits: summed(hits) };
 }
 
 /** Of all prompts together; they share one draft. */

@@ -110,6 +110,8 @@ export interface TokenTrace {
   readonly kl: number;
   /** What dynamic fusion found here, one per expert; empty where nothing is solved for. */
   readonly weights: readonly number[];
+  /** Those of them that stand at their bound, by their place: a larger weight would have matched better. */
+  readonly atBound: readonly number[];
   /** Tokens that masks, bans and filters left. */
   readonly kept: number;
   /** A draft had proposed a token for this position, and it stood. */
@@ -133,6 +135,8 @@ export interface Applied {
   readonly rewinds: number;
   /** Why and how often a fallback distribution was used, e.g. { nan: 1 }. */
   readonly fallbacks: Readonly<Record<string, number>>;
+  /** Where dynamic fusion solves for weights: tokens for which each expert's weight stood at its bound. */
+  readonly boundHits?: readonly number[];
   readonly preemptions: number;
   readonly seed: number;
   /** Where the request speculates. */

@@ -23,6 +23,8 @@ export interface DecodingReport {
   readonly forwards: Readonly<Record<string, number>>;
   readonly rewinds: number;
   readonly fallbacks: Readonly<Record<string, number>>;
+  /** Of dynamic fusion: expert to the number of tokens for which its weight stood at its bound. */
+  readonly bound_hits?: Readonly<Record<string, number>>;
   /** Where the request speculates: tokens proposed in blocks, and how many of them were emitted. */
   readonly speculation?: SpeculationReport;
   readonly seed: number;

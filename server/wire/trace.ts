@@ -14,6 +14,8 @@ export interface WireTokenTrace {
   readonly kl: number;
   /** Of dynamic fusion: expert to weight. */
   readonly weights?: Readonly<Record<string, number>>;
+  /** The experts whose weight stands at its bound; there where `weights` is. */
+  readonly at_bound?: readonly string[];
   readonly kept: number;
   readonly drafted: boolean;
   readonly accepted: boolean;
@@ -32,8 +34,8 @@ export class TraceWriter {
   readonly #experts: readonly string[];
 
   constructor(distribution: Scores) {
-    this.#members = viewsOf(distribution).map(printView);
-    this.#experts = expertsOf(distribution);
+    this.#members = distinct(viewsOf(distribution).map(printView));
+    this.#experts = expertNames(distribution);
   }
 
   write(traces: readonly TokenTrace[], isCut: boolean): WireTrace {
@@ -43,7 +45,7 @@ export class TraceWriter {
     };
   }
 
-  #token({ id, bytes, members, kl, weights, kept, drafted, accepted }: TokenTrace): WireTokenTrace {
+  #token({ id, bytes, members, kl, weights, atBound, kept, drafted, accepted }: TokenTrace): WireTokenTrace {
     const named = (names: readonly string[], values: readonly number[]): Record<string, number> =>
       Object.fromEntries(names.map((name, index) => [name, values[index] ?? 0]));
     return {
@@ -51,7 +53,12 @@ export class TraceWriter {
       token_id: id,
       members: named(this.#members, members.map(finite)),
       kl,
-      ...(weights.length > 0 ? { weights: named(this.#experts, weights) } : {}),
+      ...(weights.length > 0
+        ? {
+            weights: named(this.#experts, weights),
+            at_bound: atBound.flatMap((expert) => this.#experts[expert] ?? []),
+          }
+        : {}),
       kept,
       drafted,
       accepted,
@@ -61,6 +68,21 @@ export class TraceWriter {
 
 export function joinTraces(a: WireTrace, b: WireTrace): WireTrace {
   return { ...a, ...b, decoding_trace: [...a.decoding_trace, ...b.decoding_trace] };
+}
+
+/** Of all dynamic fusions, in the order in which their weights are numbered. */
+export function expertNames(distribution: Scores): string[] {
+  return distinct(expertsOf(distribution));
+}
+
+/** Names are keys: of equal ones the second and later are numbered. */
+function distinct(names: readonly string[]): string[] {
+  const seen = new Map<string, number>();
+  return names.map((name) => {
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return count === 1 ? name : `${name} #${count}`;
+  });
 }
 
 /** One per bound, in the order in which slots are numbered. */

@@ -1,6 +1,6 @@
 // Traces and speculation through the real logit kernels: what the engine tests have as twins elsewhere.
 import { afterAll, describe, expect, it } from 'vitest';
-import { evaluate } from '../../decoders/evaluate.js';
+import { evaluate, evaluateFusion } from '../../decoders/evaluate.js';
 import { fused, logits, logSoftmax, masked, plausible, viewsOf, type Scores } from '../../decoders/expr.js';
 import { lawOf, logprobsOf } from '../../decoders/warp.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
@@ -123,5 +123,41 @@ describe('a trace', () => {
     expect(Object.keys(wire[0]!.members)).toEqual(['large', 'small', 'tuned', 'near']);
     expect(wire[0]!.weights).toEqual({ tuned: first!.weights[0], near: first!.weights[1] });
     expect(wire[0]!.token).toBe(String.fromCharCode(97 + first!.id));
+  });
+
+  it('tells which experts stood at their bound, and the reply how often, traced or not', async () => {
+    const distribution = fused({
+      base: logSoftmax(logits('large')),
+      reference: logSoftmax(logits('small')),
+      experts: [logSoftmax(logits('tuned')), logSoftmax(logits('tuned'))],
+      search: 'joint',
+      bounds: [0.05, 1],
+    });
+    const base = { distribution, promptIds: prompts(3), maxTokens: 24, stopTokenIds: [] };
+    const events = await serve([
+      request('traced', { ...base, traceLimit: 99 }),
+      request('not traced', base),
+      request('plain', { maxTokens: 2 }),
+    ]);
+    const appliedTo = (id: string): unknown => {
+      const done = events.get(id)?.at(-1);
+      return done?.kind === 'done' ? done.applied.boundHits : 'not done';
+    };
+    const traces = tracesOf(events.get('traced'));
+    const node = distribution.kind === 'fused' ? distribution : expect.fail('no fusion');
+    const ids = traces.map(({ id }) => id);
+    const expected = ids.map((_, i) => evaluateFusion(node, ({ model }) => rowAfter(model, ids.slice(0, i))).atBound);
+    expect(traces.map(({ atBound }) => [0, 1].map((expert) => atBound.includes(expert)))).toEqual(expected);
+    const hits = [0, 1].map((expert) => expected.filter((at) => at[expert]).length);
+    expect(Math.max(...hits)).toBeGreaterThan(0);
+    expect(Math.min(...hits)).toBeLessThan(ids.length);
+    expect(appliedTo('traced')).toEqual(hits);
+    expect(appliedTo('not traced')).toEqual(hits);
+    expect(appliedTo('plain')).toBeUndefined();
+    // Two experts of one name are two entries.
+    const at = traces.findIndex(({ atBound }) => atBound.length > 0);
+    const [wire] = new TraceWriter(distribution).write([traces[at]!], false).decoding_trace;
+    expect(Object.keys(wire!.weights!)).toEqual(['tuned', 'tuned #2']);
+    expect(wire!.at_bound).toEqual(['tuned', 'tuned #2'].filter((_, expert) => expected[at]![expert]));
   });
 });
