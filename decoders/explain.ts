@@ -8,6 +8,7 @@ import type { Method } from './method.js';
 import { print } from './print.js';
 import { promptOf, writePrompt } from './prompt.js';
 import type { Decoding } from './spec.js';
+import { LOOKUP } from './speculation-spec.js';
 
 export interface ParameterDescription {
   readonly name: string;
@@ -32,7 +33,7 @@ export interface MethodDescription {
 export interface DistributionDescription {
   readonly formula: string;
   readonly views: readonly { readonly model: string; readonly prompt: Json }[];
-  /** Decoder rows per emitted token, by model. */
+  /** Decoder rows per emitted token, by model; drafts that do not stand come on top. */
   readonly forwards_per_token: Readonly<Record<string, number>>;
   /** Structures of the logit kernels: what shares one shares a batch, whatever its weights. */
   readonly kernels: readonly string[];
@@ -57,7 +58,11 @@ export function explainDecoding({
 }: Pick<Decoding, 'method' | 'distribution' | 'effective' | 'speculation'>): Explanation {
   const known = methods.find(({ name }) => name === method);
   if (known === undefined) throw new Error(`no method ${method}`);
-  return { method: describeMethod(known), ...describeDistribution(distribution), effective, speculation };
+  const described = describeDistribution(distribution);
+  const forwards = { ...described.forwards_per_token };
+  // A draft that is no member takes in every token too, whether or not a block is worth it.
+  if (speculation !== null && speculation.draft !== LOOKUP) forwards[speculation.draft] ??= 1;
+  return { method: describeMethod(known), ...described, forwards_per_token: forwards, effective, speculation };
 }
 
 export function describeDistribution(distribution: Scores): DistributionDescription {

@@ -442,4 +442,13 @@ describe('explain', () => {
       speculation: null,
     });
   });
+  it.each([
+    ['small-chat', { large: 1, 'small-chat': 1, small: 1 }],
+    ['lookup', { large: 1, 'small-chat': 1, small: 1 }],
+    ['other', { large: 1, 'small-chat': 1, small: 1, other: 1 }],
+  ])('drafts by %s cost what runs beside the members', (draft, forwards) => {
+    const models = [...options.models, 'other'];
+    const decoding = buildDecoding({ ...eft, speculation: { draft } }, { ...options, models });
+    expect(explainDecoding(decoding).forwards_per_token).toEqual(forwards);
+  });
 });
