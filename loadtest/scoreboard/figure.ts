@@ -77,15 +77,15 @@ interface Rest {
   readonly note?: string;
 }
 
-/** What is asked of an estimate, in words and as a verdict. */
+/** What is asked of an estimate, in words and as a verdict; what has no number (something ÷ 0) holds nothing. */
 export type Target = (estimate: Estimate) => { readonly text: string; readonly holds: boolean };
 
 export const atLeast =
   (bound: number): Target =>
-  ({ value }) => ({ text: `≥ ${bound}`, holds: value >= bound });
+  ({ value }) => ({ text: `≥ ${bound}`, holds: Number.isFinite(value) && value >= bound });
 export const above =
   (bound: number): Target =>
-  ({ value }) => ({ text: `> ${bound}`, holds: value > bound });
+  ({ value }) => ({ text: `> ${bound}`, holds: Number.isFinite(value) && value > bound });
 
 export function figure(method: string, name: string, estimate: Estimate, rest: Rest = {}): Figure {
   const { value, interval } = estimate;

@@ -62,7 +62,7 @@ describe('bootstrap', () => {
     expect(ratio).toEqual({ value: 1, interval: [-Infinity, Infinity] });
     expect(figure('m', 'f', ratio).interval).toBeNull();
     expect(figure('m', 'f', { value: NaN, interval: [NaN, NaN] })).toMatchObject({ value: null, interval: null });
-    expect(atLeast(0.5)({ value: NaN, interval: [NaN, NaN] }).holds).toBe(false);
+    for (const value of [NaN, Infinity]) expect(atLeast(0.5)({ value, interval: [NaN, NaN] }).holds).toBe(false);
   });
 
   test('refuses no tasks, ragged columns and columns that were not measured', () => {
