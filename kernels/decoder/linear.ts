@@ -16,6 +16,9 @@ const blockBesideChannels = 64;
 /** An attention matrix below this stays in the cache of one core at 8 bits. */
 const smallProjection = 1 << 18;
 
+/** Matrices that small take their scales from few weights at 4 bits: bytes cost them nothing, and they forgive little. */
+const smallBlock = 16;
+
 /** From this on a matrix of the first layer costs more time at 8 bits than its rounding is worth: those of a model of a billion weights. */
 const largeMatrix = 1 << 22;
 
@@ -93,7 +96,8 @@ export class Linear {
       case 'q4': {
         const isSmallAttention = name.includes('.attention.') && rows * columns < smallProjection;
         const isDelicate = isFirst && rows * columns < largeMatrix;
-        return isDelicate || isSmallAttention ? { ...format, kind: 'q8' } : format;
+        if (isDelicate || isSmallAttention) return { ...format, kind: 'q8' };
+        return rows * columns < smallProjection ? { ...format, blockSize: Math.min(format.blockSize, smallBlock) } : format;
       }
       case 'w8a8':
         return isFirst ? { kind: 'q8', blockSize: blockBesideChannels } : format;
