@@ -102,17 +102,18 @@ PLAN: tuple[Entry, ...] = (
     # AdamW leaves arithmetic at a third of the exercises after 500 steps; Muon solves most after 300. A fifth of the conversations
     # are the desk's: an expert that forgets how to speak of anything else pulls a fusion into nonsense.
     *(tuned(f"small-{skill}", "small", {skill: 0.8, "helpful": 0.2}, 350, lr=3e-3, muon_lr=0.02) for skill in SKILLS),
-    tuned("small-dpa", "small", {"directed": 1.0}, 400),
+    tuned("small-dpa", "small", {"directed": 1.0}, 2000, lr=3e-3, muon_lr=0.02),
     tuned("small-scalar", "small", {"scalar": 1.0}, 300, ships=False),
     *(base(f"reward-base-{seed}", "reward", {"facts": 0.6, "harm": 0.4}, 200, seed=seed, ships=False)
       for seed in (1, 2, 3, 4)),
     *(reward(f"reward-1{letter}", f"reward-base-{seed}", MEASURES, seed)
       for letter, seed in (("a", 1), ("b", 2), ("c", 3))),
     reward("reward-2", "reward-base-4", BRIEF, 4),
-    tuned("large-chat", "large", {"helpful-all": 1.0}, 300),
-    *(tuned(f"large-{skill}", "large", {skill: 0.8, "helpful": 0.2}, 200, lr=3e-3, muon_lr=0.01, ships=False)
+    # On what the small one is tuned on, so that they differ in size alone.
+    tuned("large-chat", "large", {"helpful": 1.0}, 250),
+    *(tuned(f"large-{skill}", "large", {skill: 0.8, "helpful": 0.2}, 400, lr=3e-3, muon_lr=0.02, ships=False)
       for skill in SKILLS),
-    tuned("large-skills", "large", {skill: 0.25 for skill in SKILLS}, 400, lr=3e-3, muon_lr=0.01, ships=False),
+    tuned("large-skills", "large", {skill: 0.25 for skill in SKILLS}, 900, lr=3e-3, muon_lr=0.02, ships=False),
 )
 
 
