@@ -1,7 +1,7 @@
 // The tree under a request's `decoding` → a distribution. Wherever a model's name may stand, a deployment's name or a
 // nested spec may stand. Called by the HTTP layer per request, by the configuration per deployment, by `explain`. Knows
 // which names exist, not what they hold.
-import { ExprError, logits, viewsOf } from './expr.js';
+import { ExprError, logits, sizeOf, viewsOf } from './expr.js';
 import type { Scores } from './expr.js';
 import { list, nearestName, SpecError } from './fields.js';
 import type { FieldContext, Json, JsonObject, Member } from './fields.js';
@@ -48,6 +48,8 @@ export type EffectiveSpec = JsonObject & { readonly method: string };
 export const MAX_DEPTH = 8;
 export const MAX_VIEWS = 16;
 const MAX_MEMBERS = 64;
+/** Some methods write a member down several times, so that nests grow exponentially; a kernel's cost grows with its nodes. */
+export const MAX_NODES = 512;
 
 /** Reads `spec`: a tree, or the name of a model or a deployment. Throws SpecError. */
 export function buildDecoding(spec: unknown, options: SpecOptions): Decoding {
@@ -172,7 +174,16 @@ class Reader {
       if (shown !== null) effective[key] = shown;
     }
     try {
-      return { scores: method.build(values, this.#context), effective };
+      const scores = method.build(values, this.#context);
+      const size = sizeOf(scores);
+      if (size > MAX_NODES)
+        throw new SpecError(
+          path,
+          'too large',
+          size,
+          `Written out, an expression may have at most ${MAX_NODES} nodes: nest fewer methods.`,
+        );
+      return { scores, effective };
     } catch (error) {
       if (error instanceof Conflict)
         throw new SpecError(`${path}.${error.field}`, 'not allowed', error.value, error.message);

@@ -89,6 +89,11 @@ function walk(node: Expr, visit: (node: Expr) => void): void {
   for (const member of membersOf(node)) walk(member, visit);
 }
 
+/** Nodes of the tree as it is written out: what stands in several places counts in each. */
+export function sizeOf(expr: Expr): number {
+  return fold<number>(expr, (_, members) => members.reduce((sum, size) => sum + size, 1));
+}
+
 /** The distinct views, in order of first appearance: what must be run. */
 export function viewsOf(expr: Expr): View[] {
   const views = new Map<string, View>();

@@ -369,6 +369,14 @@ describe('a spec that does not', () => {
     expect(error.remedy).not.toBe('');
   });
 
+  it('nests that grow exponentially', () => {
+    const nest = (depth: number): unknown =>
+      depth === 0 ? 'small-chat' : { ...eft, tuned: nest(depth - 1), form: 'amplified', keep: 0.9 };
+    expect(() => buildDecoding(nest(3), options)).not.toThrow();
+    // The innermost method that is too large says so, before anything is built around it.
+    expect(refusal(nest(8))).toMatchObject({ path: `decoding${'.tuned'.repeat(4)}`, problem: 'too large', value: 521 });
+  });
+
   it('operators too deep', () => {
     const nest = (depth: number): unknown => (depth === 0 ? 'large' : { op: 'log_softmax', of: nest(depth - 1) });
     expect(() => buildDecoding(formula(nest(16)), options)).not.toThrow();
