@@ -34,6 +34,25 @@ const eft = (weight: number): Scores =>
     ],
   ]);
 
+// The compiler is the judge: an expectation that is not met is an error of its own.
+describe('nonsense does not compile', () => {
+  const mask = plausible(logSoftmax(large), 0.1);
+  it.each<[string, () => unknown]>([
+    // @ts-expect-error a mask is a set of tokens and has no score
+    ['a mask minus a log-probability', () => [linear([[1, mask]]), linear([[-1, logSoftmax(large)]])]],
+    // @ts-expect-error members of a union must be on one scale
+    ['a union of unnormalised scores', () => maximum([large, small])],
+    // @ts-expect-error only what sums to one has a nucleus
+    ['a nucleus of unnormalised scores', () => nucleus(large, 0.9)],
+    // @ts-expect-error scores are no set of tokens
+    ['scores as a mask', () => masked(large, logSoftmax(small))],
+    // @ts-expect-error a mask is no distribution
+    ['the distribution of a mask', () => logSoftmax(mask)],
+  ])('%s', (_, nonsense) => {
+    expect(nonsense).toBeTypeOf('function');
+  });
+});
+
 describe('constructors', () => {
   it.each([
     ['a weight of NaN', () => linear([[NaN, large]])],
