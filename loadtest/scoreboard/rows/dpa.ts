@@ -9,6 +9,8 @@ import type { Town } from '../town.js';
 import { isMonotone, trend, type Trend } from '../trend.js';
 
 const ANGLES = [-60, -40, -20, 0, 20, 40, 60];
+/** Angles either side of helpfulness alone, from where it weighs least to where it weighs most. */
+const STEEPNESSES = [60, 40, 20, 0];
 
 const told = 'pocket-dpa';
 const arms = ANGLES.map((angle): Arm & { readonly decoding: object } => ({
@@ -19,6 +21,12 @@ const arms = ANGLES.map((angle): Arm & { readonly decoding: object } => ({
 const scalar = 'scalar';
 const untold = 'small chat';
 
+const columnAt = (columns: Outcomes, angle: number): readonly number[] => columns[`${angle}°`] ?? [];
+/** Helpfulness weighs the same at an angle and at its opposite, so its outcome is the mean of the two. */
+function eitherSide(columns: Outcomes, steepness: number): number[] {
+  const other = columnAt(columns, -steepness);
+  return columnAt(columns, steepness).map((outcome, task) => (outcome + (other[task] ?? NaN)) / 2);
+}
 const note = ({ smallestStep }: Trend): string => `smallest step in the wanted direction ${smallestStep.toFixed(3)}`;
 
 /** Both objectives of a way of answering, in one group: they are of the same answers. */
@@ -56,15 +64,16 @@ export const dpaRow: RowModule = {
       [scalar]: oracles.column('small-scalar', 'helpfulness', tasks),
     };
     const verbosity: Outcomes = { ...measured.verbosity, [scalar]: oracles.column('small-scalar', 'verbosity', tasks) };
-    const along = (columns: Outcomes, from: number, to: number, direction: 1 | -1): Trend =>
-      trend(
-        ANGLES.filter((angle) => from <= angle && angle <= to).map((angle) => columns[`${angle}°`] ?? []),
-        direction,
-        seed,
-      );
-    const longer = along(verbosity, -60, 60, 1);
-    const towards = along(helpfulness, -60, 0, 1);
-    const away = along(helpfulness, 0, 60, -1);
+    const longer = trend(
+      ANGLES.map((angle) => columnAt(verbosity, angle)),
+      1,
+      seed,
+    );
+    const better = trend(
+      STEEPNESSES.map((steepness) => eitherSide(helpfulness, steepness)),
+      1,
+      seed,
+    );
     const least = estimate(
       [both(helpfulness, verbosity)],
       (mean) => Math.min(...ANGLES.map((angle) => advantage(town, mean, angle))),
@@ -87,18 +96,17 @@ export const dpaRow: RowModule = {
     const [first] = arms;
     return {
       figures: [
-        figure('dpa', 'verbosity rises from −60° to 60°', longer.total, {
+        figure('dpa', 'verbosity rises with its weight', longer.total, {
           baselines: means(verbosity),
           target: isMonotone(longer),
           cost: await costOf(timed, tasks, { model: told, decoding: first?.decoding ?? {} }, 'pocket'),
-          note: note(longer),
+          note: `from −60° to 60°; ${note(longer)}`,
         }),
-        figure('dpa', 'helpfulness rises from −60° to 0°', towards.total, {
+        figure('dpa', 'helpfulness rises with its weight', better.total, {
           baselines: means(helpfulness),
-          target: isMonotone(towards),
-          note: note(towards),
+          target: isMonotone(better),
+          note: `from ±60° to 0°, the mean of both sides; ${note(better)}`,
         }),
-        figure('dpa', 'helpfulness falls from 0° to 60°', away.total, { target: isMonotone(away), note: note(away) }),
         figure('dpa', 'least advantage over the scalar model along a direction', least, {
           target: atLeast(0),
           note: 'weighted rating of standardised objectives, the smallest over the seven directions',
