@@ -81,5 +81,5 @@ function greeting(
 /** The pocket models know one small town only. */
 const sampleQuestion = ({ file }: Config): string =>
   file === resolve(packageDirectory(), configFileName)
-    ? 'Can you tell me where the Sleepy Bell is?'
+    ? 'Can you tell me what Tar Alley smells of?'
     : 'Hello! Who are you?';
