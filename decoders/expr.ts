@@ -63,7 +63,18 @@ export class ExprError extends Error {
   override readonly name = 'ExprError';
 }
 
-export { membersOf, fold, rewrite, sizeOf, viewsOf, viewKey, slotsOf, scalarsOf, structureKey, mayForbid } from './walks.js';
+export {
+  membersOf,
+  fold,
+  rewrite,
+  sizeOf,
+  viewsOf,
+  viewKey,
+  slotsOf,
+  scalarsOf,
+  structureKey,
+  mayForbid,
+} from './walks.js';
 export type { Rewriter, Scalar } from './walks.js';
 
 export const DEFAULT_PROMPT = 'default';

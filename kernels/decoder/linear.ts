@@ -97,7 +97,9 @@ export class Linear {
         const isSmallAttention = name.includes('.attention.') && rows * columns < smallProjection;
         const isDelicate = isFirst && rows * columns < largeMatrix;
         if (isDelicate || isSmallAttention) return { ...format, kind: 'q8' };
-        return rows * columns < smallProjection ? { ...format, blockSize: Math.min(format.blockSize, smallBlock) } : format;
+        return rows * columns < smallProjection
+          ? { ...format, blockSize: Math.min(format.blockSize, smallBlock) }
+          : format;
       }
       case 'w8a8':
         return isFirst ? { kind: 'q8', blockSize: blockBesideChannels } : format;
