@@ -49,7 +49,8 @@ def origin(entry: Entry) -> str:
     if entry.kind == "base":
         return f"from nothing, on raw pages of the town (shares of tokens): {said(entry.shares)}"
     if entry.kind == "tuned":
-        return f"from `{entry.parent}`, on conversations of the sets {said(entry.shares)}; only the assistant's words are trained on"
+        stays = f"; held to `{entry.parent}` by KL divergence on questions of {', '.join(entry.stays)}" if entry.stays else ""
+        return f"from `{entry.parent}`, on conversations of the sets {said(entry.shares)}; only the assistant's words are trained on{stays}"
     targets = "; ".join(
         f"`{head}` = {' '.join(f'{weight:+g} {measure}' for measure, weight in target.items())}" for head, target in entry.heads.items())
     return f"from a base model of its own (seed {entry.seed}), by regression on graded answers: {targets}"

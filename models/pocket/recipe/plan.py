@@ -66,6 +66,8 @@ class Entry:
     """In a batch: rows of 128 tokens, packed with whole documents but the last; of reward models, answers."""
     heads: dict[str, dict[str, float]] = field(default_factory=dict)
     """Reward: per head its target, a weighted sum of what the world measures of an answer."""
+    stays: tuple[str, ...] = ()
+    """Tuned: parts on whose pages the model is held to its parent (anchor.py)."""
     ships: bool = True
     """False: built beside the text, measured, and not part of the repository."""
 
@@ -102,6 +104,9 @@ PLAN: tuple[Entry, ...] = (
     # AdamW leaves arithmetic at a third of the exercises after 500 steps; Muon solves most after 300. A fifth of the conversations
     # are the desk's: an expert that forgets how to speak of anything else pulls a fusion into nonsense.
     *(tuned(f"small-{skill}", "small", {skill: 0.8, "helpful": 0.2}, 350, lr=3e-3, muon_lr=0.02) for skill in SKILLS),
+    # The next try at a fusion of several: elsewhere these stay what they were (anchor.py). Not shipped before they are measured.
+    *(tuned(f"small-{skill}-held", "small", {skill: 1.0}, 500, lr=3e-3, muon_lr=0.02, rows=14, ships=False,
+            stays=tuple(part for part in ("facts", "harm", *SKILLS) if part != skill)) for skill in SKILLS),
     tuned("small-dpa", "small", {"directed": 1.0}, 2000, lr=3e-3, muon_lr=0.02),
     tuned("small-scalar", "small", {"scalar": 1.0}, 300, ships=False),
     *(base(f"reward-base-{seed}", "reward", {"facts": 0.6, "harm": 0.4}, 200, seed=seed, ships=False)
@@ -128,7 +133,8 @@ def texts_of(entry: Entry) -> list[str]:
     """The files that a model is trained on, relative to build/."""
     if entry.kind == "reward":
         return ["preferences.jsonl"]
-    return [f"{'pages' if entry.kind == 'base' else 'chats'}/{part}.jsonl" for part in entry.shares]
+    own = [f"{'pages' if entry.kind == 'base' else 'chats'}/{part}.jsonl" for part in entry.shares]
+    return own + [f"pages/{part}.jsonl" for part in entry.stays]
 
 
 def plan_hash(entry: Entry, build: Path) -> str:
@@ -136,6 +142,8 @@ def plan_hash(entry: Entry, build: Path) -> str:
     files = json.loads((build / "world.json").read_text())["files"]
     row = {**asdict(entry), "size": asdict(SIZES[entry.size])}
     row.pop("ships")
+    if not entry.stays:
+        row.pop("stays")
     row["texts"] = [files.get(text, {}).get("sha256") for text in texts_of(entry)]
     row["parent"] = plan_hash(by_name(entry.parent), build) if entry.parent else None
     row["tokenizer"] = hashlib.sha256((build / "tokenizer.json").read_bytes()).hexdigest()

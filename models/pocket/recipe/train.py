@@ -10,11 +10,12 @@ import torch.nn.functional as F
 
 import bpe
 import folder as folders
+from anchor import Anchor
 from data import NOT_TRAINED, Documents, Mixture, encode_answers, encode_chats, encode_pages, padded, unmarked
 from loop import Batch, Result, train
 from model import Llama, Scorer
 from optimiser import Muon
-from plan import SIZES, Entry, plan_hash
+from plan import SIZES, Entry, by_name, plan_hash
 
 SHORT, LONG = 128, 512
 LONG_EVERY = 16
@@ -59,6 +60,15 @@ def texts_of(entry: Entry, build: Path, tokenizer: bpe.Tokenizer) -> dict[str, D
     return {name: encode_chats(build / "chats" / f"{name}.jsonl", tokenizer, entry.template) for name in entry.shares}
 
 
+def anchor_of(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path | None) -> Anchor | None:
+    if not entry.stays:
+        return None
+    if parent is None or entry.parent is None:
+        raise ValueError(f"{entry.name} has no parent in the plan: there is nothing that it could stay with")
+    pages = [build / "pages" / f"{part}.jsonl" for part in entry.stays]
+    return Anchor(llama_of(parent), by_name(entry.parent).template, entry.template, pages, tokenizer, entry.seed)
+
+
 def train_language(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path | None, run) -> tuple[Llama, Result]:
     """Base models read everything, tuned ones are trained on the assistant's words; the text says which ids those are."""
     texts = texts_of(entry, build, tokenizer)
@@ -66,6 +76,7 @@ def train_language(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: 
         print(f"{name}: {len(documents)} documents, {len(documents.ids)} tokens", flush=True)
     mixtures = {length: Mixture(texts, entry.shares, length, entry.seed) for length in (SHORT, LONG)}
     model = Llama(SIZES[entry.size]) if parent is None else llama_of(parent)
+    anchor = anchor_of(entry, build, tokenizer, parent)
     loss_of = maybe_compiled(entry)
 
     def rows(step: int) -> np.ndarray:
@@ -75,7 +86,10 @@ def train_language(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: 
 
     def batch(step: int) -> Batch:
         ids, targets = unmarked(rows(step))
-        return Batch(lambda: loss_of(model, ids, targets), targets.numel())
+        if anchor is None:
+            return Batch(lambda: loss_of(model, ids, targets), targets.numel())
+        kept = anchor.batch(step)
+        return Batch(lambda: loss_of(model, ids, targets) + anchor.loss(model, kept), targets.numel())
 
     def skip(steps: int) -> None:
         for step in range(steps):
