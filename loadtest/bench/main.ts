@@ -6,6 +6,7 @@ import { benchCapacity, benchTick } from './engine.js';
 import { benchHttp, benchLoopDelay } from './http.js';
 import { benchLogits } from './logits.js';
 import { describeMachine } from './machine.js';
+import { benchMethods } from './methods.js';
 import type { Row } from './rows.js';
 import { benchSpeculation } from './speculation.js';
 import { benchEft } from './steering.js';
@@ -19,6 +20,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
   slots: benchCacheSlots,
   formats: benchFormats,
   eft: benchEft,
+  methods: benchMethods,
   speculation: benchSpeculation,
   http: benchHttp,
   'loop-delay': benchLoopDelay,
