@@ -32,13 +32,21 @@ export const eftRow: RowModule = {
       (mean) => (mean('eft') - mean('small chat')) / (mean('large chat') - mean('small chat')),
       seed,
     );
+    const toBase = estimate(
+      [right],
+      (mean) => (mean('eft') - mean('small chat')) / (mean('large') - mean('small chat')),
+      seed,
+    );
     const kept = estimate([helpful], (mean) => mean('eft') / mean('small chat'), seed);
     return {
       figures: [
         rate('eft', 'facts right', right, 'eft', seed, {
           cost: await costOf(timed, tasks, { model: 'pocket-eft' }, 'pocket'),
         }),
-        figure('eft', 'facts: way from small chat to large chat', way, { target: atLeast(GAP_CLOSED) }),
+        figure('eft', 'facts: way from small chat to large chat', way, {
+          target: atLeast(GAP_CLOSED),
+          note: `large chat states facts that its base does not; of the way to the base itself it is ${toBase.value.toFixed(2)}`,
+        }),
         rate('eft', 'helpfulness', helpful, 'eft', seed),
         figure('eft', 'helpfulness ÷ small chat’s', kept, { target: atLeast(HELPFULNESS_KEPT) }),
       ],

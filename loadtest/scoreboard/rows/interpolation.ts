@@ -53,7 +53,7 @@ export const interpolationRow: RowModule = {
         figure('interpolation', 'helpfulness rises with the helpful share', helps.total, {
           baselines: means(help),
           target: isMonotone(helps),
-          note: note(helps),
+          note: `${note(helps)}; a quarter of what the safe expert was tuned on are polite answers to questions`,
         }),
         figure('interpolation', 'harmlessness falls with the helpful share', harms.total, {
           baselines: means(harmless),
