@@ -206,7 +206,7 @@ function rowsOf({ logits, rowIndex }: ViewLogits, rows: readonly number[]): Int3
  * A weight that is 1 (or −1) in every row is part of the kernel; every other scalar is bound. Thresholds of masks
  * always are.
  */
-function slotVariants(exprs: readonly Scores[]): SlotVariant[] {
+export function slotVariants(exprs: readonly Scores[]): SlotVariant[] {
   const scalars = exprs.map(scalarsOf);
   return slotsOf(exprs[0] as Scores).map(({ kind }, slot) => {
     if (kind === 'weight' && scalars.every((own) => own[slot] === 1)) return 'one';

@@ -9,11 +9,10 @@ import { benchCache, startServer } from '../bench/server.js';
 import { compare, plain } from './arms.js';
 import type { Bench } from './figure.js';
 import { oracleFile, type OracleFile } from './oracles.js';
-import type { Town } from './town.js';
+import { SKILLS, type Town } from './town.js';
 
 const Made = Type.Object({ planHash: Type.String() });
 
-const SKILLS = ['arithmetic', 'cipher', 'units', 'table'];
 const EVERY_TASK = Infinity;
 
 /** Outcomes of one model by measure and task. */

@@ -12,9 +12,12 @@ import type { Answer, Task } from '../../models/pocket/world/part.js';
 import type { FactTask } from '../../models/pocket/world/questions.js';
 import { Rng } from '../../models/pocket/world/rng.js';
 import { WORLD_SEED } from '../../models/pocket/world/seed.js';
-import { skillCheckers, type SkillTask } from '../../models/pocket/world/skills/index.js';
+import { skillCheckers, TUNED_SKILLS, type SkillTask } from '../../models/pocket/world/skills/index.js';
 
 /** Test tasks, at most `count`, the same for the same seed; a shorter choice is the beginning of a longer one. */
+/** The skills that have an expert each. */
+export const SKILLS: readonly string[] = TUNED_SKILLS.map(({ name }) => name);
+
 export interface Town {
   readonly worldHash: string;
   facts(count: number, seed: number, band?: Band): readonly FactTask[];

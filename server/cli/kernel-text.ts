@@ -1,6 +1,7 @@
 // The graph that a distribution's views meet in, as text, for `explain --graph`: the variant of one request that samples from the whole
 // vocabulary at its own temperature.
-import { slotsOf, viewsOf, type Scores } from '../../decoders/expr.js';
+import { viewsOf, type Scores } from '../../decoders/expr.js';
+import { slotVariants } from '../../kernels/logits/binding.js';
 import { buildKernel } from '../../kernels/logits/kernel.js';
 import { print } from '../../kernels/print.js';
 
@@ -11,9 +12,7 @@ export function kernelText(distribution: Scores): string {
   const graph = buildKernel('explain', distribution, {
     vocabSize: SHOWN_VOCABULARY,
     views: viewsOf(distribution).map(() => ({ gathered: false, width: SHOWN_VOCABULARY })),
-    slots: slotsOf(distribution).map(({ kind, value }) =>
-      kind === 'weight' && Math.abs(value) === 1 ? (value === 1 ? 'one' : 'minus one') : 'bound',
-    ),
+    slots: slotVariants([distribution]),
     soundness: 'assumed',
     trace: false,
     draft: null,

@@ -11,7 +11,7 @@ import { applyEdits, draw, editsOf, lawOf, logprobsOf, type Edits } from '../../
 import type { BlockPolicy } from '../../server/engine/block-policy.js';
 import { Engine, type RequestEvent } from '../../server/engine/engine.js';
 import type { Kernels } from '../../server/engine/fuse.js';
-import type { DecodeEvent, DecodeRequest } from '../../server/wire/decode.js';
+import { greedySampling, type DecodeEvent, type DecodeRequest } from '../../server/wire/decode.js';
 import { TOY_VOCAB, toyLogits, toyModel, type ToyLimits, type ToyOptions } from './toy-decoder.js';
 import { twinKernels } from './twin-kernels.js';
 
@@ -42,16 +42,7 @@ export function request(id: string, change: Partial<DecodeRequest> = {}): Decode
     vocabSize: TOY_VOCAB,
     n: 1,
     seed: 7,
-    sampling: {
-      temperature: 1,
-      topK: 0,
-      topP: 1,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: [],
-    },
+    sampling: { ...greedySampling, temperature: 1 },
     maxTokens: 12,
     minTokens: 0,
     stop: [],

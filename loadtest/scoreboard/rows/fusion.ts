@@ -6,8 +6,8 @@ import { estimate, type Mean, type Outcomes } from '../bootstrap.js';
 import { costOf } from '../cost.js';
 import { above, atLeast, figure, meanOf, rate, type Bench, type RowModule } from '../figure.js';
 import { readOracles } from '../oracles.js';
+import { SKILLS } from '../town.js';
 
-const SKILLS = ['arithmetic', 'cipher', 'units', 'table'] as const;
 const SINGLE = 0.964;
 const MULTI = 0.863;
 

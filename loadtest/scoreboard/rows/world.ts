@@ -4,9 +4,9 @@ import { compare, plain } from '../arms.js';
 import { atLeast, rate, type Bench, type Figure, type RowModule } from '../figure.js';
 import { judgedRight } from '../judge.js';
 import { readOracles } from '../oracles.js';
+import { SKILLS } from '../town.js';
 
 const bands: readonly Band[] = ['frequent', 'middle', 'rare'];
-const SKILLS = ['arithmetic', 'cipher', 'units', 'table'] as const;
 const JUDGING_ACCURACY = 0.85;
 
 const answering = [

@@ -1,6 +1,6 @@
 // What one part of the world (facts, harm, judging, arithmetic …) gives to everybody else: raw pages, conversations to tune on, and tasks to
 // be measured by. main.ts writes a file per part and per set; the recipe decides how much of each a model reads.
-import type { Rng } from './rng.js';
+import { hashLabel, type Rng } from './rng.js';
 
 export interface Message {
   readonly role: 'system' | 'user' | 'assistant';
@@ -39,11 +39,9 @@ const TEST_SHARE = 0.2;
 
 /** The split of a request by its key ("37 + 48"): fixed for all seeds, so that generators and tests agree without lists. */
 export function splitOf(key: string): Split {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);
-  // The low bits of FNV are poor: mix before the remainder is taken.
-  hash ^= hash >>> 15;
-  const share = (Math.imul(hash, 0x2c1b3c6d) >>> 8) / 2 ** 24;
+  const hash = hashLabel(key);
+  // Mixed, so that the share rests on the good bits.
+  const share = (Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d) >>> 8) / 2 ** 24;
   if (share < TEST_SHARE) return 'test';
   return share < TEST_SHARE + CALIBRATION_SHARE ? 'calibration' : 'train';
 }

@@ -1,8 +1,8 @@
 // Seeded random numbers for the world generator: one stream per label, so that adding a new kind of page does not
 // change the pages that exist already. Not for the server: sampling has its own counter-based generator.
 
-/** 32-bit FNV-1a, used to turn a label into a seed. */
-function hashLabel(label: string): number {
+/** 32-bit FNV-1a: turns a label into a seed, and a request's key into its split (part.ts). Its low bits are poor. */
+export function hashLabel(label: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < label.length; i++) {
     hash ^= label.charCodeAt(i);
