@@ -2,6 +2,8 @@
 // `explain`. A spec is refused with the path inside the request, the offending value and the remedy; nothing is coerced
 // or dropped. Knows no method, no HTTP.
 import type { Scores } from './expr.js';
+import type { Scorer } from './plan.js';
+import type { PlanContext } from './search-method.js';
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -51,6 +53,15 @@ export interface FieldContext {
   readonly allowNegativeWeights: boolean;
   /** A model's name, a deployment's name or a nested spec. */
   member(value: unknown, path: string): Member;
+  /** A scorer's spec, or the name of a reward model or of a scorer of the configuration. */
+  scorer(value: unknown, path: string): ReadScorer;
+}
+
+/** A scorer that has been read, and not yet been built into a plan. */
+export interface ReadScorer {
+  /** As a request writes it, defaults filled in. */
+  readonly effective: Json;
+  build(context: PlanContext): Scorer;
 }
 
 /** A distribution that stands in another one's place, and the spec that made it, defaults filled in. */
@@ -125,6 +136,66 @@ export function boolean(help: string, fallback?: boolean): Field<boolean> {
   };
 }
 
+/** A whole number. */
+export function integer({ help, fallback, min, max }: NumberRange): Field<number> {
+  return {
+    ...real({ help, min, max, ...(fallback === undefined ? {} : { fallback }) }),
+    type: 'whole number',
+    read: (value, path) => {
+      const number = readNumber(value, path, min, max);
+      if (!Number.isInteger(number))
+        throw new SpecError(path, 'wrong type', value, `Use a whole number from ${min} to ${max}.`);
+      return number;
+    },
+  };
+}
+
+/** A text. */
+export function string(
+  help: string,
+  { fallback, maxLength = 100_000 }: { fallback?: string; maxLength?: number } = {},
+): Field<string> {
+  return {
+    type: 'text',
+    help,
+    range: `1 to ${maxLength} characters`,
+    fallback,
+    read: (value, path) => readString(value, path, maxLength),
+    show: (value) => value,
+  };
+}
+
+/** A list of texts. */
+export function strings(
+  help: string,
+  { least, most, fallback }: { least: number; most: number; fallback?: readonly string[] },
+): Field<readonly string[]> {
+  return {
+    type: 'list of texts',
+    help,
+    range: `${least} to ${most}`,
+    fallback,
+    read: (value, path) => {
+      if (!Array.isArray(value) || value.length < least || value.length > most)
+        throw new SpecError(path, 'wrong type', value, `Use a list of ${least} to ${most} texts.`);
+      return value.map((one: unknown, index) => readString(one, `${path}[${index}]`, 1000));
+    },
+    show: (value) => value,
+  };
+}
+
+/** Where an answer gets a number: see scorers/. */
+export function scorer(help: string): Field<ReadScorer> {
+  return {
+    type: 'reward model or scorer',
+    help,
+    range: '',
+    fallback: undefined,
+    read: (value, path, context) => context.scorer(value, path),
+    show: ({ effective }) => effective,
+  };
+}
+
 /** The weight of a steering difference. */
 export function weight({ help, fallback, max }: Omit<NumberRange, 'min'>): Field<number> {
   return {
@@ -177,6 +248,14 @@ export function readNumber(value: unknown, path: string, min: number, max: numbe
     throw new SpecError(path, 'wrong type', value, `Use a number from ${min} to ${max}.`);
   if (value < min || value > max)
     throw new SpecError(path, 'out of range', value, `Use a number from ${min} to ${max}.`);
+  return value;
+}
+
+function readString(value: unknown, path: string, maxLength: number): string {
+  if (typeof value !== 'string') throw new SpecError(path, 'wrong type', value, 'Use a text.');
+  if (value.length === 0) throw new SpecError(path, 'out of range', value, 'Give at least one character.');
+  if (value.length > maxLength)
+    throw new SpecError(path, 'too large', value.length, `Use at most ${maxLength} characters.`);
   return value;
 }
 

@@ -23,3 +23,8 @@ function mix(word: number): number {
   x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
   return (x ^ (x >>> 16)) >>> 0;
 }
+
+/** The stream of a search's fork: the `serial`-th fork (from 1) that the search of `choice` makes. Streams below 2^16 are choices. */
+export function forkStream(choice: number, serial: number): number {
+  return mix(mix(choice ^ 0x51ed270b) + Math.imul(serial, 0x9e3779b1)) | 0x10000;
+}

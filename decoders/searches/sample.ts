@@ -1,6 +1,9 @@
-// Plain decoding: ask for the next token until the branch ends.
-import { next, type Branch, type Search } from '../search.js';
+// Plain decoding: the next token, told at once, until the branch ends. Also how every search goes on whose budget or scorer has failed.
+import { commit, sample, type Branch, type Search } from '../search.js';
 
-export function* sample(branch: Branch): Search {
-  while (!(yield* next(branch)).ended);
+export function* plainly(trunk: Branch): Search {
+  while (!trunk.ended) {
+    yield* sample(trunk, { tokens: 1 });
+    yield* commit(trunk);
+  }
 }

@@ -1,0 +1,22 @@
+// Every scorer. A new one is a file beside this and a line here. Searches call scoreAll: it alone knows which kinds there are.
+import type { Branch, Searching } from '../search.js';
+import type { Scorer } from '../plan.js';
+import type { ScorerMethod } from '../search-method.js';
+
+export const scorers: readonly ScorerMethod[] = [];
+
+/** Scores of answers to one request, higher is better: one per branch. */
+export function scoreAll(scorer: Scorer, branches: readonly Branch[]): Searching<readonly number[]> {
+  return methodOf(scorer).score(scorer, branches, scoreAll);
+}
+
+/** Bounds of the score, where it has any. */
+export function rangeOf(scorer: Scorer): readonly [least: number, most: number] | null {
+  return methodOf(scorer).range(scorer, rangeOf);
+}
+
+function methodOf({ kind }: Scorer): ScorerMethod {
+  const method = scorers.find((known) => known.kind === kind);
+  if (!method) throw new Error(`no scorer ${kind}`);
+  return method;
+}

@@ -1,0 +1,13 @@
+// Every search. A new one is a file beside this and a line here.
+import type { SearchPlan } from '../plan.js';
+import type { Branch, Search } from '../search.js';
+import type { SearchMethod } from '../search-method.js';
+
+export const searches: readonly SearchMethod[] = [];
+
+/** The plan's search on a trunk. */
+export function runSearch({ method, values }: Pick<SearchPlan, 'method' | 'values'>, trunk: Branch): Search {
+  const search = searches.find(({ name }) => name === method);
+  if (!search) throw new Error(`no search ${method}`);
+  return search.run(trunk, values);
+}
