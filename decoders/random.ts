@@ -28,3 +28,8 @@ function mix(word: number): number {
 export function forkStream(choice: number, serial: number): number {
   return mix(mix(choice ^ 0x51ed270b) + Math.imul(serial, 0x9e3779b1)) | 0x10000;
 }
+
+/** The stream of the choices that a search makes itself on a branch whose tokens are drawn with `stream`. */
+export function lotStream(stream: number): number {
+  return mix(mix(stream ^ 0x68e31da4) + 0x1b56c4e9) | 0x10000;
+}

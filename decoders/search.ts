@@ -5,6 +5,7 @@
 // The trunk is the branch that becomes the answer. Only what is committed is streamed; nothing committed is ever taken back, so the trunk
 // is never rewound below it. Every other branch is a fork, and its search releases it (the engine does when the search ends or fails).
 import type { Json } from './fields.js';
+import type { Warp } from './warp.js';
 
 /** One line of generated text. What it holds can be read at any time; it changes only by requests. */
 export interface Branch {
@@ -22,6 +23,8 @@ export interface BranchSampling {
   readonly topK?: number;
   /** 1 is off. */
   readonly topP?: number;
+  /** 0 is off. */
+  readonly minP?: number;
 }
 
 export interface ForkOptions {
@@ -59,18 +62,29 @@ export type SearchRequest =
   | { readonly kind: 'sample'; readonly branch: Branch; readonly options: SampleOptions }
   | { readonly kind: 'force'; readonly branch: Branch; readonly ids: readonly number[]; readonly logprobs: boolean }
   | { readonly kind: 'logprobs'; readonly branch: Branch; readonly top: number }
+  | { readonly kind: 'sampling'; readonly branch: Branch }
   | { readonly kind: 'fork'; readonly branch: Branch; readonly options: ForkOptions }
   | { readonly kind: 'rewind'; readonly branch: Branch; readonly length: number }
   | { readonly kind: 'become'; readonly branch: Branch; readonly other: Branch }
   | { readonly kind: 'release'; readonly branch: Branch }
   | { readonly kind: 'commit'; readonly branch: Branch }
   | { readonly kind: 'text'; readonly branch: Branch; readonly from: number }
+  | { readonly kind: 'uniform'; readonly branch: Branch }
   | { readonly kind: 'read'; readonly source: number; readonly variant: number; readonly branch: Branch }
   | { readonly kind: 'trace'; readonly entry: SearchTrace }
   | { readonly kind: 'count'; readonly what: string; readonly by: number }
   | { readonly kind: 'all'; readonly requests: readonly SearchRequest[] };
 
-export type SearchAnswer = Growth | TopTokens | Branch | string | readonly number[] | readonly SearchAnswer[] | null;
+export type SearchAnswer =
+  | Growth
+  | TopTokens
+  | Warp
+  | Branch
+  | string
+  | number
+  | readonly number[]
+  | readonly SearchAnswer[]
+  | null;
 
 /** A step of a search's story, for a page to draw: `event` says what it is, the rest belongs to it. */
 export interface SearchTrace {
@@ -119,6 +133,11 @@ export function* logprobs(branch: Branch, top: number): Searching<TopTokens> {
   return (yield { kind: 'logprobs', branch, top }) as TopTokens;
 }
 
+/** How the branch draws: the request's temperature and filters, or the fork's own. */
+export function* sampling(branch: Branch): Searching<Warp> {
+  return (yield { kind: 'sampling', branch }) as Warp;
+}
+
 /** A copy that goes its own way. It draws other random numbers than its parent and its siblings. */
 export function* fork(branch: Branch, options: ForkOptions = {}): Searching<Branch> {
   return (yield { kind: 'fork', branch, options }) as Branch;
@@ -146,6 +165,14 @@ export function* commit(trunk: Branch): Searching<void> {
 /** The text of the tokens from `from` on, without end token and stop string. */
 export function* text(branch: Branch, from = 0): Searching<string> {
   return (yield { kind: 'text', branch, from }) as string;
+}
+
+/**
+ * A random number in [0, 1) for a choice that the search makes itself. It belongs to the branch and its length, so asking again gives it again,
+ * and is independent of those that tokens are drawn with.
+ */
+export function* uniform(branch: Branch): Searching<number> {
+  return (yield { kind: 'uniform', branch }) as number;
 }
 
 /** What a source of scores (plan.ts) says of the branch's text as an answer to the request. Equal texts are asked once. */

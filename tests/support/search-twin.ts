@@ -1,6 +1,6 @@
 // The naive twin of the engine for searches: branches are arrays, every law is evaluated from its whole prefix, nothing is batched or
 // cached. It defines what each request of decoders/search.ts means; the engine must give the same answers.
-import { forkStream, uniform } from '../../decoders/random.js';
+import { forkStream, lotStream, uniform } from '../../decoders/random.js';
 import { descending, normalise } from '../../decoders/rows.js';
 import type {
   Branch,
@@ -12,7 +12,7 @@ import type {
   SearchTrace,
   TopTokens,
 } from '../../decoders/search.js';
-import { draw, lawOf, type Warp } from '../../decoders/warp.js';
+import { draw, lawOf, type Law, type Warp } from '../../decoders/warp.js';
 
 export interface TwinWorld {
   /** Scores of the next token by this distribution of the plan after these generated tokens; −∞ forbids. Bias and penalties included. */
@@ -27,6 +27,8 @@ export interface TwinWorld {
   readonly choice?: number;
   /** Of the request; temperature 1 and no filters when left out. */
   readonly sampling?: Warp;
+  /** Decides in place of random numbers: how search-law.ts goes through every outcome. */
+  readonly decide?: { draw(law: Law): number; uniform(): number };
   /** Throw this into the search instead of answering the so-many-th request (from 1). */
   readonly interrupt?: { readonly at: number; readonly error: Error };
 }
@@ -98,10 +100,9 @@ export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): Twi
     while (ids.length < options.tokens) {
       const scores = scoresAt(branch);
       const warp = { ...own, ...branch.sampling };
-      const id = draw(
-        lawOf(scores, warp),
-        warp.temperature === 0 ? 0 : uniform(seed, branch.stream, branch.tokens.length),
-      );
+      const law = lawOf(scores, warp);
+      const random = warp.temperature === 0 ? 0 : uniform(seed, branch.stream, branch.tokens.length);
+      const id = world.decide?.draw(law) ?? draw(law, random);
       ids.push(id);
       if (options.logprobs) logprobs.push(normalise(scores)[id] ?? NaN);
       push(branch, id);
@@ -139,6 +140,8 @@ export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): Twi
         return force(live(request.branch), request.ids, request.logprobs);
       case 'logprobs':
         return top(live(request.branch), request.top);
+      case 'sampling':
+        return { ...own, ...live(request.branch).sampling };
       case 'fork': {
         const parent = live(request.branch);
         const { distribution = parent.distribution, sampling = parent.sampling } = request.options;
@@ -182,6 +185,10 @@ export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): Twi
         return null;
       case 'text':
         return live(request.branch).tokens.slice(request.from).map(textOf).join('');
+      case 'uniform': {
+        const { stream, tokens } = live(request.branch);
+        return world.decide?.uniform() ?? uniform(seed, lotStream(stream), tokens.length);
+      }
       case 'read': {
         const branch = live(request.branch);
         if (!world.read) throw new Error('this world has no sources of scores');
