@@ -70,21 +70,19 @@ export type SearchRequest =
   | { readonly kind: 'commit'; readonly branch: Branch }
   | { readonly kind: 'text'; readonly branch: Branch; readonly from: number }
   | { readonly kind: 'uniform'; readonly branch: Branch }
-  | { readonly kind: 'read'; readonly source: number; readonly variant: number; readonly branch: Branch }
+  | {
+      readonly kind: 'read';
+      readonly source: number;
+      readonly variant: number;
+      readonly branch: Branch;
+      readonly from: number;
+    }
   | { readonly kind: 'trace'; readonly entry: SearchTrace }
   | { readonly kind: 'count'; readonly what: string; readonly by: number }
   | { readonly kind: 'all'; readonly requests: readonly SearchRequest[] };
 
 export type SearchAnswer =
-  | Growth
-  | TopTokens
-  | Warp
-  | Branch
-  | string
-  | number
-  | readonly number[]
-  | readonly SearchAnswer[]
-  | null;
+  Growth | TopTokens | Warp | Branch | string | number | readonly number[] | readonly SearchAnswer[] | null;
 
 /** A step of a search's story, for a page to draw: `event` says what it is, the rest belongs to it. */
 export interface SearchTrace {
@@ -175,9 +173,9 @@ export function* uniform(branch: Branch): Searching<number> {
   return (yield { kind: 'uniform', branch }) as number;
 }
 
-/** What a source of scores (plan.ts) says of the branch's text as an answer to the request. Equal texts are asked once. */
-export function* read(source: number, branch: Branch, variant = 0): Searching<readonly number[]> {
-  return (yield { kind: 'read', source, variant, branch }) as readonly number[];
+/** What a source of scores (plan.ts) says of the branch's text, of its tokens from `from` on, as an answer to the request. Equal texts are asked once. */
+export function* read(source: number, branch: Branch, variant = 0, from = 0): Searching<readonly number[]> {
+  return (yield { kind: 'read', source, variant, branch, from }) as readonly number[];
 }
 
 /** A fork that is sampled, looked at by `visit`, and gone. */

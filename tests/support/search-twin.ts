@@ -192,7 +192,7 @@ export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): Twi
       case 'read': {
         const branch = live(request.branch);
         if (!world.read) throw new Error('this world has no sources of scores');
-        return world.read(request.source, request.variant, branch.tokens, branch.ended);
+        return world.read(request.source, request.variant, branch.tokens.slice(request.from), branch.ended);
       }
       case 'trace':
         traces.push(request.entry);
