@@ -132,6 +132,12 @@ export const errorTable = {
     message:
       'The model {model} produced no finite logits at position {position}. Its weights or its quantisation are damaged: check it with trimtab logits.',
   },
+  scorer_failed: {
+    status: 502,
+    type: 'server_error',
+    message:
+      'A scorer failed: {reason}. Try again, use another scorer, or have the operator set search.onScorerFailure to "plain".',
+  },
   internal_error: {
     status: 500,
     type: 'server_error',

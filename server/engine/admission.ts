@@ -24,10 +24,12 @@ export class Admission {
     for (const [model, { rows, length }] of run.demand) {
       if (rows > this.#limits.maxRows)
         throw new AppError('invalid_value', {
-          param: 'n',
+          param: run.request.search ? 'decoding' : 'n',
           problem: `the request needs ${rows} rows of ${model.name} at once, the limit is ${this.#limits.maxRows}`,
-          value: run.request.n,
-          remedy: 'Lower n or raise limits.maxRows.',
+          value: run.request.search ? `${run.request.search.plan.method}, n = ${run.request.n}` : run.request.n,
+          remedy: run.request.search
+            ? 'Lower n, or the number of candidates and rollouts, or have the operator raise limits.maxRows.'
+            : 'Lower n or raise limits.maxRows.',
         });
       if (!model.cache.fits(rows, length))
         throw new AppError('cache_too_small', {

@@ -92,12 +92,13 @@ export class RowCache {
     return row;
   }
 
-  /** A copy of `source` that shares nothing with it. */
-  fork(source: CacheRow): CacheRow {
+  /** A copy of `source`, or of its first `length` tokens, that shares nothing with it. */
+  fork(source: CacheRow, length = source.length): CacheRow {
     const from = this.#live(source);
+    if (length > from.length) throw new RangeError(`cannot fork ${length} of ${from.length} tokens`);
     const copy = this.claim() as Row;
-    this.#copySlot(from.slot, copy.slot, from.length);
-    copy.length = from.length;
+    this.#copySlot(from.slot, copy.slot, length);
+    copy.length = length;
     return copy;
   }
 

@@ -107,12 +107,14 @@ function isWanted(run: Run): boolean {
 function blocksOf(run: Run): Block[] {
   const { speculation, request } = run;
   if (!speculation || run.cancelled || run.failure) return [];
-  return run.live.flatMap((sequence): Block[] => {
+  return run.hungry.flatMap((sequence): Block[] => {
+    if (!sequence.isDrawing || sequence.nature.distribution !== 0) return [];
     if (sequence.position === 0 || sequence.views.some(({ pending }) => pending !== 1)) return [];
     const limit = Math.min(
       speculation.params.tokens,
       // The last token needs no successor.
       request.maxTokens - sequence.position - 1,
+      run.tokensAsked(sequence) - 1,
       ...sequence.views.map((view) => view.roomInRegime),
     );
     return limit > 0 ? [{ run, speculation, sequence, view: speculation.viewOf(sequence), limit }] : [];

@@ -8,7 +8,7 @@ import { Drafter } from './draft.js';
 import { Fuser, type Kernels } from './fuse.js';
 import type { EngineSettings, EngineStats } from './messages.js';
 import type { EngineModel, ForwardRow } from './model.js';
-import { Run } from './run.js';
+import { Run, type RunServices } from './run.js';
 import { schedule, type Share, type Work } from './scheduler.js';
 import type { Sequence } from './sequence.js';
 import { brokenAt, readyRows } from './ready.js';
@@ -24,16 +24,17 @@ export interface RequestEvent {
   readonly event: DecodeEvent;
 }
 
-/** A view that has to take in tokens, with the run and the sequence it belongs to. */
+/** A view that has to take in tokens, with the run and the branch it belongs to; no branch where an answer is read for its score. */
 export interface Feed {
   readonly run: Run;
-  readonly sequence: Sequence;
+  readonly sequence: Sequence | null;
   readonly view: View;
 }
 
 export class Engine {
   readonly #models: ReadonlyMap<string, EngineModel>;
   readonly #limits: EngineLimits;
+  readonly #services: RunServices;
   readonly #blocks: BlockPolicy;
   readonly #fuser: Fuser;
   readonly #drafter: Drafter;
@@ -52,10 +53,12 @@ export class Engine {
     models: ReadonlyMap<string, EngineModel>,
     kernels: Kernels,
     limits: EngineLimits,
+    services: RunServices,
     blocks: BlockPolicy = new AdaptiveBlocks(),
   ) {
     this.#models = models;
     this.#limits = limits;
+    this.#services = services;
     this.#blocks = blocks;
     this.#fuser = new Fuser(kernels);
     this.#drafter = new Drafter(this.#fuser, blocks, (model, shares) => this.#forward(model, shares));
@@ -70,7 +73,7 @@ export class Engine {
   /** Queues a request. What can never be served, or finds the queue full, is answered at once with `failed`. */
   submit(request: DecodeRequest): void {
     try {
-      this.#admission.enqueue(new Run(request, this.#models, this.#arrivals++));
+      this.#admission.enqueue(new Run(request, this.#models, this.#arrivals++, this.#services));
     } catch (error) {
       // Whatever is wrong with one request is told to that request only.
       const told = error instanceof AppError ? error : new AppError('engine_failed', { reason: String(error) });
@@ -92,7 +95,7 @@ export class Engine {
   async tick(): Promise<RequestEvent[]> {
     this.#ticks++;
     this.#admit();
-    for (const run of this.#runs) run.refreshRegimes();
+    for (const run of this.#runs) run.prepare();
     await this.#drafter.draft(this.#runs);
     for (const [model, feeds] of this.#collect())
       for (const shares of schedule(feeds, {
@@ -100,12 +103,19 @@ export class Engine {
         rows: this.#limits.maxRows,
       }))
         await this.#forward(model, shares);
-    for (const run of this.#runs) run.expand();
+    for (const run of this.#runs) run.goOn();
     await this.#decide();
     this.#drafter.settle();
     this.#tell();
     this.#release();
     return this.#takeOutbox();
+  }
+
+  /** Settles when an endpoint answers; null when there is other work to do. */
+  get onlyExternal(): Promise<void> | null {
+    if (this.#admission.waiting > 0 || this.#outbox.length > 0) return null;
+    const waits = this.#runs.flatMap((run) => (run.cancelled ? [] : (run.onlyExternal ?? [])));
+    return waits.length > 0 && waits.length === this.#runs.length ? Promise.race(waits) : null;
   }
 
   /** Throws when rows or bytes have leaked; called when idle. */
@@ -155,26 +165,26 @@ export class Engine {
       run.start();
       if (run.preemptions > 0) continue;
       this.#promptTokens += run.request.promptIds[0]?.length ?? 0;
-      this.#cachedPromptTokens += run.sequences[0]?.views[0]?.cachedTokens ?? 0;
+      this.#cachedPromptTokens += run.cachedTokens;
     }
   }
 
   /** What every live view still has to take in, by model. */
   #collect(): Map<EngineModel, Work<Feed>[]> {
     const feeds = new Map<EngineModel, Work<Feed>[]>([...this.#models.values()].map((model) => [model, []]));
-    for (const run of this.#runs)
-      for (const sequence of run.live)
+    const push = (item: Feed, pending: number, whole: boolean): void => {
+      const { priority } = item.run.request;
+      if (pending > 0) feeds.get(item.view.model)?.push({ item, pending, whole, priority, arrival: item.run.arrival });
+    };
+    for (const run of this.#runs) {
+      for (const sequence of run.hungry)
         for (const view of sequence.views) {
-          const pending = view.scoresPrompt ? Math.min(view.pending, SCORED_PER_TICK) : view.pending;
-          if (pending > 0)
-            feeds.get(view.model)?.push({
-              item: { run, sequence, view },
-              pending,
-              whole: sequence.drafts.length > 0,
-              priority: run.request.priority,
-              arrival: run.arrival,
-            });
+          const isScored = view.scoresPrompt || (sequence.drafts.length > 0 && !sequence.isDrawing);
+          const pending = isScored ? Math.min(view.pending, SCORED_PER_TICK) : view.pending;
+          push({ run, sequence, view }, pending, sequence.drafts.length > 0 && !isScored);
         }
+      for (const { view } of run.reads?.fed ?? []) if (view) push({ run, sequence: null, view }, view.pending, false);
+    }
     return feeds;
   }
 
@@ -206,7 +216,7 @@ export class Engine {
       run.countForward(model.name, count);
       const { row, pastLength, logitsFrom } = rows[r] as ForwardRow;
       const first = firstRow.get(row) ?? 0;
-      const undecided = run.positionOf(sequence);
+      const undecided = sequence ? run.positionOf(sequence) : 0;
       for (let i = logitsFrom; i < count; i++) {
         const position = pastLength + i + 1 - view.promptIds.length;
         if (position >= undecided) view.hold(position, { batch: logits, row: first + i - logitsFrom });
@@ -249,13 +259,13 @@ export class Engine {
     const decisions = await this.#fuser.decide(rows);
     if (rows.length > 0) this.#blocks.timed(DECIDE, rows.length, performance.now() - started);
     const over = new Set<Sequence>();
-    rows.forEach(({ run, sequence, position, forcedId }, r) => {
+    rows.forEach(({ run, sequence, position, forcedId, looksOnly }, r) => {
       const decision = decisions[r] ?? null;
       if (over.has(sequence) || run.failure) return;
       if (decision === null) run.fail(brokenAt(sequence, position));
-      else if (forcedId !== null) run.scored(sequence, position, decision);
+      else if (position < 0) run.scored(sequence, position, decision);
       else {
-        this.#generatedTokens++;
+        if (forcedId === null && !looksOnly) this.#generatedTokens++;
         if (!run.accept(sequence, decision)) over.add(sequence);
       }
     });

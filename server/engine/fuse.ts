@@ -12,6 +12,7 @@ import {
   type SamplerRow,
   type ViewLogits,
 } from '../../kernels/logits/kernels.js';
+import type { LogprobsParams } from '../wire/decode.js';
 import type { Run } from './run.js';
 import type { Decision, Sequence } from './sequence.js';
 import type { LogitsRef } from './view.js';
@@ -24,6 +25,8 @@ export interface ReadyRow {
   readonly run: Run;
   readonly sequence: Sequence;
   readonly position: number;
+  /** Of the branch. */
+  readonly distribution: Scores;
   /** The token whose probability is asked for, instead of choosing one. */
   readonly forcedId: number | null;
   /** How many drafts of the sequence come before it. */
@@ -32,6 +35,10 @@ export interface ReadyRow {
   readonly logits: readonly LogitsRef[];
   /** Of the draft model, where the request has one. */
   readonly draft: LogitsRef | null;
+  /** The next token is only asked about, not drawn. */
+  readonly looksOnly: boolean;
+  /** What is to be told of the outcome. */
+  readonly tell: LogprobsParams | null;
 }
 
 interface Bound {
@@ -42,8 +49,9 @@ interface Bound {
   /** Where the row's proposal was drawn from; null for one that was looked up. */
   readonly draftLogits: LogitsRef | null;
   readonly fallback: Decision['fallback'];
-  /** The client sees the outcome, with what it asked to have told about it. */
-  readonly told: boolean;
+  /** Null for a proposal: nobody sees it. */
+  readonly tell: LogprobsParams | null;
+  readonly traced: boolean;
 }
 
 interface Outcome {
@@ -112,14 +120,7 @@ export class Fuser {
   /** By row of a call, null where none is needed. A greedy token needs none: it is the best one, whoever proposed it. */
   async #missingProposals(rows: readonly ReadyRow[]): Promise<(number | null)[]> {
     const proposals = rows.map(({ sequence, ahead }) => sequence.drafts[ahead] ?? null);
-    const missing = rows.flatMap((ready, r) =>
-      ready.run.speculation &&
-      ready.forcedId === null &&
-      ready.run.request.sampling.temperature > 0 &&
-      proposals[r] === null
-        ? [r]
-        : [],
-    );
+    const missing = rows.flatMap((ready, r) => (draws(ready) && proposals[r] === null ? [r] : []));
     if (missing.length === 0) return proposals;
     const found = await this.#proposals(missing.map((r) => rows[r] as ReadyRow));
     missing.forEach((r, m) => (proposals[r] = found[m] ?? null));
@@ -142,7 +143,6 @@ export class Fuser {
     const [first] = group;
     if (!first) throw new Error('an empty group');
     const { request } = first.ready.run;
-    const shows = ({ ready, told }: Bound) => (told ? ready.run.request.logprobs : null);
     const drafts = group.flatMap(({ draftLogits }) => draftLogits ?? []);
     return this.#kernels.run({
       distribution: group.map(({ distribution }) => distribution),
@@ -150,11 +150,10 @@ export class Fuser {
       vocabSize: request.vocabSize,
       rows: group.map(({ sampler }) => sampler),
       draft: drafts.length > 0 ? gather(drafts) : null,
-      logprobs: group.some((bound) => shows(bound) !== null),
-      topLogprobs: Math.max(...group.map((bound) => shows(bound)?.top ?? 0)),
-      // Only the answer's tokens have the whole vocabulary told.
-      full: first.ready.forcedId === null && (shows(first)?.full ?? false),
-      trace: traces(first),
+      logprobs: group.some(({ tell }) => tell !== null),
+      topLogprobs: Math.max(...group.map(({ tell }) => tell?.top ?? 0)),
+      full: tellsAll(first),
+      trace: first.traced,
     });
   }
 
@@ -182,11 +181,11 @@ export class Fuser {
 /** `proposal`: the token by way of which a request that speculates decides. */
 function bind(ready: ReadyRow, proposal: number | null): Bound {
   const { request } = ready.run;
-  const isProposed = proposal !== null && ready.forcedId === null && request.sampling.temperature > 0;
-  const uniforms = draftUniforms(request.seed, ready.sequence.choice, ready.position);
+  const isProposed = proposal !== null && draws(ready);
+  const uniforms = draftUniforms(request.seed, ready.sequence.nature.stream, ready.position);
   return {
     ready,
-    distribution: request.distribution,
+    distribution: ready.distribution,
     logits: ready.logits,
     draftLogits: isProposed ? ready.draft : null,
     sampler: {
@@ -195,7 +194,8 @@ function bind(ready: ReadyRow, proposal: number | null): Bound {
       draft: isProposed ? { id: proposal, accept: uniforms.accept, residual: uniforms.residual } : null,
     },
     fallback: null,
-    told: true,
+    tell: ready.tell,
+    traced: traces(ready),
   };
 }
 
@@ -208,20 +208,23 @@ function bindDraft(ready: ReadyRow, logits: LogitsRef): Bound {
     draftLogits: null,
     sampler: samplerOf(ready),
     fallback: null,
-    told: false,
+    tell: null,
+    traced: false,
   };
 }
 
-function samplerOf({ run: { request }, sequence, position, forcedId, ahead }: ReadyRow): SamplerRow {
-  const { temperature, topK, topP, minP } = request.sampling;
+function samplerOf({ run: { request }, sequence, position, ahead, looksOnly }: ReadyRow): SamplerRow {
+  const { temperature: own, topK, topP, minP } = sequence.nature.sampling;
+  const temperature = looksOnly ? 0 : own;
   return {
     temperature,
     topK,
     topP,
     minP,
-    uniform: temperature === 0 ? 0 : uniform(request.seed, sequence.choice, position),
+    uniform: temperature === 0 ? 0 : uniform(request.seed, sequence.nature.stream, position),
     forcedId: null,
-    edits: forcedId === null ? sequence.edits(ahead) : { ids: [], add: [], repetition: [] },
+    // A prompt is scored as it is; what a search gives is scored as what it might have drawn.
+    edits: position >= 0 ? sequence.edits(ahead) : { ids: [], add: [], repetition: [] },
   };
 }
 
@@ -230,23 +233,34 @@ function knownIds({ views, tokens, drafts }: Sequence, ahead: number): number[] 
   return [...(views[0]?.promptIds ?? []), ...tokens, ...drafts.slice(0, ahead)];
 }
 
-function traces({ ready, told }: Bound): boolean {
-  return told && ready.forcedId === null && (ready.run.request.traceLimit ?? 0) > ready.sequence.emitted + ready.ahead;
+function traces({ run: { request }, sequence, forcedId, ahead, looksOnly }: ReadyRow): boolean {
+  const limit = request.search ? 0 : (request.traceLimit ?? 0);
+  return forcedId === null && !looksOnly && limit > sequence.emitted + ahead;
+}
+
+/** Is the token drawn, by way of a proposal, from a law that drafts are made for? */
+function draws({ run, sequence, forcedId, looksOnly }: ReadyRow): boolean {
+  const { distribution, sampling } = sequence.nature;
+  return run.speculation !== null && distribution === 0 && forcedId === null && !looksOnly && sampling.temperature > 0;
+}
+
+/** Only the answer's tokens have the whole vocabulary told. */
+function tellsAll({ ready, tell }: Bound): boolean {
+  return ready.position >= 0 && (tell?.full ?? false);
 }
 
 /** Rows of one key share one kernel run. */
 function groupKey(bound: Bound): string {
-  const { ready, distribution, sampler, logits, draftLogits, told } = bound;
+  const { ready, distribution, sampler, logits, draftLogits, tell, traced } = bound;
   const { vocabSize } = ready.run.request;
-  const logprobs = told ? ready.run.request.logprobs : null;
-  const extras = logprobs ? `${logprobs.top > 0 ? 'top' : ''}${logprobs.full ? 'full' : ''}` : '';
+  const extras = `${tell && tell.top > 0 ? 'top' : ''}${tellsAll(bound) ? 'full' : ''}`;
   const widths = logits.map(({ batch }) => batch.width).join(',');
   return [
     structureKey(distribution),
     samplerClass(sampler),
     ready.forcedId === null ? '' : 'forced',
     sampler.draft ? `draft ${draftLogits?.batch.width ?? 'looked up'}` : '',
-    traces(bound) ? 'trace' : '',
+    traced ? 'trace' : '',
     extras,
     vocabSize,
     widths,
@@ -283,11 +297,10 @@ function gather(refs: readonly LogitsRef[]): ViewLogits {
   return { logits: { data, rows: refs.length, width: batch.width }, rowIndex: null };
 }
 
-function decisionAt(result: FuseResult, r: number, { ready, logits, told }: Bound): Decision {
+function decisionAt(result: FuseResult, r: number, { ready, logits, tell }: Bound): Decision {
   const { vocabSize } = ready.run.request;
-  const logprobs = told ? ready.run.request.logprobs : null;
   const perRow = result.topIds ? result.topIds.length / result.ids.length : 0;
-  const wanted = Math.min(logprobs?.top ?? 0, perRow);
+  const wanted = Math.min(tell?.top ?? 0, perRow);
   return {
     tokenId: result.ids[r] ?? 0,
     logprob: result.logprobs[r] ?? NaN,

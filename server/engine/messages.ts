@@ -1,6 +1,7 @@
 // The closed protocol between the main thread and the engine thread: two unions, payload tied to kind. Text, ids and small arrays
 // cross; tensors never do.
 import type { ErrorData } from '../errors.js';
+import type { EndpointSettings } from '../models/endpoints.js';
 import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
 
 /** How to load one model. Paths are absolute; the artifact is made (and cached) when it is missing. */
@@ -29,6 +30,10 @@ export interface EngineSettings {
   readonly cacheBytes: number;
   /** Bytes of finished prompts kept for re-use, per model. */
   readonly prefixCacheBytes: number;
+  /** Scoring endpoints by name. */
+  readonly endpoints: Readonly<Record<string, EndpointSettings>>;
+  /** A scorer that fails ends the request; otherwise the rest is decoded plainly. */
+  readonly failsWithScorer: boolean;
 }
 
 export type ToEngine =

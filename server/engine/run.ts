@@ -1,26 +1,33 @@
-// One request being served: its sequences, the search coroutine that drives each, and what it has to say (events). Created when a
-// request is admitted, rows and all; release() gives everything back exactly once. Called by the engine only.
-import { slotsOf, viewsOf } from '../../decoders/expr.js';
-import type { Branch, NextAnswer, Search } from '../../decoders/search.js';
-import { sample } from '../../decoders/searches/sample.js';
+// One request being served: its choices, the prompt that they share, and what it has to say (events). Rows are claimed when it is admitted
+// and given back by release(), exactly once. Called by the engine only.
+import { slotsOf } from '../../decoders/expr.js';
+import { BudgetSpent, ScorerFailed, type Branch, type Search } from '../../decoders/search.js';
+import { runSearch } from '../../decoders/searches/index.js';
+import { plainly } from '../../decoders/searches/sample.js';
 import { AppError } from '../errors.js';
-import type { Alternative, DecodeEvent, DecodeRequest, PromptTokenRecord, Timings } from '../wire/decode.js';
+import type { Applied, DecodeEvent, DecodeRequest, PromptTokenRecord, Timings } from '../wire/decode.js';
+import { alternative } from './answer.js';
+import { tokensLeft } from './ask.js';
+import { Choice } from './choice.js';
+import { demandOf, type Demand } from './demand.js';
 import type { EngineModel } from './model.js';
-import { alternative, Sequence, type Decision } from './sequence.js';
+import { Reads, type ReadServices } from './reads.js';
+import { Sequence, type BranchContext, type Decision } from './sequence.js';
 import { Speculation } from './speculation.js';
+import { planViews, type ViewsPlan } from './views-plan.js';
 import { View } from './view.js';
 
-/** Rows that a request needs on each model while it runs. */
-export type Demand = ReadonlyMap<
-  EngineModel,
-  { readonly rows: number; readonly promptLength: number; readonly length: number }
->;
+export type { Demand } from './demand.js';
+
+export interface RunServices extends ReadServices {
+  /** A scorer that fails ends the request; otherwise the rest is decoded plainly, and the reply says so. */
+  readonly failsWithScorer: boolean;
+}
 
 export class Run {
   readonly request: DecodeRequest;
   readonly arrival: number;
   readonly demand: Demand;
-  sequences: Sequence[] = [];
   /** Set by a cancel: the run is skipped from the next forward on and released at the end of the tick. */
   cancelled = false;
   failure: AppError | null = null;
@@ -29,12 +36,16 @@ export class Run {
   /** Per expert of dynamic fusion: tokens for which its weight stood at its bound. */
   readonly #boundHits: number[];
   readonly speculation: Speculation | null;
+  readonly reads: Reads | null;
   /** A member gave NaN: nothing of this run's rows may be kept or read again. */
   metNan = false;
+  readonly views: ViewsPlan;
   readonly #models: readonly EngineModel[];
-  readonly #table: EngineModel['table'];
-  readonly #searches = new Map<Branch, Search>();
+  readonly #services: RunServices;
+  readonly #branchContext: BranchContext;
+  #choices: Choice[] = [];
   readonly #forwards: Record<string, number> = {};
+  #grown = 0;
   readonly #submittedAt = performance.now();
   #admittedAt: number | null = null;
   #firstTokenAt: number | null = null;
@@ -42,67 +53,94 @@ export class Run {
   #promptScores: PromptTokenRecord[] | null;
   #events: DecodeEvent[] = [];
 
-  constructor(request: DecodeRequest, models: ReadonlyMap<string, EngineModel>, arrival: number) {
+  constructor(
+    request: DecodeRequest,
+    models: ReadonlyMap<string, EngineModel>,
+    arrival: number,
+    services: RunServices,
+  ) {
     this.request = request;
     this.arrival = arrival;
+    this.#services = services;
     this.#boundHits = slotsOf(request.distribution).flatMap(({ kind }) => (kind === 'bound' ? [0] : []));
-    const members = viewsOf(request.distribution).map(({ model }) => model);
+    this.views = planViews(request);
+    this.#models = this.views.models.map((model) => find(models, model));
+    const members = (this.views.byDistribution[0] ?? []).map((view) => this.views.models[view] ?? '');
     this.speculation = request.speculation ? new Speculation(request.speculation, members) : null;
-    this.#models = [...members, ...(this.speculation?.extraModel ?? [])].map((model) => find(models, model));
-    this.#table = find(models, request.tokenizer).table;
+    this.#branchContext = {
+      request,
+      table: find(models, request.tokenizer).table,
+      promptIds: new Set(request.sampling.repetitionPenalty === 1 ? [] : request.promptIds[0]),
+    };
+    const sources = (request.search?.plan.sources ?? []).map((source) =>
+      source.kind === 'http' ? null : find(models, source.model),
+    );
+    this.reads = request.search && sources.length > 0 ? new Reads(request.search, sources, services) : null;
     this.#promptScores = request.logprobs?.prompt
       ? [this.#promptRecord(request.promptIds[0]?.[0] ?? 0, null, [])]
       : null;
-    const demand = new Map<EngineModel, { rows: number; promptLength: number; length: number }>();
-    this.#models.forEach((model, v) => {
-      const promptLength = promptOf(request, v).length;
-      const known = demand.get(model) ?? { rows: 0, promptLength: 0, length: 0 };
-      demand.set(model, {
-        rows: known.rows + request.n,
-        promptLength: Math.max(known.promptLength, promptLength),
-        length: Math.max(known.length, promptLength + request.maxTokens),
-      });
-    });
-    this.demand = demand;
+    this.demand = demandOf(request, this.views, { models: this.#models, sources }, services.text);
   }
 
   get done(): boolean {
-    return (
-      this.sequences.length > 0 &&
-      this.failure === null &&
-      this.sequences.every(({ finish }) => finish !== null) &&
-      this.#expanded
-    );
+    return this.failure === null && this.#isExpanded && this.#choices.every(({ done }) => done);
   }
 
-  /** Choices still decoding. */
-  get live(): Sequence[] {
-    return this.sequences.filter(({ finish }) => finish === null);
+  /** All branches that may go on, of all choices. */
+  get live(): readonly Sequence[] {
+    return this.#choices.flatMap(({ branches }) => branches);
   }
 
-  /** Claims rows: for the prompt when new, for every unfinished choice when it comes back from preemption. */
+  /** Branches whose views are to take in what they lack: those that are asked for something, or the prompt's. */
+  get hungry(): readonly Sequence[] {
+    return this.#choices.flatMap((choice) => (choice.hasBegun ? choice.asking : choice.branches));
+  }
+
+  /** Prompt tokens that came from the prefix store. */
+  get cachedTokens(): number {
+    return this.#choices[0]?.trunk.views[0]?.cachedTokens ?? 0;
+  }
+
+  /** Settles when an endpoint has answered that is all this run waits for; null while it has other work. */
+  get onlyExternal(): Promise<void> | null {
+    return this.hungry.length === 0 && !this.done ? (this.reads?.onlyExternal ?? null) : null;
+  }
+
+  /** Claims rows: for the prompt when new, for every unfinished branch when it comes back from preemption. */
   start(): void {
     this.#admittedAt ??= performance.now();
-    if (this.sequences.length === 0) this.#add(this.#firstSequence());
-    for (const sequence of this.live) for (const view of sequence.views) view.claim();
-    if (this.preemptions === 0) this.#cachedTokens = this.sequences[0]?.views[0]?.cachedTokens ?? 0;
+    if (this.#choices.length === 0) this.#choices.push(this.#choice(0, this.#firstTrunk()));
+    for (const sequence of this.live) sequence.claim();
+    if (this.preemptions === 0) this.#cachedTokens = this.cachedTokens;
+    if (this.#promptScores && this.request.promptIds[0]?.length === 1) this.#promptIsScored();
   }
 
   /** Gives rows back but keeps the generated tokens: they are computed again when the run is admitted again. */
   preempt(): void {
     this.preemptions++;
-    this.release();
+    for (const choice of this.#choices) choice.rest();
+    this.reads?.pause();
+    this.#scrub();
   }
 
-  refreshRegimes(): void {
+  /** The beginning of a tick: what waits gets its rows. */
+  prepare(): void {
     for (const { views } of this.live) views.forEach((view) => view.refreshRegime());
+    this.reads?.start();
+  }
+
+  /** After the tick's forwards: searches begin, get what was read, or are told that their budget has ended. */
+  goOn(): void {
+    this.#expand();
+    this.#takeReads();
+    this.#checkBudget();
   }
 
   countForward(model: string, tokens: number): void {
     this.#forwards[model] = (this.#forwards[model] ?? 0) + tokens;
   }
 
-  /** The position of a sequence to decide next: prompt positions (negative) first when they are to be scored. */
+  /** The position of a branch to decide next: prompt positions (negative) first when they are to be scored. */
   positionOf(sequence: Sequence): number {
     return this.#promptScores
       ? this.#promptScores.length - (this.request.promptIds[0]?.length ?? 0)
@@ -110,68 +148,83 @@ export class Run {
   }
 
   /** The prompt token that follows a negative position; null where a token is to be chosen. */
-  forcedAt(position: number): number | null {
+  promptTokenAt(position: number): number | null {
     const ids = this.request.promptIds[0];
     return position < 0 && ids ? (ids[ids.length + position] ?? null) : null;
   }
 
-  /** Once the first choice has its prompt in, the other choices continue from copies of its rows. */
-  expand(): void {
-    const first = this.sequences[0];
-    if (this.#expanded || this.#promptScores || !first?.views.every((view) => view.logits(0))) return;
-    for (let choice = 1; choice < this.request.n; choice++) {
-      const tokens: number[] = [];
-      this.#add(
-        new Sequence(
-          choice,
-          this.request,
-          this.#table,
-          tokens,
-          first.views.map((view) => view.fork(tokens)),
-        ),
-      );
-    }
+  /** Tokens that are asked for in a row, at most: drafts beyond them would be in vain. */
+  tokensAsked(sequence: Sequence): number {
+    const { ask } = sequence;
+    const isPlain = this.#choiceOf(sequence)?.isPlain ?? false;
+    return isPlain ? Infinity : ask?.kind === 'grow' ? tokensLeft(ask) : 0;
+  }
+
+  /** Once the first choice has its prompt in, the other choices continue from copies of its rows, and all searches begin. */
+  #expand(): void {
+    const [first] = this.#choices;
+    if (!first || this.#isExpanded || this.#promptScores || !first.trunk.views.every((view) => view.logits(0))) return;
+    for (let choice = 1; choice < this.request.n; choice++)
+      this.#choices.push(this.#choice(choice, first.trunk.fork({ ...first.trunk.nature, stream: choice })));
+    this.#guarded(() => this.#choices.forEach((choice) => choice.begin()));
   }
 
   /** A prompt token has its log-probability. */
   scored(sequence: Sequence, position: number, decision: Decision): void {
     if (!this.#promptScores) throw new Error('a prompt score that nobody asked for');
     sequence.views.forEach((view) => view.settle(position));
+    const { table } = this.#branchContext;
     this.#promptScores.push(
       this.#promptRecord(
         decision.tokenId,
         decision.logprob,
-        decision.top.map(({ id, logprob }) => alternative(this.#table, id, logprob)),
+        decision.top.map(({ id, logprob }) => alternative(table, id, logprob)),
       ),
     );
-    if (this.#promptScores.length === this.request.promptIds[0]?.length) this.#promptIsScored(sequence);
+    if (this.#promptScores.length === this.request.promptIds[0]?.length) this.#promptIsScored();
   }
 
   /**
-   * A token was chosen: grows the sequence, resumes its search, notes what may be shown. False when nothing after it stands: the
-   * sequence has ended, or its draft was another token.
+   * A position of a branch was decided. False when nothing after it stands: the branch has ended, its draft was another token, or it is not
+   * asked for more.
    */
   accept(sequence: Sequence, decision: Decision): boolean {
     this.#firstTokenAt ??= performance.now();
     if (decision.fallback) this.fallbacks[decision.fallback] = (this.fallbacks[decision.fallback] ?? 0) + 1;
+    const choice = this.#choiceOf(sequence);
+    if (!choice) return false;
+    if (sequence.ask?.kind === 'top') {
+      this.#guarded(() => choice.tell(sequence, decision));
+      return false;
+    }
     for (const expert of decision.atBound) this.#boundHits[expert] = (this.#boundHits[expert] ?? 0) + 1;
     const [draft] = sequence.drafts;
-    if (draft !== undefined) this.speculation?.tested(draft === decision.tokenId);
-    const growth = sequence.accept(decision);
-    const answer: NextAnswer = { tokenId: decision.tokenId, ended: growth.finish !== null };
-    this.#searches.get(sequence)?.next(answer);
-    if (growth.text !== '' || growth.ids.length > 0)
-      this.#events.push({
-        kind: 'delta',
-        choice: sequence.choice,
-        text: growth.text,
-        ids: growth.ids,
-        tokens: growth.tokens,
-        ...(growth.traces.length > 0 ? { traces: growth.traces } : {}),
-        ...(growth.traceCut ? { traceCut: true } : {}),
-      });
-    if (growth.finish) this.#finish(sequence);
-    return growth.finish === null && draft === decision.tokenId;
+    if (draft !== undefined && sequence.isDrawing) this.speculation?.tested(draft === decision.tokenId);
+    return this.#guarded(() => choice.accept(sequence, decision)) ?? false;
+  }
+
+  /** Readings that are there go to the searches that wait for them. */
+  #takeReads(): void {
+    if (!this.reads || this.failure) return;
+    this.reads.take();
+    const reason = this.reads.failure;
+    if (reason !== null) {
+      this.reads.drop();
+      if (this.#services.failsWithScorer) this.fail(new AppError('scorer_failed', { reason }));
+      else this.#interrupt(new ScorerFailed(reason));
+    }
+    this.#guarded(() => this.#choices.forEach((choice) => choice.resume()));
+  }
+
+  /** Searches whose budget has ended go on plainly. */
+  #checkBudget(): void {
+    const budget = this.request.search?.plan.budget;
+    if (!budget || this.failure) return;
+    const rows = Object.values(this.#forwards).reduce((sum, count) => sum + count, 0);
+    const elapsedMs = performance.now() - (this.#admittedAt ?? this.#submittedAt);
+    if (budget.forwards !== null && rows >= budget.forwards) this.#interrupt(new BudgetSpent('forwards'));
+    else if (budget.tokens !== null && this.#grown >= budget.tokens) this.#interrupt(new BudgetSpent('tokens'));
+    else if (budget.timeMs !== null && elapsedMs >= budget.timeMs) this.#interrupt(new BudgetSpent('time'));
   }
 
   fail(error: AppError): void {
@@ -180,7 +233,8 @@ export class Run {
 
   /** Everything that may be told now. */
   takeEvents(): DecodeEvent[] {
-    const events = this.#events;
+    this.#restFinished();
+    const events = [...this.#events, ...this.#choices.flatMap((choice) => choice.takeEvents())];
     this.#events = [];
     if (this.cancelled) return [];
     if (this.failure) return [{ kind: 'failed', error: this.failure.data }];
@@ -189,25 +243,58 @@ export class Run {
         kind: 'done',
         usage: {
           promptTokens: this.request.promptIds[0]?.length ?? 0,
-          completionTokens: this.sequences.reduce((sum, { emitted }) => sum + emitted, 0),
+          completionTokens: this.#choices.reduce((sum, { answer }) => sum + answer.emitted, 0),
           cachedTokens: this.#cachedTokens,
         },
-        applied: {
-          forwards: this.#forwards,
-          rewinds: 0,
-          fallbacks: this.fallbacks,
-          ...(this.#boundHits.length > 0 ? { boundHits: this.#boundHits } : {}),
-          preemptions: this.preemptions,
-          seed: this.request.seed,
-          ...(this.speculation ? { speculation: this.speculation.report() } : {}),
-        },
+        applied: this.#applied(),
         timings: this.#timings(),
       });
     return events;
   }
 
   release(): void {
-    this.sequences.forEach((sequence) => this.#free(sequence));
+    if (this.done && !this.metNan) this.reads?.store();
+    for (const choice of this.#choices) choice.release();
+    this.reads?.drop();
+    this.#scrub();
+  }
+
+  /** Choices that have ended give their rows back; what the first has computed is kept for requests that begin alike. */
+  #restFinished(): void {
+    for (const { done, index, trunk } of this.#choices) {
+      if (!done || !trunk.views.some(({ row }) => row)) continue;
+      if (index === 0 && !this.metNan) trunk.views.forEach((view) => view.store());
+      trunk.release();
+      this.#scrub();
+    }
+  }
+
+  /** What a broken member left in its rows must not reach whoever gets their slots next. */
+  #scrub(): void {
+    if (this.metNan) for (const model of this.demand.keys()) model.cache.scrub();
+  }
+
+  #applied(): Applied {
+    const { request } = this;
+    const counts: Record<string, number> = {};
+    for (const choice of this.#choices)
+      for (const [what, count] of Object.entries(choice.counts)) counts[what] = (counts[what] ?? 0) + count;
+    const search = {
+      counts,
+      tokens: this.#grown,
+      ...(this.reads?.counts ?? { read: 0, readCached: 0 }),
+      ended: this.#choices.flatMap(({ ended }) => ended ?? []),
+    };
+    return {
+      forwards: this.#forwards,
+      rewinds: this.#choices.reduce((sum, { rewinds }) => sum + rewinds, 0),
+      fallbacks: this.fallbacks,
+      ...(this.#boundHits.length > 0 ? { boundHits: this.#boundHits } : {}),
+      preemptions: this.preemptions,
+      seed: request.seed,
+      ...(this.speculation ? { speculation: this.speculation.report() } : {}),
+      ...(request.search ? { search } : {}),
+    };
   }
 
   #timings(): Timings {
@@ -217,60 +304,69 @@ export class Run {
     return { queuedMs: admitted - this.#submittedAt, prefillMs: first - admitted, decodeMs: now - first };
   }
 
-  get #expanded(): boolean {
-    return this.sequences.length === this.request.n;
+  #choiceOf(sequence: Sequence): Choice | undefined {
+    return this.#choices.find(({ trunk, branches }) => trunk === sequence || branches.includes(sequence));
   }
 
-  #firstSequence(): Sequence {
+  get #isExpanded(): boolean {
+    return this.#choices.length === this.request.n && this.#choices.every(({ hasBegun, done }) => hasBegun || done);
+  }
+
+  #interrupt(reason: BudgetSpent | ScorerFailed): void {
+    this.#guarded(() => this.#choices.forEach((choice) => choice.interrupt(reason)));
+  }
+
+  /** What goes wrong in one request's search ends that request and nobody else's. */
+  #guarded<T>(work: () => T): T | null {
+    try {
+      return work();
+    } catch (error) {
+      this.fail(error instanceof AppError ? error : new AppError('engine_failed', { reason: String(error) }));
+      return null;
+    }
+  }
+
+  #firstTrunk(): Sequence {
     const tokens: number[] = [];
     const wantedFrom = this.#promptScores ? 1 - (this.request.promptIds[0]?.length ?? 1) : 0;
     const views = this.#models.map((model, v) => new View(model, promptOf(this.request, v), tokens, wantedFrom));
-    return new Sequence(0, this.request, this.#table, tokens, views);
+    const slots = this.#models.map((_, slot) => slot);
+    const nature = { distribution: 0, slots, sampling: this.request.sampling, stream: 0 };
+    return new Sequence(this.#branchContext, nature, tokens, views);
   }
 
-  #add(sequence: Sequence): void {
-    this.sequences.push(sequence);
-    this.#begin(sequence);
+  #choice(index: number, trunk: Sequence): Choice {
+    const { request, reads } = this;
+    const search = (branch: Branch): Search =>
+      request.search ? runSearch(request.search.plan, branch) : plainly(branch);
+    const { byDistribution, draft } = this.views;
+    return new Choice(index, trunk, search, {
+      request,
+      table: this.#branchContext.table,
+      reads,
+      slotsOf: (d) => [...(byDistribution[d] ?? []), ...(d === 0 && draft !== null ? [draft] : [])],
+      grew: (tokens) => (this.#grown += tokens),
+    });
   }
 
-  /** Starts the search up to its first question. */
-  #begin(sequence: Sequence): void {
-    const search = sample(sequence);
-    search.next();
-    this.#searches.set(sequence, search);
-    if (this.#promptScores && this.request.promptIds[0]?.length === 1) this.#promptIsScored(sequence);
-  }
-
-  #promptIsScored(sequence: Sequence): void {
+  #promptIsScored(): void {
     this.#events.push({ kind: 'prompt', tokens: this.#promptScores ?? [] });
     this.#promptScores = null;
     if (this.request.maxTokens > 0) return;
     // Nothing to generate: every choice ends here.
-    for (let choice = 1; choice < this.request.n; choice++)
-      this.#add(new Sequence(choice, this.request, this.#table, [], []));
-    sequence.release();
-    for (const each of this.sequences) {
-      each.finish = { reason: 'length', stopReason: null };
-      this.#finish(each);
+    for (let choice = this.#choices.length; choice < this.request.n; choice++) {
+      const nature = { distribution: 0, slots: [], sampling: this.request.sampling, stream: choice };
+      this.#choices.push(this.#choice(choice, new Sequence(this.#branchContext, nature, [], [])));
+    }
+    for (const choice of this.#choices) {
+      choice.answer.finish = { reason: 'length', stopReason: null };
+      this.#events.push({ kind: 'finished', choice: choice.index, reason: 'length', stopReason: null });
+      choice.rest();
     }
   }
 
-  #finish(sequence: Sequence): void {
-    const { reason, stopReason } = sequence.finish ?? { reason: 'length', stopReason: null };
-    this.#events.push({ kind: 'finished', choice: sequence.choice, reason, stopReason });
-    if (sequence.choice === 0 && !this.metNan) sequence.views.forEach((view) => view.store());
-    // A first choice that ends before the others have been copied from it cannot be: expand() comes before its first token.
-    this.#free(sequence);
-  }
-
-  /** What a broken member left in its rows must not reach whoever gets their slots next. */
-  #free(sequence: Sequence): void {
-    sequence.release();
-    if (this.metNan) for (const model of this.demand.keys()) model.cache.scrub();
-  }
-
-  #promptRecord(id: number, logprob: number | null, top: Alternative[]): PromptTokenRecord {
-    return { ...alternative(this.#table, id, 0), logprob, top };
+  #promptRecord(id: number, logprob: number | null, top: PromptTokenRecord['top']): PromptTokenRecord {
+    return { ...alternative(this.#branchContext.table, id, 0), logprob, top };
   }
 }
 

@@ -1,9 +1,11 @@
-// One choice of one request: the generated ids, a view per (model, prompt), and everything that decoding remembers about them. It turns
-// a decided token into released text, records and, at the end, a finish. Knows no HTTP and no batch; owned by a Run.
+// One branch of one choice: its tokens, a view per (model, prompt), and everything that decoding remembers about them. Growing, forking and
+// going back keep all of it together: a branch that was rewound is a branch that never went there. Knows no text that is shown (answer.ts)
+// and no search; owned by a Choice.
 import type { Branch } from '../../decoders/search.js';
 import { editsOf, type Edits } from '../../decoders/warp.js';
-import type { Alternative, DecodeRequest, FinishReason, TokenRecord, TokenTrace } from '../wire/decode.js';
-import { TextStream, type Released, type TokenTable } from './text-stream.js';
+import type { DecodeRequest, FinishReason, SamplingParams, TokenTrace } from '../wire/decode.js';
+import type { GrowthAsk, TopAsk } from './ask.js';
+import { TextStream, type TokenTable } from './text-stream.js';
 import type { View } from './view.js';
 
 /** What the kernels decided for one position. */
@@ -24,53 +26,60 @@ export interface Finish {
   readonly stopReason: string | number | null;
 }
 
-/** What may be shown after a token: never to be taken back. */
-export interface Growth {
-  readonly text: string;
-  readonly ids: readonly number[];
-  readonly tokens: readonly TokenRecord[];
-  readonly traces: readonly TokenTrace[];
-  readonly traceCut: boolean;
-  readonly finish: Finish | null;
+/** How a token came: null where nothing was asked about it. */
+export interface Origin {
+  readonly decision: Decision;
+  readonly drafted: boolean;
+  readonly accepted: boolean;
 }
 
-/** A token on its way out; its record only where log-probabilities were asked for. */
-interface Emitted {
-  readonly id: number;
-  readonly record: TokenRecord | null;
-  /** 'cut': the first token without one, since the limit is reached. */
-  readonly trace: TokenTrace | 'cut' | null;
+/** What all branches of a request share. */
+export interface BranchContext {
+  readonly request: DecodeRequest;
+  readonly table: TokenTable;
+  /** Of the prompt, for the repetition penalty. */
+  readonly promptIds: ReadonlySet<number>;
+}
+
+export interface BranchNature {
+  /** Which distribution of the request draws on it, and its views: numbers of the request's views, in the order of `views`. */
+  readonly distribution: number;
+  readonly slots: readonly number[];
+  readonly sampling: SamplingParams;
+  /** Of random numbers: they are a function of (seed, stream, position). */
+  readonly stream: number;
 }
 
 export class Sequence implements Branch {
-  readonly choice: number;
+  readonly nature: BranchNature;
   readonly tokens: number[];
-  /** Those of the distribution, and last one for the draft where it is no member. */
   readonly views: readonly View[];
+  /** What the search waits for here; at most one thing at a time. */
+  ask: GrowthAsk | TopAsk | null = null;
   finish: Finish | null = null;
-  /** Tokens that count as the answer: end tokens do not. */
-  emitted = 0;
-  readonly #request: DecodeRequest;
-  readonly #table: TokenTable;
-  readonly #text: TextStream<Emitted>;
+  /** Parallel to `tokens` from `recordedFrom` on. */
+  #origins: (Origin | null)[] = [];
+  #recordedFrom = 0;
+  readonly #context: BranchContext;
   readonly #counts = new Map<number, number>();
+  #counted = 0;
+  /** Finds stop strings; null where there are none. */
+  #text: TextStream<null> | null;
   /** Tokens after `tokens` that a draft proposes; never there between ticks. */
   readonly #drafts: number[] = [];
-  readonly #promptIds: ReadonlySet<number>;
 
   /** `views` read `tokens`: the caller has made them over the same array. */
-  constructor(choice: number, request: DecodeRequest, table: TokenTable, tokens: number[], views: readonly View[]) {
-    this.choice = choice;
+  constructor(context: BranchContext, nature: BranchNature, tokens: number[], views: readonly View[]) {
+    this.#context = context;
+    this.nature = nature;
     this.tokens = tokens;
     this.views = views;
-    this.#request = request;
-    this.#table = table;
-    this.#text = new TextStream(table, {
-      stops: request.stop,
-      includeStop: request.includeStop,
-      minTokens: request.minTokens,
-    });
-    this.#promptIds = new Set(request.sampling.repetitionPenalty === 1 ? [] : request.promptIds[0]);
+    this.#text = this.#freshText();
+    for (const id of tokens) this.#note(id);
+  }
+
+  get ended(): boolean {
+    return this.finish !== null;
   }
 
   /** The next position to decide. */
@@ -78,8 +87,23 @@ export class Sequence implements Branch {
     return this.tokens.length;
   }
 
+  /** Tokens that count as the answer: an end token does not. */
+  get emitted(): number {
+    return this.tokens.length - (typeof this.finish?.stopReason === 'number' ? 1 : 0);
+  }
+
+  /** Is a token to be drawn here, not given? */
+  get isDrawing(): boolean {
+    return this.ask?.kind === 'grow' && this.ask.forced === null;
+  }
+
   get drafts(): readonly number[] {
     return this.#drafts;
+  }
+
+  /** The view on this (model, prompt) of the request, if the branch has one. */
+  view(slot: number): View | null {
+    return this.views[this.nature.slots.indexOf(slot)] ?? null;
   }
 
   draft(tokenId: number): void {
@@ -94,86 +118,137 @@ export class Sequence implements Branch {
 
   /** Changes of the combined scores for the token after the first `ahead` drafts. */
   edits(ahead = 0): Edits {
-    const banned = this.tokens.length + ahead < this.#request.minTokens ? this.#request.stopTokenIds : [];
+    const { request, promptIds } = this.#context;
+    const banned = this.tokens.length + ahead < request.minTokens ? request.stopTokenIds : [];
     const counts = ahead === 0 ? this.#counts : new Map(this.#counts);
     for (const id of this.#drafts.slice(0, ahead)) counts.set(id, (counts.get(id) ?? 0) + 1);
-    return editsOf(this.#request.sampling, this.#promptIds, counts, banned);
+    return editsOf(request.sampling, promptIds, counts, banned);
   }
 
-  /** Takes in a decided token. It may be the next draft; any other one ends the block. */
-  accept(decision: Decision): Growth {
-    const growth = this.#take(decision);
-    if (growth.finish && this.#drafts.length > 0) this.dropDrafts();
-    return growth;
-  }
-
-  #take(decision: Decision): Growth {
-    const { tokenId } = decision;
-    this.views.forEach((view) => view.settle(this.position));
+  /** Takes in a token that was decided here. It may be the next draft; any other one ends the block. */
+  accept(decision: Decision): void {
     const drafted = this.#drafts.length > 0;
-    const accepted = this.#drafts[0] === tokenId;
+    const accepted = this.#drafts[0] === decision.tokenId;
+    this.views.forEach((view) => view.settle(this.position));
     if (accepted) this.#drafts.shift();
     else if (drafted) this.dropDrafts();
-    this.tokens.push(tokenId);
-    this.#counts.set(tokenId, (this.#counts.get(tokenId) ?? 0) + 1);
-    if (this.#request.stopTokenIds.includes(tokenId)) {
-      this.finish = { reason: 'stop', stopReason: tokenId };
-      return this.#growth(this.#text.flush());
-    }
-    this.emitted++;
-    const released = this.#text.push(tokenId, {
-      id: tokenId,
-      record: this.#request.logprobs ? this.#record(decision) : null,
-      trace: this.#trace(decision, drafted, accepted),
-    });
-    if (released.stopped !== null) this.finish = { reason: 'stop', stopReason: released.stopped };
-    else if (this.emitted >= this.#request.maxTokens) {
-      const rest = this.#text.flush();
-      this.finish =
-        rest.stopped === null ? { reason: 'length', stopReason: null } : { reason: 'stop', stopReason: rest.stopped };
-      return this.#growth({
-        ...rest,
-        text: released.text + rest.text,
-        records: [...released.records, ...rest.records],
-      });
-    }
-    return this.#growth(released);
+    const speculated = drafted && this.isDrawing;
+    this.#push(decision.tokenId, { decision, drafted: speculated, accepted: speculated && accepted });
+    if (this.finish && this.#drafts.length > 0) this.dropDrafts();
   }
 
+  /** Takes in a token that nobody scored. */
+  force(tokenId: number): void {
+    this.views.forEach((view) => view.settle(this.position));
+    this.#push(tokenId, null);
+  }
+
+  /** As if the tokens from `length` on had never been. */
+  rewind(length: number): void {
+    if (length === this.tokens.length) return;
+    this.tokens.length = length;
+    this.#origins.length = Math.max(0, length - this.#recordedFrom);
+    this.#drafts.length = 0;
+    this.finish = null;
+    this.#replay();
+    this.views.forEach((view) => view.rewind(length));
+  }
+
+  /** A copy with rows of its own, for the views of another nature as far as this branch has them. */
+  fork(nature: BranchNature): Sequence {
+    const tokens = [...this.tokens];
+    const views = nature.slots.map((slot) => {
+      const own = this.view(slot);
+      if (!own) throw new Error(`a fork needs the view ${slot}, which its parent lacks`);
+      return own.fork(tokens);
+    });
+    const copy = new Sequence(this.#context, nature, tokens, views);
+    copy.#origins = [...this.#origins];
+    copy.#recordedFrom = this.#recordedFrom;
+    return copy;
+  }
+
+  /** Takes over the other's tokens, and what its views have taken in; the other keeps nothing. */
+  become(other: Sequence): void {
+    const shared = commonLength(this.tokens, other.tokens);
+    this.rewind(shared);
+    for (const [at, id] of other.tokens.entries()) if (at >= shared) this.#push(id, other.originAt(at));
+    this.views.forEach((view, v) => {
+      const theirs = other.view(this.nature.slots[v] ?? -1);
+      if (theirs) view.takeRow(theirs);
+    });
+    other.release();
+  }
+
+  /** How the token at `position` came, as long as that is kept. */
+  originAt(position: number): Origin | null {
+    return this.#origins[position - this.#recordedFrom] ?? null;
+  }
+
+  /** What is known of tokens before `position` is no longer needed. */
+  forgetOrigins(position: number): void {
+    this.#origins.splice(0, position - this.#recordedFrom);
+    this.#recordedFrom = position;
+  }
+
+  /** Claims rows; tokens that are given and not scored yet are known to the views again. */
+  claim(): void {
+    for (const view of this.views) view.claim();
+    this.showForced();
+  }
+
+  /** Tokens that are to be scored are taken in like drafts, and become tokens one by one. */
+  showForced(): void {
+    if (this.ask?.kind !== 'grow' || this.ask.forced === null) return;
+    this.#drafts.splice(0, Infinity, ...this.ask.forced.slice(this.ask.ids.length));
+    this.views.forEach((view) => view.show(this.#drafts));
+  }
+
+  /** Rows go back; tokens stay, and what is asked. */
   release(): void {
     this.#drafts.length = 0;
     this.views.forEach((view) => view.release());
   }
 
-  #growth({ text, records }: Released<Emitted>): Growth {
-    return {
-      text,
-      ids: records.map(({ id }) => id),
-      tokens: records.flatMap(({ record }) => record ?? []),
-      traces: records.flatMap(({ trace }) => (trace === null || trace === 'cut' ? [] : trace)),
-      traceCut: records.some(({ trace }) => trace === 'cut'),
-      finish: this.finish,
-    };
+  #push(tokenId: number, origin: Origin | null): void {
+    this.tokens.push(tokenId);
+    this.#origins.push(origin);
+    this.#note(tokenId);
   }
 
-  #trace({ tokenId, trace, atBound }: Decision, drafted: boolean, accepted: boolean): TokenTrace | 'cut' | null {
-    const limit = this.#request.traceLimit ?? 0;
-    if (limit > 0 && this.emitted === limit + 1) return 'cut';
-    return trace && this.emitted <= limit
-      ? { id: tokenId, bytes: new Uint8Array(this.#table.bytesOf(tokenId)), ...trace, atBound, drafted, accepted }
-      : null;
+  #note(tokenId: number): void {
+    const { request } = this.#context;
+    this.#counts.set(tokenId, (this.#counts.get(tokenId) ?? 0) + 1);
+    this.#counted++;
+    if (request.stopTokenIds.includes(tokenId)) {
+      this.finish = { reason: 'stop', stopReason: tokenId };
+      return;
+    }
+    let stopped = this.#text?.push(tokenId, null).stopped ?? null;
+    const isLast = this.#counted >= request.maxTokens;
+    // What was held back as a possible beginning of a stop string may turn out, at the end, to hold a shorter one.
+    if (stopped === null && isLast) stopped = this.#text?.flush().stopped ?? null;
+    if (stopped !== null) this.finish = { reason: 'stop', stopReason: stopped };
+    else if (isLast) this.finish = { reason: 'length', stopReason: null };
   }
 
-  #record({ tokenId, logprob, top, full }: Decision): TokenRecord {
-    return {
-      ...alternative(this.#table, tokenId, logprob),
-      top: top.map(({ id, logprob: p }) => alternative(this.#table, id, p)),
-      ...(full ? { full } : {}),
-    };
+  /** Notes all tokens again: counts and the search for stop strings depend on nothing else. */
+  #replay(): void {
+    this.#counts.clear();
+    this.#counted = 0;
+    this.#text = this.#freshText();
+    for (const id of this.tokens) this.#note(id);
+  }
+
+  #freshText(): TextStream<null> | null {
+    const { request, table } = this.#context;
+    if (request.stop.length === 0) return null;
+    return new TextStream(table, { stops: request.stop, minTokens: request.minTokens });
   }
 }
 
-export function alternative(table: TokenTable, id: number, logprob: number): Alternative {
-  // A copy: the table hands out views of one large buffer, and crossing a thread clones the whole buffer behind a view.
-  return { id, logprob, bytes: new Uint8Array(table.bytesOf(id)) };
+function commonLength(a: readonly number[], b: readonly number[]): number {
+  let length = 0;
+  while (length < a.length && length < b.length && a[length] === b[length]) length++;
+  return length;
 }

@@ -75,6 +75,40 @@ export class View {
       this.model.cache.truncate(this.#row, this.promptIds.length + count);
   }
 
+  /** Back to `count` generated tokens. The token before the next position is taken in again unless its logits are still held. */
+  rewind(count: number): void {
+    this.keep(count);
+    if (!this.#row || this.#held.has(count)) return;
+    const needed = this.promptIds.length + count - 1;
+    if (this.#row.length > needed) this.model.cache.truncate(this.#row, needed);
+  }
+
+  /** The other's row instead of the own one; both read the same tokens. */
+  takeRow(other: View): void {
+    if (this.#row) this.model.cache.release(this.#row);
+    this.#row = other.#row;
+    other.#row = null;
+    this.#longRope = other.#longRope;
+    this.#held.clear();
+    for (const [position, logits] of other.#held) this.#held.set(position, logits);
+  }
+
+  /** A view of other tokens, whose row begins with what both have in common. */
+  continued(promptIds: Int32Array): View {
+    const copy = new View(this.model, promptIds, [], 0);
+    copy.#longRope = copy.#regime();
+    if (!this.#row || copy.#longRope !== this.#longRope) {
+      copy.claim();
+      return copy;
+    }
+    const own = this.#allIds();
+    const limit = Math.min(this.#row.length, promptIds.length - 1);
+    let shared = 0;
+    while (shared < limit && own[shared] === promptIds[shared]) shared++;
+    copy.#row = this.model.cache.fork(this.#row, shared);
+    return copy;
+  }
+
   /** Claims a row and fills it with the longest stored beginning of the known tokens. The caller has checked for room. */
   claim(): void {
     this.#row = this.model.cache.claim();

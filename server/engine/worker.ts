@@ -6,7 +6,10 @@ import { LogitKernels } from '../../kernels/logits/kernels.js';
 import { AppError } from '../errors.js';
 import { Engine } from './engine.js';
 import type { EngineSettings, FromEngine, ToEngine } from './messages.js';
+import { askEndpoints } from '../models/endpoints.js';
+import { sourceText } from '../models/source-text.js';
 import { EngineModel } from './model.js';
+import { ReadCache } from './reads.js';
 
 const STATS_INTERVAL_MS = 100;
 
@@ -80,6 +83,9 @@ async function serve(engine: Engine): Promise<void> {
       statsAt = 0;
       continue;
     }
+    // An endpoint's answer, or a message, wakes it.
+    const external = engine.onlyExternal;
+    if (external) await Promise.race([external, new Promise<void>((resolve) => (wake = resolve))]);
     await step(engine);
     if (performance.now() - statsAt > STATS_INTERVAL_MS) {
       statsAt = performance.now();
@@ -95,7 +101,12 @@ try {
   // One thread: a logit kernel is a dozen short passes, and waiting for a second thread at each costs more than it saves (measured:
   // equal when the machine is idle, several times slower when it is not).
   const kernels = new LogitKernels({ threads: 1 });
-  engine = new Engine(models, kernels, settings);
+  engine = new Engine(models, kernels, settings, {
+    text: sourceText(settings.models),
+    askEndpoint: askEndpoints(settings.endpoints),
+    known: new ReadCache(),
+    failsWithScorer: settings.failsWithScorer,
+  });
   post({ kind: 'ready', models: [...models.values()].map(({ info }) => info) });
   await serve(engine);
   for (const model of models.values()) await model.release();

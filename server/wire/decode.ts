@@ -1,6 +1,8 @@
 // What the main thread asks of the engine and what it gets back, as plain data. Every endpoint maps its own body onto a
 // DecodeRequest and maps DecodeEvents onto its own reply. Numbers are validated before they get here.
 import type { Scores } from '../../decoders/expr.js';
+import type { SearchPlan } from '../../decoders/plan.js';
+import type { SearchTrace } from '../../decoders/search.js';
 import type { ErrorData } from '../errors.js';
 
 export interface SamplingParams {
@@ -49,14 +51,35 @@ export interface SpeculationParams {
   readonly tokens: number;
 }
 
+/** The text around an answer as a source of scores reads it: made where templates are, so that the engine only joins and tokenises. */
+export interface Frame {
+  readonly before: string;
+  readonly after: string;
+  /** The template trims what it is given. */
+  readonly trims: boolean;
+  /** Add what the tokenizer adds by itself. */
+  readonly addSpecialTokens: boolean;
+}
+
+export interface SearchJob {
+  readonly plan: SearchPlan;
+  /** Parallel to `plan.sources`, one frame per variant; none for what reads no text of a model. */
+  readonly frames: readonly (readonly Frame[])[];
+  /** For endpoints: the conversation, a plain prompt as one user turn. */
+  readonly messages: readonly { readonly role: string; readonly content: string }[];
+}
+
 export interface DecodeRequest {
   readonly requestId: string;
+  /** What the answer is drawn from; of a search the first of its plan's distributions. */
   readonly distribution: Scores;
   /**
-   * Prompt token ids of each view, parallel to `viewsOf(distribution)`. At least one id each. One more for a draft that is no member:
-   * without it the draft reads the first view's prompt.
+   * Prompt token ids of each view, parallel to `viewsOf(distribution)`. At least one id each. Then one for a draft that is no member
+   * (without it the draft reads the first view's prompt), then those of further views of a search's other distributions, in their order.
    */
   readonly promptIds: readonly Int32Array[];
+  /** Null or left out: plain decoding. */
+  readonly search?: SearchJob | null;
   /** The model whose tokenizer turns ids into text (all members share it). */
   readonly tokenizer: string;
   /** Tokens of the common vocabulary: wider logits rows are cut to it. */
@@ -141,6 +164,25 @@ export interface Applied {
   readonly seed: number;
   /** Where the request speculates. */
   readonly speculation?: SpeculationReport;
+  /** Where it searches. */
+  readonly search?: SearchReport;
+}
+
+/** What a search did, over all choices. */
+export interface SearchReport {
+  /** The search's own figures, e.g. { rollouts: 40 }. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Tokens computed on all branches, emitted or not. */
+  readonly tokens: number;
+  /** Answers that sources of scores were asked about, and how many of these were known already. */
+  readonly read: number;
+  readonly readCached: number;
+  /** Why, and at how many committed tokens, a choice went on plainly. */
+  readonly ended: readonly {
+    readonly choice: number;
+    readonly reason: 'forwards' | 'time' | 'tokens' | 'scorer';
+    readonly at: number;
+  }[];
 }
 
 export interface Usage {
@@ -176,6 +218,13 @@ export type DecodeEvent =
       readonly traces?: readonly TokenTrace[];
       /** The trace has ended before the answer: its limit was reached here. */
       readonly traceCut?: boolean;
+    }
+  | {
+      readonly kind: 'search';
+      readonly choice: number;
+      readonly entries: readonly SearchTrace[];
+      /** The story goes on untold: its limit was reached here. */
+      readonly cut?: boolean;
     }
   | {
       readonly kind: 'finished';

@@ -18,6 +18,7 @@ import {
   request,
   requestOf,
   SALTS,
+  toyServices,
   type Setup,
 } from '../support/toy-engine.js';
 import { twinKernels } from '../support/twin-kernels.js';
@@ -202,7 +203,7 @@ describe('Engine', () => {
       ['small', toyModel('small', { salt: 2 })],
       ['tuned', toyModel('tuned', { salt: 3, nanFrom: 5 })],
     ]);
-    const engine = new Engine(models, twinKernels, { tokensPerTick: 64, maxRows: 8, maxWaiting: 8 });
+    const engine = new Engine(models, twinKernels, { tokensPerTick: 64, maxRows: 8, maxWaiting: 8 }, toyServices());
     const promptIds = [1, 2, 3].map(() => Int32Array.from([1, 2, 3]));
     engine.submit(request('steered', { distribution: eft(1), promptIds, maxTokens: 6, stopTokenIds: [] }));
     const events = (await drain(engine)).get('steered')!;
@@ -228,7 +229,7 @@ describe('Engine', () => {
       ['tuned', toyModel('tuned', { salt: 3 })],
     ]);
     const scrubs = [...models.values()].map(({ cache }) => vi.spyOn(cache, 'scrub'));
-    const engine = new Engine(models, twinKernels, { tokensPerTick: 64, maxRows: 64, maxWaiting: 10 });
+    const engine = new Engine(models, twinKernels, { tokensPerTick: 64, maxRows: 64, maxWaiting: 10 }, toyServices());
     const long = { maxTokens: 80, stopTokenIds: [] };
     engine.submit(request('whole', long));
     const promptIds = [1, 2, 3].map(() => Int32Array.from([1, 2, 3]));

@@ -11,6 +11,8 @@ import { applyEdits, draw, editsOf, lawOf, logprobsOf, type Edits } from '../../
 import type { BlockPolicy } from '../../server/engine/block-policy.js';
 import { Engine, type RequestEvent } from '../../server/engine/engine.js';
 import type { Kernels } from '../../server/engine/fuse.js';
+import { ReadCache } from '../../server/engine/reads.js';
+import type { RunServices } from '../../server/engine/run.js';
 import { greedySampling, type DecodeEvent, type DecodeRequest } from '../../server/wire/decode.js';
 import { TOY_VOCAB, toyLogits, toyModel, type ToyLimits, type ToyOptions } from './toy-decoder.js';
 import { twinKernels } from './twin-kernels.js';
@@ -59,9 +61,20 @@ export interface Setup {
   readonly options?: Partial<ToyOptions>;
   readonly blocks?: BlockPolicy;
   readonly kernels?: Kernels;
+  readonly services?: Partial<RunServices>;
 }
 
-export function makeEngine({ limits = {}, options = {}, blocks, kernels = twinKernels }: Setup = {}): {
+/** Letters are tokens; nothing is asked of the network. */
+export function toyServices(): RunServices {
+  return {
+    text: { encode: (_, text) => Int32Array.from(text, (letter) => (letter.charCodeAt(0) - 97 + 10 * END) % END) },
+    askEndpoint: () => Promise.reject(new Error('this test has no endpoint')),
+    known: new ReadCache(),
+    failsWithScorer: true,
+  };
+}
+
+export function makeEngine({ limits = {}, options = {}, blocks, kernels = twinKernels, services = {} }: Setup = {}): {
   engine: Engine;
   models: Map<string, ReturnType<typeof toyModel>>;
 } {
@@ -76,7 +89,7 @@ export function makeEngine({ limits = {}, options = {}, blocks, kernels = twinKe
     maxRows: limits.maxRows ?? 64,
     maxWaiting: limits.maxWaiting ?? 1000,
   };
-  const engine = new Engine(models, kernels, settings, blocks);
+  const engine = new Engine(models, kernels, settings, { ...toyServices(), ...services }, blocks);
   return { engine, models };
 }
 
