@@ -2,8 +2,11 @@
 import type { SearchPlan } from '../plan.js';
 import type { Branch, Search } from '../search.js';
 import type { SearchMethod } from '../search-method.js';
+import { rain } from './rain.js';
+import { args } from './args.js';
+import { transferQ } from './transfer-q.js';
 
-export const searches: readonly SearchMethod[] = [];
+export const searches: readonly SearchMethod[] = [args, transferQ, rain];
 
 /** The plan's search on a trunk. */
 export function runSearch({ method, values }: Pick<SearchPlan, 'method' | 'values'>, trunk: Branch): Search {
