@@ -2,8 +2,9 @@
 import type { Branch, Searching } from '../search.js';
 import type { Scorer } from '../plan.js';
 import type { ScorerMethod } from '../search-method.js';
+import { selfEvaluation } from './self-evaluation.js';
 
-export const scorers: readonly ScorerMethod[] = [];
+export const scorers: readonly ScorerMethod[] = [selfEvaluation];
 
 /** Scores of answers to one request, higher is better: one per branch. */
 export function scoreAll(scorer: Scorer, branches: readonly Branch[]): Searching<readonly number[]> {

@@ -1,0 +1,224 @@
+// rain: rewindable auto-regressive inference (Li et al., "RAIN: Your Language Models Can Align Themselves without Finetuning",
+// arXiv:2309.07124). A tree over token sets, each judged by what it leads to; the model goes back and tries another one until what it would
+// say is good:
+//
+//   descend   argmax (value + 1)/2 + exploration·prior·√(visits of the parent)/(1 + visits)
+//   look      sample from the leaf to the end of a clause, have the text judged, expand the leaf
+//   back up   the mean value of every set on the path; similar siblings share
+//   say       the most visited set once it has more than min_visits and a value above value_threshold, or when the iterations are spent
+//
+// Where the paper and its code differ this follows the code, for it made the numbers: the parent's visits under the root, unvisited sets
+// ranked as the worst, only embedded siblings sharing. Its value bounds start at −1 and 1, which no value leaves: here they are constants, so
+// nothing has to be carried from root to root. Different on purpose: an end token ends the answer (the code goes on beyond it), a text
+// without a judgement is worth 0, priors come from the whole softmax and not from its 15 best tokens, and simulations have a length limit.
+// With `parallel` above 1 several leaves are looked at per round, each counted as the worst value meanwhile: faster, and another tree.
+import { integer, numbers, real, scorer } from '../fields.js';
+import type { Field } from '../fields.js';
+import { member } from '../member-fields.js';
+import { Conflict } from '../method.js';
+import { readModelName } from '../model-field.js';
+import { rangeOf } from '../scorers/index.js';
+import { commit, count, force, logprobs, text, trace } from '../search.js';
+import type { Searching } from '../search.js';
+import { defineSearch } from '../search-method.js';
+import { addChild, expandRoot, leafOf, lookAhead, setTokensAt } from './rain-ahead.js';
+import type { Look, Rain, RainValues, Scale } from './rain-ahead.js';
+import { backUp, isSettled, mostVisited, newNode, select, smoothChildren, wantsChild } from './rain-tree.js';
+import type { Path, TreeNode } from './rain-tree.js';
+
+const OFF = 'off';
+
+export const rain = defineSearch({
+  name: 'rain',
+  summary: 'A model judges what it is about to say, goes back and says something better.',
+  equation:
+    'argmax (value + 1)/2 + exploration·prior·√(parent’s visits)/(1 + visits); said when visits > min_visits and value > value_threshold',
+  paper: 'arXiv:2309.07124 (RAIN)',
+  granularity: 'a token set: 1, 2, 4, then 10 tokens',
+  fields: {
+    inner: member('Who speaks.'),
+    judge: scorer('What an answer is worth, finished or not. Scores with bounds are mapped to −1 … 1, others by tanh.'),
+    similarity: similarity(
+      'A model whose embeddings tell which sets are alike: these share what is learned about one of them.',
+    ),
+    candidates: integer({ help: 'Sets that may follow another one.', fallback: 10, min: 1, max: 64 }),
+    set_tokens: {
+      ...numbers({
+        help: 'Tokens of the first, second … set; the last number holds for all further ones.',
+        fallback: [1, 2, 4, 10],
+        min: 1,
+        max: 64,
+      }),
+      type: 'whole number or list of whole numbers',
+    },
+    lookahead: integer({
+      help: 'Most tokens of a simulation; most end earlier, with a clause.',
+      fallback: 64,
+      min: 1,
+      max: 4096,
+    }),
+    max_iterations: integer({
+      help: 'Looks ahead before a set is said, those it inherits included.',
+      fallback: 50,
+      min: 0,
+      max: 10_000,
+    }),
+    extra_iterations: integer({
+      help: 'At least so many are allowed, whatever is inherited.',
+      fallback: 15,
+      min: 0,
+      max: 10_000,
+    }),
+    min_visits: integer({ help: 'A set is said after more visits than this …', fallback: 6, min: 0, max: 10_000 }),
+    value_threshold: real({ help: '… if its value is above this.', fallback: 0.8, min: -1, max: 1 }),
+    exploration: real({ help: 'How much is tried that is likely and little visited.', fallback: 2, min: 0, max: 100 }),
+    smoothing: real({
+      help: 'Share of a root’s prior that is spread evenly over its children.',
+      fallback: 0.25,
+      min: 0,
+      max: 1,
+    }),
+    similarity_threshold: real({ help: 'Cosine from which sets are alike.', fallback: 0.95, min: 0, max: 1 }),
+    similarity_discount: real({ help: 'What a visit of a similar set counts.', fallback: 0.2, min: 0, max: 1 }),
+    max_children: integer({
+      help: 'Sets are added where all are bad and alike, up to so many.',
+      fallback: 20,
+      min: 1,
+      max: 256,
+    }),
+    add_spread: real({
+      help: 'Alike: the norm of the variances of their embeddings, per token, is below this.',
+      fallback: 0.03,
+      min: 0,
+      max: 100,
+    }),
+    add_below: real({ help: 'Bad: the value of each is below this.', fallback: 0, min: -1, max: 1 }),
+    parallel: integer({
+      help: 'Leaves looked at per round. Above 1 it is faster, and not the paper’s schedule.',
+      fallback: 1,
+      min: 1,
+      max: 16,
+    }),
+  },
+  plan: (fields, context) => {
+    const fractional = fields.set_tokens.find((tokens) => !Number.isInteger(tokens));
+    if (fractional !== undefined) throw new Conflict('set_tokens', fractional, 'Use whole numbers of tokens.');
+    if (fields.set_tokens.length === 0) throw new Conflict('set_tokens', [], 'Give at least one number of tokens.');
+    if (context.distribution(fields.inner.scores) !== 0) throw new Error('the trunk’s distribution comes first');
+    const judge = fields.judge.build(context);
+    const { similarity: model } = fields;
+    const values: RainValues = {
+      judge,
+      scale: scaleOf(rangeOf(judge)),
+      embedding: model === null ? null : context.source({ kind: 'embedding', model }),
+      candidates: fields.candidates,
+      setTokens: fields.set_tokens,
+      lookahead: fields.lookahead,
+      maxIterations: fields.max_iterations,
+      extraIterations: fields.extra_iterations,
+      minVisits: fields.min_visits,
+      valueThreshold: fields.value_threshold,
+      exploration: fields.exploration,
+      smoothing: fields.smoothing,
+      similarityThreshold: fields.similarity_threshold,
+      similarityDiscount: fields.similarity_discount,
+      maxChildren: fields.max_children,
+      addSpread: fields.add_spread,
+      addBelow: fields.add_below,
+      parallel: fields.parallel,
+    };
+    // The trunk; per leaf its simulation and a fork for each set.
+    return { values, branches: [1 + fields.parallel * (1 + fields.candidates)], scored: fields.parallel };
+  },
+  *run(trunk, values) {
+    const rain: Rain = { trunk, values, judged: new Map(), nodes: 0 };
+    let root = newNode(rain.nodes, { tokens: [], logprob: 0 }, 0, 1);
+    while (!trunk.ended) {
+      const budget = Math.max(values.maxIterations - root.ownVisits, values.extraIterations);
+      let looks = 0;
+      while (looks < budget) {
+        const paths = yield* descend(rain, root, Math.min(values.parallel, budget - looks));
+        for (const look of yield* lookAhead(rain, paths)) yield* learn(rain, look);
+        looks += paths.length;
+        if (isSettled(root, values)) break;
+      }
+      if (root.children.length === 0) yield* expandRoot(rain, root);
+      const best = mostVisited(root);
+      // Nothing may follow: what is left is decoded plainly.
+      if (best === null) return;
+      yield* say(rain, root, best, looks);
+      root = best;
+      smoothChildren(root, values.smoothing);
+    }
+  },
+  cost: ({ candidates, setTokens, minVisits }) => {
+    const tokens = setTokens.at(-1) ?? 1;
+    return {
+      tokens: [candidates + minVisits + CLAUSE_TOKENS / tokens],
+      scored: 1 / tokens,
+      note: 'where the judge is content; at worst max_iterations looks for a set of tokens, each of a clause, a judgement and a share of an expansion',
+    };
+  },
+});
+
+/** Tokens to the end of a clause, roughly: for `explain`. */
+const CLAUSE_TOKENS = 8;
+
+/** Up to so many different leaves by the selection rule. */
+function* descend(rain: Rain, root: TreeNode, count: number): Searching<readonly Path[]> {
+  const { values } = rain;
+  const paths: Path[] = [];
+  while (paths.length < count) {
+    let path: Path = [root];
+    while (leafOf(path).children.length > 0) {
+      const node = leafOf(path);
+      if (wantsChild(node, setTokensAt(values, node.depth), values)) yield* addChild(rain, path);
+      path = [...path, select(node, values.exploration)];
+    }
+    // Before the others are judged, there is nothing else to look at.
+    if (paths.some((other) => leafOf(other) === leafOf(path))) break;
+    for (const node of path) node.pending++;
+    paths.push(path);
+  }
+  for (const path of paths) for (const node of path) node.pending--;
+  return paths;
+}
+
+function* learn({ values }: Rain, { path, ahead, value, embeddings }: Look): Searching<void> {
+  backUp(path, value, embeddings, values);
+  yield* count('looks');
+  yield* trace({ event: 'look', path: path.map(({ id }) => id), ahead, value });
+}
+
+/** The set becomes a part of the answer. */
+function* say({ trunk, values, judged }: Rain, root: TreeNode, best: TreeNode, looks: number): Searching<void> {
+  const by = isSettled(root, values) ? 'threshold' : 'budget';
+  yield* force(trunk, best.tokens);
+  yield* commit(trunk);
+  yield* count(`said_by_${by}`);
+  const children = root.children.map(({ id, visits, ownVisits, value }) => ({ node: id, visits, ownVisits, value }));
+  yield* trace({ event: 'say', node: best.id, by, looks, children });
+  // Of what was judged, what begins otherwise will not come up again.
+  const said = yield* text(trunk);
+  for (const judgedText of judged.keys()) if (!judgedText.startsWith(said)) judged.delete(judgedText);
+  // So that the forks of the next looks begin with what is computed here.
+  if (!trunk.ended) yield* logprobs(trunk, 1);
+}
+
+/** Scores with bounds are mapped onto [−1, 1]. */
+function scaleOf(range: readonly [least: number, most: number] | null): Scale {
+  if (range === null || !range.every(Number.isFinite) || range[0] === range[1]) return { kind: 'tanh' };
+  const [least, most] = range;
+  return { kind: 'linear', least, most };
+}
+
+function similarity(help: string): Field<string | null> {
+  return {
+    type: `"${OFF}" or model`,
+    help,
+    range: '',
+    fallback: null,
+    read: (value, path, context) => (value === OFF ? null : readModelName(value, path, context)),
+    show: (value) => value ?? OFF,
+  };
+}
