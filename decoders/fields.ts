@@ -51,6 +51,9 @@ export class SpecError extends Error {
 /** What a field may ask of the builder. */
 export interface FieldContext {
   readonly allowNegativeWeights: boolean;
+  /** Names of the models that score answers, and of the endpoints that do. */
+  readonly rewardModels: readonly string[];
+  readonly endpoints: readonly string[];
   /** A model's name, a deployment's name or a nested spec. */
   member(value: unknown, path: string): Member;
   /** A scorer's spec, or the name of a reward model or of a scorer of the configuration. */

@@ -1,15 +1,21 @@
-// The tree under a request's `decoding` → a distribution. Wherever a model's name may stand, a deployment's name or a
-// nested spec may stand. Called by the HTTP layer per request, by the configuration per deployment, by `explain`. Knows
-// which names exist, not what they hold.
-import { ExprError, logits, sizeOf, viewsOf } from './expr.js';
+// The tree under a request's `decoding` → a distribution, or a search over distributions. Wherever a model's name may stand, a
+// deployment's name or a nested spec may stand; a search stands outermost. Called by the HTTP layer per request, by the configuration per
+// deployment, by `explain`. Knows which names exist, not what they hold.
+import { ExprError, logits, sizeOf, viewKey, viewsOf } from './expr.js';
 import type { Scores } from './expr.js';
 import { list, nearestName, SpecError } from './fields.js';
-import type { FieldContext, Json, JsonObject, Member } from './fields.js';
+import type { FieldContext, Json, JsonObject, Member, ReadScorer } from './fields.js';
 import { methods } from './distributions/index.js';
 import { Conflict } from './method.js';
-import type { BuildContext, DirectionCard, Method } from './method.js';
+import type { BuildContext, DirectionCard, Fields, Method } from './method.js';
 import { promptOf } from './prompt.js';
 import type { PromptVariant } from './prompt.js';
+import type { Budget, SearchPlan } from './plan.js';
+import { noBudget, readBudget } from './budget.js';
+import { Planning } from './planning.js';
+import { scorers } from './scorers/index.js';
+import type { RewardFacts, SearchLimits, SearchMethod } from './search-method.js';
+import { searches } from './searches/index.js';
 import { readSpeculation } from './speculation-spec.js';
 import type { Speculation } from './speculation-spec.js';
 import { simplify } from './simplify.js';
@@ -26,6 +32,12 @@ export interface SpecOptions {
   readonly allowNegativeWeights: boolean;
   /** Models that were trained to be told a preference direction. */
   readonly directionCards?: ReadonlyMap<string, DirectionCard>;
+  readonly rewardModels?: ReadonlyMap<string, RewardFacts>;
+  /** Named scorers of the configuration; a reward model's name takes precedence. */
+  readonly scorers?: ReadonlyMap<string, unknown>;
+  /** Scoring endpoints of the configuration. */
+  readonly endpoints?: readonly string[];
+  readonly searchLimits?: SearchLimits;
   /** What messages call the root. */
   readonly path?: string;
 }
@@ -33,7 +45,9 @@ export interface SpecOptions {
 /** A checked spec. */
 export interface Decoding {
   readonly method: string;
+  /** What the answer is drawn from; of a search the first of its distributions. */
   readonly distribution: Scores;
+  readonly search: SearchPlan | null;
   /** The spec with every default filled in and every deployment's name resolved: what the reply reports. */
   readonly effective: EffectiveSpec;
   /** What each `prompt` of the views stands for. */
@@ -54,19 +68,27 @@ export const MAX_NODES = 512;
 /** Reads `spec`: a tree, or the name of a model or a deployment. Throws SpecError. */
 export function buildDecoding(spec: unknown, options: SpecOptions): Decoding {
   const path = options.path ?? 'decoding';
-  const built = new Reader(options).root(spec, path);
-  const views = viewsOf(built.scores);
-  if (views.length > MAX_VIEWS)
+  const { scores, search, effective: read, speculation } = new Reader(options).root(spec, path);
+  const views = new Set((search?.distributions ?? [scores]).flatMap(viewsOf).map(viewKey));
+  if (views.size > MAX_VIEWS)
     throw new SpecError(
       path,
       'too large',
-      views.length,
+      views.size,
       `A distribution may use at most ${MAX_VIEWS} different models and prompts.`,
     );
-  const effective = typeof built.effective === 'string' ? { method: 'plain', model: built.effective } : built.effective;
-  const distribution = withoutIdleViews(built.scores);
-  const prompts = new Map(viewsOf(distribution).map(({ prompt }) => [prompt, promptOf(prompt)]));
-  return { method: effective.method, distribution, effective, prompts, speculation: built.speculation };
+  const effective = typeof read === 'string' ? { method: 'plain', model: read } : read;
+  const [distribution, ...others] = (search?.distributions ?? [scores]).map(withoutIdleViews);
+  const distributions = [distribution ?? scores, ...others];
+  const prompts = new Map(distributions.flatMap(viewsOf).map(({ prompt }) => [prompt, promptOf(prompt)]));
+  return {
+    method: effective.method,
+    distribution: distribution ?? scores,
+    search: search && { ...search, distributions },
+    effective,
+    prompts,
+    speculation,
+  };
 }
 
 /** A view whose weight is zero or cancels is not worth a forward; otherwise the formula stays as it was written. */
@@ -76,8 +98,11 @@ function withoutIdleViews(scores: Scores): Scores {
 }
 
 type Built = { readonly scores: Scores; readonly effective: string | EffectiveSpec };
+type Root = Built & { readonly search: SearchPlan | null; readonly speculation: Speculation | null };
 
 const SPECULATION = 'speculation';
+const BUDGET = 'budget';
+const USUAL_BRANCHES = 64;
 
 class Reader {
   readonly #options: SpecOptions;
@@ -90,21 +115,49 @@ class Reader {
     this.#context = { allowNegativeWeights, directionCard: (model) => directionCards?.get(model) };
   }
 
-  /** The root alone may say how drafts are made: they are of the whole distribution. */
-  root(value: unknown, path: string): Built & { readonly speculation: Speculation | null } {
+  /** The root alone may be a search, and say how drafts are made: they are of the whole distribution. */
+  root(value: unknown, path: string): Root {
     if (!isObject(value)) {
-      const spec =
-        typeof value === 'string' && !this.#isModel(value) ? this.#options.deployments?.get(value) : undefined;
-      if (isObject(spec) && spec[SPECULATION] !== undefined) return this.root(spec, path);
-      return { ...this.member(value, path, 0, []), speculation: null };
+      const isName = typeof value === 'string' && !this.#isModel(value);
+      const spec = isName ? this.#options.deployments?.get(value) : undefined;
+      const isWhole = isObject(spec) && (spec[SPECULATION] !== undefined || searchOf(spec) !== null);
+      if (isWhole) return this.root(spec, path);
+      return { ...this.member(value, path, 0, []), search: null, speculation: null };
     }
     const { [SPECULATION]: given, ...spec } = value;
-    const built = this.member(spec, path, 0, []);
+    const method = searchOf(spec);
+    const built = method ? this.#search(method, spec, path) : { ...this.member(spec, path, 0, []), search: null };
     if (given === undefined || given === null) return { ...built, speculation: null };
     const speculation = readSpeculation(given, `${path}.${SPECULATION}`, this.#options.models);
     const effective =
       typeof built.effective === 'string' ? { method: 'plain', model: built.effective } : built.effective;
-    return { scores: built.scores, effective: { ...effective, [SPECULATION]: { ...speculation } }, speculation };
+    return { ...built, effective: { ...effective, [SPECULATION]: { ...speculation } }, speculation };
+  }
+
+  #search(method: SearchMethod, spec: JsonObject, path: string): Built & { readonly search: SearchPlan } {
+    const { [BUDGET]: given, ...own } = spec;
+    const budget: Budget = given === undefined || given === null ? noBudget : readBudget(given, `${path}.${BUDGET}`);
+    const { values, effective } = this.#values(method, own, path, 0, [], [BUDGET, SPECULATION]);
+    const planning = new Planning(this.#context, {
+      rewardModels: this.#options.rewardModels ?? new Map(),
+      limits: this.#options.searchLimits ?? { branches: USUAL_BRANCHES },
+    });
+    return this.#built(path, spec, () => {
+      const planned = method.plan(values, planning);
+      const search = { method: method.name, ...planned, budget, ...planning.result() };
+      const [scores] = search.distributions;
+      if (!scores) throw new Error(`${method.name} names no distribution`);
+      const most = Math.max(...planned.branches);
+      if (most > planning.limits.branches)
+        throw new SpecError(
+          path,
+          'too large',
+          most,
+          `The search keeps ${most} branches at once, the limit is ${planning.limits.branches}: lower its candidates or rollouts.`,
+        );
+      const shown = given === undefined || given === null ? {} : { [BUDGET]: { ...budget } };
+      return { scores, search, effective: { ...effective, ...shown, method: method.name } };
+    });
   }
 
   #isModel(name: string): boolean {
@@ -141,6 +194,14 @@ class Reader {
   #method(spec: JsonObject, path: string, depth: number, open: readonly string[]): Built {
     if (depth >= MAX_DEPTH)
       throw new SpecError(path, 'too large', depth + 1, `Methods may nest at most ${MAX_DEPTH} deep.`);
+    const search = searchOf(spec);
+    if (search)
+      throw new SpecError(
+        `${path}.method`,
+        'not allowed',
+        search.name,
+        'A search decides token by token over a distribution and gives none itself, so no other method can build on it: make it the outermost method, over a distribution such as its own "inner".',
+      );
     const method = findMethod(spec['method'], `${path}.method`);
     if (Object.hasOwn(spec, SPECULATION))
       throw new SpecError(
@@ -149,20 +210,95 @@ class Reader {
         spec[SPECULATION],
         'Drafts are of the whole distribution: move it to the outermost method.',
       );
-    const keys = ['method', ...Object.keys(method.fields)];
+    const { values, effective } = this.#values(method, spec, path, depth, open);
+    return this.#built(path, spec, () => {
+      const scores = method.build(values, this.#context);
+      const size = sizeOf(scores);
+      if (size > MAX_NODES)
+        throw new SpecError(
+          path,
+          'too large',
+          size,
+          `Written out, an expression may have at most ${MAX_NODES} nodes: nest fewer methods.`,
+        );
+      return { scores, effective: { ...effective, method: method.name } };
+    });
+  }
+
+  /** A reward model's name, a named scorer of the configuration, or an object with "kind". */
+  scorer(value: unknown, path: string, depth: number, open: readonly string[]): ReadScorer {
+    if (depth > MAX_DEPTH) throw new SpecError(path, 'too large', depth, `Scorers may nest at most ${MAX_DEPTH} deep.`);
+    if (typeof value === 'string') return this.#namedScorer(value, path, depth, open);
+    const kinds = scorers.map(({ kind }) => kind);
+    const remedy = `Use the name of a reward model, or an object with "kind": one of ${list(kinds)}.`;
+    if (!isObject(value)) throw new SpecError(path, 'wrong type', value, remedy, { known: kinds });
+    const given = value['kind'];
+    if (given === undefined) throw new SpecError(`${path}.kind`, 'missing', undefined, remedy, { known: kinds });
+    const definition = scorers.find(({ kind }) => kind === given);
+    if (!definition)
+      throw new SpecError(`${path}.kind`, 'unknown name', given, remedy, {
+        known: kinds,
+        nearest: typeof given === 'string' ? nearestName(given, kinds) : null,
+      });
+    const owner = { name: definition.kind, fields: definition.fields, tag: 'kind' as const };
+    const { values, effective } = this.#values(owner, value, path, depth, open);
+    return {
+      effective,
+      build: (planning) => this.#built(path, value, () => definition.build(values, planning)),
+    };
+  }
+
+  #namedScorer(name: string, path: string, depth: number, open: readonly string[]): ReadScorer {
+    const rewardModels = [...(this.#options.rewardModels?.keys() ?? [])];
+    if (rewardModels.includes(name)) return this.scorer({ kind: 'reward', model: name }, path, depth + 1, open);
+    const spec = this.#options.scorers?.get(name);
+    const known = [...rewardModels, ...(this.#options.scorers?.keys() ?? [])];
+    if (spec === undefined)
+      throw new SpecError(
+        path,
+        'unknown name',
+        name,
+        known.length === 0
+          ? 'There are no reward models and no named scorers here: use an object with "kind".'
+          : `Use one of ${list(known)}, or an object with "kind".`,
+        { known, nearest: nearestName(name, known) },
+      );
+    const key = `scorer ${name}`;
+    if (open.includes(key))
+      throw new SpecError(path, 'cycle', name, `The scorers refer to each other: ${[...open, key].join(' → ')}.`);
+    return this.scorer(spec, path, depth + 1, [...open, key]);
+  }
+
+  /** Reads the fields of a method or a scorer; `others` are keys that somebody else reads. */
+  #values(
+    { name, fields, tag = 'method' }: { name: string; fields: Fields; tag?: 'method' | 'kind' },
+    spec: JsonObject,
+    path: string,
+    depth: number,
+    open: readonly string[],
+    others: readonly string[] = [],
+  ): { values: Record<string, unknown>; effective: Record<string, Json> } {
+    const keys = [tag, ...Object.keys(fields), ...others];
     for (const key of Object.keys(spec))
       if (!keys.includes(key))
-        throw new SpecError(`${path}.${key}`, 'unknown key', key, `The method "${method.name}" has ${list(keys)}.`, {
-          nearest: nearestName(key, keys),
-          known: keys,
-        });
+        throw new SpecError(
+          `${path}.${key}`,
+          'unknown key',
+          key,
+          `The ${tag === 'kind' ? 'scorer' : 'method'} "${name}" has ${list(keys)}.`,
+          { nearest: nearestName(key, keys), known: keys },
+        );
+    const { allowNegativeWeights, rewardModels, endpoints } = this.#options;
     const context: FieldContext = {
-      allowNegativeWeights: this.#options.allowNegativeWeights,
+      allowNegativeWeights,
+      rewardModels: [...(rewardModels?.keys() ?? [])],
+      endpoints: endpoints ?? [],
       member: (value, at): Member => this.member(value, at, depth + 1, open),
+      scorer: (value, at): ReadScorer => this.scorer(value, at, depth + 1, open),
     };
     const values: Record<string, unknown> = {};
-    const effective: Record<string, Json> & { method: string } = { method: method.name };
-    for (const [key, field] of Object.entries(method.fields)) {
+    const effective: Record<string, Json> = { [tag]: name };
+    for (const [key, field] of Object.entries(fields)) {
       const given = Object.hasOwn(spec, key) ? spec[key] : undefined;
       if (given === undefined && field.fallback === undefined)
         throw new SpecError(`${path}.${key}`, 'missing', undefined, `Give "${key}": ${field.type}. ${field.help}`, {
@@ -173,21 +309,16 @@ class Reader {
       const shown = field.show(read);
       if (shown !== null) effective[key] = shown;
     }
+    return { values, effective };
+  }
+
+  /** What only shows when fields meet is told with the path. */
+  #built<T>(path: string, spec: unknown, build: () => T): T {
     try {
-      const scores = method.build(values, this.#context);
-      const size = sizeOf(scores);
-      if (size > MAX_NODES)
-        throw new SpecError(
-          path,
-          'too large',
-          size,
-          `Written out, an expression may have at most ${MAX_NODES} nodes: nest fewer methods.`,
-        );
-      return { scores, effective };
+      return build();
     } catch (error) {
       if (error instanceof Conflict)
         throw new SpecError(`${path}.${error.field}`, 'not allowed', error.value, error.message);
-      // A method checks each field; what only shows when they meet is the expression's own complaint.
       if (error instanceof ExprError) throw new SpecError(path, 'out of range', spec, error.message);
       throw error;
     }
@@ -198,8 +329,13 @@ class Reader {
   }
 }
 
+/** The search that a spec names, if it names one. */
+function searchOf(spec: JsonObject): SearchMethod | null {
+  return searches.find(({ name, when }) => name === spec['method'] && (when?.(spec) ?? true)) ?? null;
+}
+
 function findMethod(name: Json | undefined, path: string): Method {
-  const known = methods.map((method) => method.name);
+  const known = [...methods, ...searches].map((method) => method.name);
   if (name === undefined) throw new SpecError(path, 'missing', undefined, `Give one of ${list(known)}.`, { known });
   if (typeof name !== 'string') throw new SpecError(path, 'wrong type', name, `Use one of ${list(known)}.`, { known });
   const method = methods.find((candidate) => candidate.name === name);
