@@ -203,9 +203,11 @@ export function* count(what: string, by = 1): Searching<void> {
 
 /**
  * Searches that go on side by side, in step: what they ask for at the same time is one batch. The step ends when all its answers are there.
+ * What is thrown into it is thrown into each of them: those that wind up do so in step, and so do those that only release what they hold.
  */
 export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
   const results = new Array<T>(searches.length);
+  let thrown: { readonly error: unknown; escaped: boolean } | null = null;
   let running = searches.map((search, index) => ({ search, index, step: search.next() }));
   try {
     for (;;) {
@@ -213,13 +215,31 @@ export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
         if (step.done === true) results[index] = step.value;
         return step.done !== true;
       });
-      if (running.length === 0) return results;
+      if (running.length === 0) {
+        if (thrown?.escaped) throw thrown.error;
+        return results;
+      }
       const requests = running.map(({ step }) => step.value as SearchRequest);
-      const answers = (yield { kind: 'all', requests }) as readonly SearchAnswer[];
-      running.forEach((each, r) => (each.step = each.search.next(answers[r] ?? null)));
+      let answers: readonly SearchAnswer[] | null = null;
+      try {
+        answers = (yield { kind: 'all', requests }) as readonly SearchAnswer[];
+      } catch (error) {
+        thrown = { error, escaped: thrown?.escaped ?? false };
+      }
+      const left: typeof running = [];
+      for (const [r, each] of running.entries()) {
+        try {
+          each.step = answers ? each.search.next(answers[r] ?? null) : each.search.throw(thrown?.error);
+          left.push(each);
+        } catch (error) {
+          if (!thrown || error !== thrown.error) throw error;
+          thrown.escaped = true;
+        }
+      }
+      running = left;
     }
   } finally {
-    // Ended from outside, or one of them threw: the others must not believe that they go on.
+    // Ended from outside, or one of them threw what is new: the others must not believe that they go on.
     for (const { search } of running) search.return(undefined as T);
   }
 }
