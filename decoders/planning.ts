@@ -13,6 +13,7 @@ export class Planning implements PlanContext {
   readonly #rewardModels: ReadonlyMap<string, RewardFacts>;
   readonly #distributions = new Map<string, { readonly number: number; readonly scores: Scores }>();
   readonly #sources = new Map<string, { readonly number: number; readonly source: ScoreSource }>();
+  readonly #forkedToScore: number[] = [];
 
   constructor(
     base: BuildContext,
@@ -46,6 +47,17 @@ export class Planning implements PlanContext {
     const facts = this.#rewardModels.get(name);
     if (!facts) throw new SpecError(name, 'unknown name', name, 'It is no reward model.');
     return facts;
+  }
+
+  forksToScore(distribution: number): void {
+    this.#forkedToScore.push(distribution);
+  }
+
+  /** The branches that a search says it keeps, and those of its scorers beside them. */
+  branchesWith({ branches, scored }: Pick<SearchPlan, 'branches' | 'scored'>): number[] {
+    const most = Array.from({ length: this.#distributions.size }, (_, number) => branches[number] ?? 0);
+    for (const number of this.#forkedToScore) most[number] = (most[number] ?? 0) + scored;
+    return most;
   }
 
   result(): Pick<SearchPlan, 'distributions' | 'sources'> {

@@ -13,6 +13,8 @@ export interface PlanContext extends BuildContext {
   /** The source's number in the plan; equal ones share theirs. */
   source(source: ScoreSource): number;
   rewardModel(name: string): RewardFacts;
+  /** A scorer forks every answer that it scores once into this distribution, for as long as it scores it. */
+  forksToScore(distribution: number): void;
   readonly limits: SearchLimits;
 }
 

@@ -144,10 +144,11 @@ class Reader {
     });
     return this.#built(path, spec, () => {
       const planned = method.plan(values, planning);
-      const search = { method: method.name, ...planned, budget, ...planning.result() };
+      const branches = planning.branchesWith(planned);
+      const search = { method: method.name, ...planned, branches, budget, ...planning.result() };
       const [scores] = search.distributions;
       if (!scores) throw new Error(`${method.name} names no distribution`);
-      const most = Math.max(...planned.branches);
+      const most = Math.max(...branches);
       if (most > planning.limits.branches)
         throw new SpecError(
           path,

@@ -2,9 +2,14 @@
 import type { Branch, Searching } from '../search.js';
 import type { Scorer } from '../plan.js';
 import type { ScorerMethod } from '../search-method.js';
+import { direction } from './direction.js';
+import { ensemble } from './ensemble.js';
+import { http } from './http.js';
+import { implicit } from './implicit.js';
+import { reward } from './reward.js';
 import { selfEvaluation } from './self-evaluation.js';
 
-export const scorers: readonly ScorerMethod[] = [selfEvaluation];
+export const scorers: readonly ScorerMethod[] = [reward, direction, ensemble, implicit, selfEvaluation, http];
 
 /** Scores of answers to one request, higher is better: one per branch. */
 export function scoreAll(scorer: Scorer, branches: readonly Branch[]): Searching<readonly number[]> {

@@ -78,6 +78,7 @@ export function planToy(
     distribution: (scores) => numberOf((scores as { view: { model: string } }).view.model),
     source: () => 0,
     rewardModel: () => ({ heads: [], statistics: null }),
+    forksToScore: () => undefined,
     limits: { branches: 1000 },
   };
   const given = spec as Record<string, unknown>;
