@@ -207,7 +207,7 @@ export function* count(what: string, by = 1): Searching<void> {
  */
 export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
   const results = new Array<T>(searches.length);
-  let thrown: { readonly error: unknown; escaped: boolean } | null = null;
+  const thrown = { isThere: false, error: undefined as unknown, escaped: false };
   let running = searches.map((search, index) => ({ search, index, step: search.next() }));
   try {
     for (;;) {
@@ -216,7 +216,7 @@ export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
         return step.done !== true;
       });
       if (running.length === 0) {
-        if (thrown?.escaped) throw thrown.error;
+        if (thrown.escaped) throw thrown.error;
         return results;
       }
       const requests = running.map(({ step }) => step.value as SearchRequest);
@@ -224,15 +224,15 @@ export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
       try {
         answers = (yield { kind: 'all', requests }) as readonly SearchAnswer[];
       } catch (error) {
-        thrown = { error, escaped: thrown?.escaped ?? false };
+        Object.assign(thrown, { isThere: true, error });
       }
       const left: typeof running = [];
       for (const [r, each] of running.entries()) {
         try {
-          each.step = answers ? each.search.next(answers[r] ?? null) : each.search.throw(thrown?.error);
+          each.step = answers ? each.search.next(answers[r] ?? null) : each.search.throw(thrown.error);
           left.push(each);
         } catch (error) {
-          if (!thrown || error !== thrown.error) throw error;
+          if (!thrown.isThere || error !== thrown.error) throw error;
           thrown.escaped = true;
         }
       }

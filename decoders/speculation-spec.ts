@@ -38,3 +38,8 @@ export function readSpeculation(value: unknown, path: string, models: readonly s
     throw new SpecError(`${path}.tokens`, 'out of range', tokens, `Use a whole number from 1 to ${MAX_TOKENS}.`);
   return { draft, tokens };
 }
+
+/** The model that drafts; null where drafts are looked up, or there are none. */
+export function draftModel(speculation: Speculation | null): string | null {
+  return speculation === null || speculation.draft === LOOKUP ? null : speculation.draft;
+}

@@ -4,10 +4,12 @@
 import { buildDecoding, SpecError } from '../decoders/spec.js';
 import { viewsOf } from '../decoders/expr.js';
 import type { DirectionCard } from '../decoders/method.js';
+import type { SpecOptions } from '../decoders/spec.js';
+import type { RewardFacts } from '../decoders/search-method.js';
 import { print } from '../decoders/print.js';
-import { LOOKUP } from '../decoders/speculation-spec.js';
+import { draftModel } from '../decoders/speculation-spec.js';
 import { nearest } from './config/nearest.js';
-import type { DeploymentConfig } from './config.js';
+import type { DeploymentConfig, RewardStatistics } from './config.js';
 import type { Catalog as CatalogContract, CatalogEntry, ResolvedStrategy, SamplingDefaults } from './context.js';
 import type { ModelSettings } from './engine/messages.js';
 import { AppError } from './errors.js';
@@ -24,6 +26,8 @@ export interface ModelFacts {
   readonly eosTokenIds: readonly number[];
   /** False for a classification head. */
   readonly predictsTokens: boolean;
+  /** Names of a classification head's scores. */
+  readonly heads?: readonly string[];
   /** By the name of a model with another vocabulary: the first id that the two read differently. */
   readonly differences?: ReadonlyMap<string, VocabularyDifference>;
 }
@@ -35,6 +39,10 @@ export interface CatalogSettings {
   readonly deployments: readonly DeploymentConfig[];
   readonly directionCards?: ReadonlyMap<string, DirectionCard>;
   readonly allowNegativeWeights: boolean;
+  readonly rewardStatistics?: ReadonlyMap<string, RewardStatistics>;
+  readonly scorers?: ReadonlyMap<string, unknown>;
+  readonly endpoints?: Readonly<Record<string, unknown>>;
+  readonly search?: { readonly maxBranches: number };
 }
 
 export class Catalog implements CatalogContract {
@@ -43,6 +51,7 @@ export class Catalog implements CatalogContract {
   /** Models that predict tokens: the possible members of a distribution. */
   readonly #causal: readonly string[];
   readonly #specs: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  readonly #options: SpecOptions;
   readonly #named = new Map<string, ResolvedStrategy>();
   readonly #entries: readonly CatalogEntry[];
 
@@ -52,6 +61,16 @@ export class Catalog implements CatalogContract {
     this.#checkKinds();
     this.#causal = settings.models.filter(({ kind }) => kind === 'causal').map(({ name }) => name);
     this.#specs = new Map(settings.deployments.map(({ name, decoding }) => [name, decoding]));
+    this.#options = {
+      models: this.#causal,
+      deployments: this.#specs,
+      allowNegativeWeights: settings.allowNegativeWeights,
+      directionCards: settings.directionCards ?? new Map(),
+      rewardModels: this.#rewardModels(),
+      scorers: settings.scorers ?? new Map(),
+      endpoints: Object.keys(settings.endpoints ?? {}),
+      ...(settings.search ? { searchLimits: { branches: settings.search.maxBranches } } : {}),
+    };
     for (const name of this.#causal) this.#named.set(name, this.#build(name, name, {}, 'decoding'));
     for (const deployment of settings.deployments) this.#named.set(deployment.name, this.#deploy(deployment));
     this.#entries = [...this.#named.keys()].map((id) => ({
@@ -91,45 +110,65 @@ export class Catalog implements CatalogContract {
 
   #build(name: string, spec: unknown, defaults: SamplingDefaults, path: string): ResolvedStrategy {
     const built = this.#checked(spec, path);
+    const { search, speculation } = built;
     const views = viewsOf(built.distribution);
-    const models = [...new Set(views.map(({ model }) => model))];
-    const draft = built.speculation?.draft ?? LOOKUP;
-    const drafting = draft === LOOKUP ? [] : [draft];
-    const [first] = models;
+    const members = [
+      ...new Set((search?.distributions ?? [built.distribution]).flatMap(viewsOf).map(({ model }) => model)),
+    ];
+    const draft = draftModel(speculation);
+    const drafting = draft === null ? [] : [draft];
+    const [first] = members;
     if (first === undefined) throw new Error('a distribution has at least one view');
-    this.#shareVocabulary([...models, ...drafting], path);
-    const facts = models.map((model) => this.#factsOf(model));
-    // A draft has no say in how an answer ends, but its rows are as long as the answer's.
-    const contexts = [...facts, ...drafting.map((model) => this.#factsOf(model))];
+    this.#shareVocabulary([...members, ...drafting], path);
+    const own = [...new Set(views.map(({ model }) => model))].map((model) => this.#factsOf(model));
+    // A draft has no say in how an answer ends, nor has what a search looks ahead with, but their rows are as long as the answer's.
+    const contexts = [...members, ...drafting].map((model) => this.#factsOf(model));
+    const readers = (search?.sources ?? []).flatMap((source) => (source.kind === 'http' ? [] : source.model));
     const { method, ...parameters } = built.effective;
     return {
       name,
       method,
       distribution: built.distribution,
+      search,
       views,
       prompts: built.prompts,
-      speculation: built.speculation,
+      speculation,
       tokenizerModel: first,
       contextLength: Math.min(...contexts.map(({ contextLength }) => contextLength)),
       vocabSize: this.#factsOf(first).vocabSize,
       // Members may end differently (a base at its document end, a tuned one at its turn's): any of them ends the answer.
-      eosTokenIds: [...new Set(facts.flatMap(({ eosTokenIds }) => eosTokenIds))],
+      eosTokenIds: [...new Set(own.flatMap(({ eosTokenIds }) => eosTokenIds))],
       parameters,
-      models,
+      models: [...new Set([...members, ...readers])],
       defaults,
       formula: print(built.distribution),
     };
   }
 
+  #rewardModels(): ReadonlyMap<string, RewardFacts> {
+    const rewards = this.#settings.models.filter(({ kind }) => kind === 'reward');
+    return new Map(
+      rewards.map(({ name }) => {
+        const heads = this.#factsOf(name).heads ?? [];
+        const statistics = this.#settings.rewardStatistics?.get(name) ?? null;
+        const unknown = Object.keys(statistics ?? {}).find((head) => !heads.includes(head));
+        const missing = statistics && heads.find((head) => statistics[head] === undefined);
+        if (unknown !== undefined || missing)
+          throw this.#inFile(
+            `models.${name}.reward.statistics`,
+            unknown === undefined ? `it lacks the score ${missing ?? ''}` : `${unknown} is no score of this model`,
+            Object.keys(statistics ?? {}).join(', '),
+            `Its scores are ${heads.join(', ')}: give each.`,
+          );
+        const spread = statistics && heads.flatMap((head) => statistics[head] ?? []);
+        return [name, { heads, statistics: spread }];
+      }),
+    );
+  }
+
   #checked(spec: unknown, path: string): ReturnType<typeof buildDecoding> {
     try {
-      return buildDecoding(spec, {
-        models: this.#causal,
-        deployments: this.#specs,
-        allowNegativeWeights: this.#settings.allowNegativeWeights,
-        directionCards: this.#settings.directionCards ?? new Map(),
-        path,
-      });
+      return buildDecoding(spec, { ...this.#options, path });
     } catch (error) {
       throw error instanceof SpecError ? this.#requestError(error) : error;
     }

@@ -19,6 +19,9 @@ export interface DeploymentConfig {
   readonly defaults: Readonly<DeploymentDefaults>;
 }
 
+/** By the name of a score. */
+export type RewardStatistics = Readonly<Record<string, { readonly mean: number; readonly deviation: number }>>;
+
 export interface Config {
   /** Absolute path of the file that was read; null when everything came from the command line. */
   readonly file: string | null;
@@ -26,6 +29,12 @@ export interface Config {
   readonly deployments: readonly DeploymentConfig[];
   /** By model: how it is told a preference direction. */
   readonly directionCards: ReadonlyMap<string, DirectionCard>;
+  /** By reward model: how its scores are spread. */
+  readonly rewardStatistics: ReadonlyMap<string, RewardStatistics>;
+  /** Specs by name. */
+  readonly scorers: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  readonly endpoints: Readonly<ConfigFile['endpoints']>;
+  readonly search: Readonly<ConfigFile['search']>;
   readonly server: Readonly<ConfigFile['server']>;
   readonly limits: Readonly<ConfigFile['limits']>;
   readonly runtime: { readonly threads: number };
@@ -206,6 +215,8 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     }
     return { name, decoding: entry.decoding, defaults: entry.defaults };
   });
+  for (const kind of ['scorers', 'endpoints'] as const)
+    for (const name of Object.keys(parsed[kind])) checkName(label, `${kind}.${name}`, name);
   const cards = Object.entries(parsed.models).flatMap(([name, { dpa }]) => {
     if (dpa === undefined) return [];
     checkCard(label, `models.${name}.dpa.template`, dpa);
@@ -218,6 +229,14 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     models,
     deployments,
     directionCards: new Map(cards),
+    rewardStatistics: new Map(
+      Object.entries(parsed.models).flatMap(([name, { reward }]) =>
+        reward ? [[name, reward.statistics] as const] : [],
+      ),
+    ),
+    scorers: new Map(Object.entries(parsed.scorers)),
+    endpoints: parsed.endpoints,
+    search: parsed.search,
     server: { ...parsed.server, host, port },
     limits: parsed.limits,
     runtime: { threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads() },

@@ -2,10 +2,11 @@
 // real objects; tests build small ones. Routes read the fields at request time, so an owner may put getters here and
 // listen before the models are loaded (every /v1 route answers 503 until `engine.state` is "ready").
 import type { Scores, View } from '../decoders/expr.js';
+import type { SearchPlan } from '../decoders/plan.js';
 import type { PromptVariant } from '../decoders/prompt.js';
 import type { JsonObject, Speculation } from '../decoders/spec.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
-import type { DecodeEvent, DecodeRequest } from './wire/decode.js';
+import type { DecodeEvent, DecodeRequest, Frame } from './wire/decode.js';
 
 export interface HttpConfig {
   /** Shown in `system_fingerprint` (hashed) and on /health. */
@@ -60,6 +61,8 @@ export interface TextService {
   encode(model: string, text: string, options: { readonly addSpecialTokens: boolean }): Promise<Int32Array>;
   encodeChat(model: string, messages: readonly ChatMessage[], options: ChatEncoding): Promise<Int32Array>;
   decode(model: string, ids: Int32Array): Promise<string>;
+  /** What the model's template writes around the assistant's next turn. */
+  frame(model: string, messages: readonly ChatMessage[]): Promise<Omit<Frame, 'addSpecialTokens'>>;
 }
 
 export interface CatalogEntry {
@@ -87,8 +90,10 @@ export interface ResolvedStrategy {
   /** The name asked for, echoed as `model`. */
   readonly name: string;
   readonly method: string;
+  /** What the answer is drawn from; of a search the first of its distributions. */
   readonly distribution: Scores;
-  /** `viewsOf(distribution)`, in the order that `DecodeRequest.promptIds` follows. */
+  readonly search: SearchPlan | null;
+  /** `viewsOf(distribution)`. */
   readonly views: readonly View[];
   /** By the views' `prompt`: what each reads. */
   readonly prompts: ReadonlyMap<string, PromptVariant>;

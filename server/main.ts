@@ -141,7 +141,7 @@ function httpConfig({ server, limits }: Config): HttpConfig {
   };
 }
 
-function engineSettings({ models, artifactDirectory, runtime, limits }: Config): EngineSettings {
+function engineSettings({ models, artifactDirectory, runtime, limits, endpoints, search }: Config): EngineSettings {
   const { tokensPerTick, maxRows, maxWaiting, cacheBytes, prefixCacheBytes } = limits;
   return {
     models,
@@ -152,5 +152,7 @@ function engineSettings({ models, artifactDirectory, runtime, limits }: Config):
     maxWaiting,
     cacheBytes,
     prefixCacheBytes,
+    endpoints,
+    failsWithScorer: search.onScorerFailure === 'fail',
   };
 }

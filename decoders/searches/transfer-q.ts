@@ -28,7 +28,7 @@ import { chooseByReward } from './args.js';
 import { choose, settle } from './choose.js';
 import { halfOf, horizonsOf } from './halving.js';
 import type { Importance } from './importance.js';
-import { draftPaths, judge, setOut, take, type LookAhead } from './look-ahead.js';
+import { draftPaths, judge, setOut, take, type Judged, type LookAhead, type Started } from './look-ahead.js';
 import { isSettled, rewardRange } from './reward-range.js';
 
 const DEFAULT_INVERSE_BETA = 0.5;
@@ -146,9 +146,9 @@ function* run(trunk: Branch, values: Values): Search {
       yield* settle(trunk, first, values.block);
     } else {
       const paths = yield* draftPaths(trunk, ids, logprobs, values.block);
-      const started = yield* setOut(stem, trunk, paths, kept, values);
-      const finalists = yield* judge(started, trunk, values);
-      const winner = yield* choose(trunk, finalists);
+      const started: Started[] = yield* setOut(stem, trunk, paths, kept, values);
+      const finalists: Judged[] = yield* judge(started, trunk, values);
+      const winner: Judged = yield* choose(trunk, finalists);
       kept = yield* take(trunk, winner, finalists, values);
     }
     yield* commit(trunk);

@@ -50,6 +50,8 @@ const limits: Omit<EngineSettings, 'models' | 'threads'> = {
   cacheBytes: 2 ** 31,
   // a benchmark must not be answered from a store
   prefixCacheBytes: 0,
+  endpoints: {},
+  failsWithScorer: true,
 };
 
 export const plain = (model: string): Scores => logits(model);

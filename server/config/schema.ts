@@ -27,6 +27,59 @@ const DirectionCard = Type.Object(
   },
 );
 
+const RewardCard = Type.Object(
+  {
+    statistics: Type.Record(
+      Type.String(),
+      Type.Object(
+        {
+          mean: Type.Number({ description: 'Mean of the score over calibration answers.' }),
+          deviation: Type.Number({ exclusiveMinimum: 0, description: 'Its standard deviation.' }),
+        },
+        { ...closed, description: 'One score.' },
+      ),
+      {
+        description:
+          "By the name of a score (config.json's id2label): how it is spread, so that several can be weighed.",
+      },
+    ),
+  },
+  { ...closed, description: 'Only for a reward model: what is known of its scores. Used by the scorer direction.' },
+);
+
+const EndpointEntry = Type.Object(
+  {
+    url: Type.String({
+      pattern: '^https?://',
+      description:
+        'Where answers are scored: POST {"messages", "answer"}, answered by {"score": number} or {"scores": [numbers]}.',
+    }),
+    timeoutMs: Type.Integer({ default: 5000, minimum: 1, description: 'Longest time for one answer (ms).' }),
+    headers: Type.Record(Type.String(), Type.String(), {
+      default: {},
+      description: 'Sent with every request, e.g. an authorization.',
+    }),
+  },
+  { ...closed, description: 'One scoring service.' },
+);
+
+const SearchSettings = Type.Object(
+  {
+    onScorerFailure: Type.Enum(['fail', 'plain'], {
+      default: 'fail',
+      description:
+        'When a scorer gives no number or answers too late: fail ends the request with an error; plain decodes the rest of the answer without the search, and the reply says so.',
+    }),
+    maxBranches: Type.Integer({
+      default: 64,
+      minimum: 1,
+      maximum: 4096,
+      description: 'Branches of one distribution that a search may keep at once (branches).',
+    }),
+  },
+  { ...closed, default: {}, description: 'Methods that look ahead, judge and go back.' },
+);
+
 const ModelEntry = Type.Object(
   {
     path: Type.String({
@@ -51,6 +104,7 @@ const ModelEntry = Type.Object(
         "Longest sequence to serve, in tokens, prompt and answer together. null: the checkpoint's own limit.",
     }),
     dpa: Type.Optional(DirectionCard),
+    reward: Type.Optional(RewardCard),
   },
   { ...closed, description: 'One model.' },
 );
@@ -231,6 +285,16 @@ export const ConfigFile = Type.Object(
       default: {},
       description: 'Decoding methods by the name that clients use as model.',
     }),
+    scorers: Type.Record(Type.String(), Type.Record(Type.String(), Type.Unknown()), {
+      default: {},
+      description:
+        'Scorers by the name that a spec may use where a scorer is expected: objects with "kind", as in requests.',
+    }),
+    endpoints: Type.Record(Type.String(), EndpointEntry, {
+      default: {},
+      description: 'Scoring services by the name that the scorer http uses.',
+    }),
+    search: SearchSettings,
     server: Server,
     limits: Limits,
     runtime: Runtime,

@@ -70,9 +70,9 @@ export class Choice implements Host {
     return this.done ? [] : [this.trunk, ...this.#forks];
   }
 
-  /** Branches that wait for tokens or for their next distribution. */
-  get asking(): readonly Sequence[] {
-    return this.branches.filter(({ ask }) => ask !== null && ask.answer === null);
+  /** Branches that wait for tokens or for their next distribution, and those that others set out from. */
+  get hungry(): readonly Sequence[] {
+    return this.branches.filter(({ ask, isStem, ended }) => ask !== null || (isStem && !ended));
   }
 
   get hasBegun(): boolean {

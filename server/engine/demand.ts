@@ -1,8 +1,9 @@
 // What a request needs of each model while it runs: the price by which it is admitted. Pure.
+import { rowsPerView, type ViewsPlan } from '../../decoders/views-plan.js';
+import { AppError } from '../errors.js';
 import type { DecodeRequest } from '../wire/decode.js';
 import type { EngineModel } from './model.js';
 import type { SourceText } from './reads.js';
-import { rowsPerView, type ViewsPlan } from './views-plan.js';
 
 /** Rows that a request needs on each model while it runs. */
 export type Demand = ReadonlyMap<
@@ -38,9 +39,18 @@ export function demandOf(
       ({ before, after, addSpecialTokens }) => text.encode(model.name, before + after, addSpecialTokens).length,
     );
     const promptLength = Math.max(...around);
+    const { contextLength } = model.info;
+    if (promptLength + request.maxTokens > contextLength)
+      throw new AppError('context_length_exceeded', {
+        param: 'decoding',
+        promptTokens: promptLength,
+        maxTokens: request.maxTokens,
+        model: model.name,
+        contextLength,
+      });
     // One more row: the text that later ones continue. Another tokenizer may need more tokens for the same text.
     const rows = request.n * (plan?.scored ?? 1) * frames.length + 1;
-    add(model, rows, promptLength, Math.min(promptLength + 2 * request.maxTokens, model.info.contextLength));
+    add(model, rows, promptLength, Math.min(promptLength + 2 * request.maxTokens, contextLength));
   });
   return demand;
 }

@@ -1,9 +1,10 @@
 // One request being served: its choices, the prompt that they share, and what it has to say (events). Rows are claimed when it is admitted
 // and given back by release(), exactly once. Called by the engine only.
-import { slotsOf } from '../../decoders/expr.js';
+import { slotsOf, viewsOf } from '../../decoders/expr.js';
 import { BudgetSpent, ScorerFailed, type Branch, type Search } from '../../decoders/search.js';
 import { runSearch } from '../../decoders/searches/index.js';
 import { plainly } from '../../decoders/searches/sample.js';
+import { planViews, type ViewsPlan } from '../../decoders/views-plan.js';
 import { AppError } from '../errors.js';
 import type { Applied, DecodeEvent, DecodeRequest, PromptTokenRecord, Timings } from '../wire/decode.js';
 import { alternative } from './answer.js';
@@ -14,7 +15,6 @@ import type { EngineModel } from './model.js';
 import { Reads, type ReadServices } from './reads.js';
 import { Sequence, type BranchContext, type Decision } from './sequence.js';
 import { Speculation } from './speculation.js';
-import { planViews, type ViewsPlan } from './views-plan.js';
 import { View } from './view.js';
 
 export type { Demand } from './demand.js';
@@ -63,9 +63,9 @@ export class Run {
     this.arrival = arrival;
     this.#services = services;
     this.#boundHits = slotsOf(request.distribution).flatMap(({ kind }) => (kind === 'bound' ? [0] : []));
-    this.views = planViews(request);
-    this.#models = this.views.models.map((model) => find(models, model));
-    const members = (this.views.byDistribution[0] ?? []).map((view) => this.views.models[view] ?? '');
+    this.views = planViews(request.distribution, request.search?.plan ?? null, request.speculation ?? null);
+    this.#models = this.views.views.map(({ model }) => find(models, model));
+    const members = viewsOf(request.distribution).map(({ model }) => model);
     this.speculation = request.speculation ? new Speculation(request.speculation, members) : null;
     this.#branchContext = {
       request,
@@ -93,7 +93,7 @@ export class Run {
 
   /** Branches whose views are to take in what they lack: those that are asked for something, or the prompt's. */
   get hungry(): readonly Sequence[] {
-    return this.#choices.flatMap((choice) => (choice.hasBegun ? choice.asking : choice.branches));
+    return this.#choices.flatMap((choice) => (choice.hasBegun ? choice.hungry : choice.branches));
   }
 
   /** Prompt tokens that came from the prefix store. */
@@ -103,7 +103,7 @@ export class Run {
 
   /** Settles when an endpoint has answered that is all this run waits for; null while it has other work. */
   get onlyExternal(): Promise<void> | null {
-    return this.hungry.length === 0 && !this.done ? (this.reads?.onlyExternal ?? null) : null;
+    return this.hungry.every(({ ask }) => ask === null) && !this.done ? (this.reads?.onlyExternal ?? null) : null;
   }
 
   /** Claims rows: for the prompt when new, for every unfinished branch when it comes back from preemption. */

@@ -57,6 +57,8 @@ export class Sequence implements Branch {
   /** What the search waits for here; at most one thing at a time. */
   ask: GrowthAsk | TopAsk | null = null;
   finish: Finish | null = null;
+  /** It has been forked: it keeps up with its tokens, so that its next forks need not each take in what it lacks. */
+  isStem = false;
   /** Parallel to `tokens` from `recordedFrom` on. */
   #origins: (Origin | null)[] = [];
   #recordedFrom = 0;
@@ -156,6 +158,7 @@ export class Sequence implements Branch {
 
   /** A copy with rows of its own, for the views of another nature as far as this branch has them. */
   fork(nature: BranchNature): Sequence {
+    this.isStem = true;
     const tokens = [...this.tokens];
     const views = nature.slots.map((slot) => {
       const own = this.view(slot);

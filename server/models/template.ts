@@ -35,6 +35,14 @@ const maxTemplateLength = 1 << 20;
 const maxTextLength = 1 << 24;
 const maxRange = 1 << 16;
 
+/** What a template writes around a turn of the assistant that is not known yet. */
+export interface TurnFrame {
+  readonly before: string;
+  readonly after: string;
+  /** The template trims what the turn says. */
+  readonly trims: boolean;
+}
+
 class Refusal extends Error {}
 
 export class ChatTemplate {
@@ -81,6 +89,17 @@ export class ChatTemplate {
     return marked.startsWith(openEnd, at) ? marked.slice(0, at) : marked.slice(0, at).trimEnd();
   }
 
+  /** The whole conversation around the assistant's next turn. */
+  frame(messages: readonly ChatMessage[]): TurnFrame {
+    const content = `${space}${mark}${space}`;
+    const text = this.#run([...messages, { role: 'assistant', content }], false);
+    const at = text.lastIndexOf(mark);
+    if (at < 0) throw refused(messages, 'the chat template leaves the answer out', 'Use another model to score.');
+    const trims = !text.startsWith(content, at - space.length);
+    const around = trims ? 0 : space.length;
+    return { before: text.slice(0, at - around), after: text.slice(at + mark.length + around), trims };
+  }
+
   #run(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
     const environment = new Environment();
     const variables = {
@@ -109,6 +128,10 @@ export class ChatTemplate {
 
 /** Stands at the end of an open message; private-use characters, so no honest message holds it. */
 const openEnd = '\uE0F0open end\uE0F1 ';
+
+/** Stands for a turn that is not known yet, between spaces that no template writes by itself. */
+const mark = '\uE0F0turn\uE0F1';
+const space = '\t\n\t';
 
 const refused = (messages: readonly ChatMessage[], problem: string, remedy: string, cause?: unknown) => {
   const roles = messages.map(({ role }) => role).join(', ');

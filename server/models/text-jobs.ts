@@ -1,6 +1,6 @@
 // What crosses between the text service (main thread) and its worker: one union of jobs, one of answers. Plain data.
 import type { ErrorData } from '../errors.js';
-import type { ChatMessage, RenderOptions } from './template.js';
+import type { ChatMessage, RenderOptions, TurnFrame } from './template.js';
 
 export interface TextModel {
   readonly name: string;
@@ -40,6 +40,8 @@ export type TextJob =
       readonly messages: readonly ChatMessage[];
       readonly options: RenderOptions;
     }
+  /** The text around the assistant's next turn. */
+  | { readonly kind: 'frame'; readonly model: string; readonly messages: readonly ChatMessage[] }
   | { readonly kind: 'decode'; readonly model: string; readonly ids: Int32Array };
 
 /** Errors travel as data: a thrown AppError would arrive as a plain Error. */
@@ -48,4 +50,5 @@ export type TextAnswer =
   | { readonly kind: 'difference'; readonly difference: VocabularyDifference }
   | { readonly kind: 'ids'; readonly ids: Int32Array }
   | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'frame'; readonly frame: TurnFrame }
   | { readonly kind: 'error'; readonly error: ErrorData };

@@ -68,23 +68,27 @@ function answer(job: TextJob): TextAnswer {
     case 'encode':
       return { kind: 'ids', ids: tokenizer.encode(job.text, { addSpecialTokens: job.addSpecialTokens }) };
     case 'chat': {
-      if (template === null) {
-        throw new AppError('not_supported', {
-          param: 'messages',
-          value: `chat with ${job.model}, which has no chat template,`,
-          remedy: 'Use /v1/completions, or add chat_template.jinja to the model folder.',
-        });
-      }
       // The template writes every special token itself.
-      const text = template.render(job.messages, job.options);
+      const text = present(template, job.model).render(job.messages, job.options);
       return { kind: 'ids', ids: tokenizer.encode(text, { addSpecialTokens: false }) };
     }
+    case 'frame':
+      return { kind: 'frame', frame: present(template, job.model).frame(job.messages) };
     case 'decode':
       return { kind: 'text', text: tokenizer.decode(job.ids) };
     default:
       job satisfies never;
       throw new Error('unreachable');
   }
+}
+
+function present(template: ChatTemplate | null, model: string): ChatTemplate {
+  if (template !== null) return template;
+  throw new AppError('not_supported', {
+    param: 'messages',
+    value: `chat with ${model}, which has no chat template,`,
+    remedy: 'Use /v1/completions, or add chat_template.jinja to the model folder.',
+  });
 }
 
 export default function run(job: TextJob): TextAnswer {

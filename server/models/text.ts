@@ -4,7 +4,7 @@ import { Piscina } from 'piscina';
 import { AppError } from '../errors.js';
 import { readCheckpoint, stopTokenIds } from './checkpoint.js';
 import { invalidFile, reason } from './json-file.js';
-import type { ChatMessage, RenderOptions } from './template.js';
+import type { ChatMessage, RenderOptions, TurnFrame } from './template.js';
 import type {
   TextAnswer,
   TextJob,
@@ -26,6 +26,8 @@ export interface TextModelInfo {
   readonly predictsTokens: boolean;
   /** Of the checkpoint; the config may serve less. */
   readonly contextLength: number;
+  /** Names of a classification head's scores, in their order; empty for a model that predicts tokens. */
+  readonly heads: readonly string[];
   /** By the name of every model with another vocabulary: where the two part. */
   readonly differences: ReadonlyMap<string, VocabularyDifference>;
 }
@@ -85,6 +87,7 @@ export class TextService {
         hasChatTemplate: facts.hasChatTemplate,
         predictsTokens: checkpoint.spec.head.kind === 'lm',
         contextLength: checkpoint.spec.contextLength,
+        heads: checkpoint.spec.head.kind === 'lm' ? [] : checkpoint.spec.head.labels,
         differences: new Map(),
       });
     }
@@ -106,6 +109,15 @@ export class TextService {
     const limit = { param: 'messages', value: `${messages.length} messages of ${length} characters`, length };
     const { addGenerationPrompt, continueFinal } = options;
     return this.#ids({ kind: 'chat', model, messages, options: { addGenerationPrompt, continueFinal } }, limit);
+  }
+
+  /** What the model's template writes around the assistant's next turn. */
+  async frame(model: string, messages: readonly ChatMessage[]): Promise<TurnFrame> {
+    const length = messages.reduce((sum, { content }) => sum + content.length, 0);
+    const size = { param: 'messages', value: `${messages.length} messages of ${length} characters`, length };
+    const answer = await this.#submit({ kind: 'frame', model, messages }, size);
+    if (answer.kind !== 'frame') throw new Error(`an answer of kind ${answer.kind} to frame`);
+    return answer.frame;
   }
 
   /** The text of the ids from its beginning, without special tokens. */

@@ -8,6 +8,7 @@ import type { LogprobsParams } from '../wire/decode.js';
 import { shown } from '../wire/shown.js';
 import { answer, closedSignal } from './answer.js';
 import { decodeRequests } from './prepare.js';
+import { searchJob } from './search-job.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
 import { viewPrompts } from './view-prompts.js';
 
@@ -90,13 +91,15 @@ export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptio
       const encoding = chatEncoding(body);
       const logprobs = chatLogprobsParams(body);
       const asked = askedTokens(body);
-      const views = await viewPrompts(context.text, strategy, { kind: 'messages', messages, encoding });
+      const own = { kind: 'messages', messages, encoding } as const;
+      const views = await viewPrompts(context.text, strategy, own);
       const head = replyHead('chatcmpl', body, strategy, context);
       const requests = decodeRequests({
         id: head.id,
         body,
         strategy,
         prompts: [views],
+        searches: [await searchJob(context.text, strategy, own)],
         length: { asked, fallback: null, param: 'messages' },
         logprobs,
         config: context.config,

@@ -8,6 +8,7 @@ import type { LogprobsParams } from '../wire/decode.js';
 import { shown } from '../wire/shown.js';
 import { answer, closedSignal } from './answer.js';
 import { decodeRequests, promptFromIds } from './prepare.js';
+import { searchJob } from './search-job.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
 import { viewPrompts } from './view-prompts.js';
 
@@ -87,7 +88,9 @@ export function completionsRoute(app: FastifyInstance, { context, metrics }: Rou
             : promptFromIds(prompt, strategy),
         ),
       );
-      const views = await Promise.all(ids.map((own) => viewPrompts(text, strategy, { kind: 'ids', ids: own })));
+      const owns = ids.map((own) => ({ kind: 'ids', ids: own }) as const);
+      const views = await Promise.all(owns.map((own) => viewPrompts(text, strategy, own)));
+      const searches = await Promise.all(owns.map((own) => searchJob(text, strategy, own)));
       const logprobs = logprobsParams(body, asked);
       if (logprobs?.prompt === true) checkOnePrompt(strategy);
       const head = replyHead('cmpl', body, strategy, context);
@@ -96,6 +99,7 @@ export function completionsRoute(app: FastifyInstance, { context, metrics }: Rou
         body,
         strategy,
         prompts: views,
+        searches,
         length: { asked, fallback: defaultMaxTokens, param: 'prompt' },
         logprobs,
         config,

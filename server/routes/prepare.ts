@@ -3,7 +3,7 @@
 import { randomInt } from 'node:crypto';
 import type { HttpConfig, ResolvedStrategy } from '../context.js';
 import { AppError } from '../errors.js';
-import type { DecodeRequest, LogprobsParams, SamplingParams } from '../wire/decode.js';
+import type { DecodeRequest, LogprobsParams, SamplingParams, SearchJob } from '../wire/decode.js';
 import type { SharedRequest } from '../wire/sampling.js';
 import { shown } from '../wire/shown.js';
 
@@ -101,12 +101,23 @@ export interface Parts {
   readonly strategy: ResolvedStrategy;
   /** Per prompt, per view. */
   readonly prompts: readonly (readonly Int32Array[])[];
+  /** Per prompt. */
+  readonly searches: readonly (SearchJob | null)[];
   readonly length: Length;
   readonly logprobs: LogprobsParams | null;
   readonly config: HttpConfig;
 }
 
-export function decodeRequests({ id, body, strategy, prompts, length, logprobs, config }: Parts): DecodeRequest[] {
+export function decodeRequests({
+  id,
+  body,
+  strategy,
+  prompts,
+  searches,
+  length,
+  logprobs,
+  config,
+}: Parts): DecodeRequest[] {
   const n = body.n ?? 1;
   if (body.decoding_trace === true && config.traceTokens === 0) {
     throw new AppError('not_supported', {
@@ -166,6 +177,7 @@ export function decodeRequests({ id, body, strategy, prompts, length, logprobs, 
     ...shared,
     requestId: `${id}-${index}`,
     promptIds,
+    search: searches[index] ?? null,
     seed: seedOf[index]!,
     maxTokens: maxTokens[index]!,
   }));

@@ -13,7 +13,7 @@ import {
   type ReplyFormat,
   type WireUsage,
 } from '../wire/reply.js';
-import { expertNames, joinTraces, TraceWriter, type WireTrace } from '../wire/trace.js';
+import { expertNames, joinTraces, storyOf, TraceWriter, type WireTrace } from '../wire/trace.js';
 
 export interface Job {
   readonly strategy: ResolvedStrategy;
@@ -76,6 +76,7 @@ class Totals {
       fallbacks: summed(this.#applied.map((applied) => applied.fallbacks)),
       ...boundHitsOf(this.#applied, distribution),
       ...speculationOf(this.#applied),
+      ...searchOf(this.#applied),
       seed: seeds[0] ?? 0,
       ...(new Set(seeds).size > 1 ? { seeds } : {}),
     };
@@ -100,6 +101,22 @@ function speculationOf(applied: readonly Applied[]): Pick<DecodingReport, 'specu
     reports.reduce((total, report) => total + report[count], 0);
   return {
     speculation: { draft: first.draft, drafted: sum('drafted'), accepted: sum('accepted'), blocks: sum('blocks') },
+  };
+}
+
+/** Of all prompts together; choices count over all prompts. */
+function searchOf(applied: readonly Applied[]): Pick<DecodingReport, 'search'> {
+  const reports = applied.flatMap(({ search }) => search ?? []);
+  if (reports.length === 0) return {};
+  const sum = (count: 'tokens' | 'read' | 'readCached'): number =>
+    reports.reduce((total, report) => total + report[count], 0);
+  return {
+    search: {
+      ...summed(reports.map(({ counts }) => counts)),
+      branch_tokens: sum('tokens'),
+      ...(reports.some(({ read }) => read > 0) ? { read: sum('read'), read_cached: sum('readCached') } : {}),
+      ended: reports.flatMap(({ ended }) => ended),
+    },
   };
 }
 
@@ -182,6 +199,12 @@ export class CollectingSink implements Sink {
         this.#observer.output(choice.index, event.ids.length);
         return;
       }
+      case 'search': {
+        const choice = this.choices[choiceOf(request, prompt, event.choice)]!;
+        const story = storyOf(event.entries, event.cut ?? false);
+        choice.trace = choice.trace ? joinTraces(choice.trace, story) : story;
+        return;
+      }
       case 'finished': {
         const choice = this.choices[choiceOf(request, prompt, event.choice)]!;
         choice.reason = event.reason;
@@ -244,6 +267,12 @@ export class StreamingSink implements Sink {
         const { text, ids, tokens } = event;
         this.#sse.write(format.delta({ choice: index, text, ids, tokens, trace: this.#traces.write(request, event) }));
         this.#observer.output(index, event.ids.length);
+        return;
+      }
+      case 'search': {
+        const trace = storyOf(event.entries, event.cut ?? false);
+        const choice = choiceOf(request, prompt, event.choice);
+        this.#sse.write(format.delta({ choice, text: '', ids: [], tokens: [], trace }));
         return;
       }
       case 'finished': {

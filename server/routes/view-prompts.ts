@@ -1,9 +1,8 @@
 // The prompt ids of each view, and of a draft that is none: the request's own prompt, or the variant of it that the distribution asks for, through that member's own
 // template. Called by both text routes; equal (model, prompt) are encoded once. Every prompt that leaves here has at least one id.
-import { DEFAULT_PROMPT } from '../../decoders/expr.js';
 import { describePrompt } from '../../decoders/prompt.js';
 import type { PromptVariant } from '../../decoders/prompt.js';
-import { LOOKUP } from '../../decoders/speculation-spec.js';
+import { planViews } from '../../decoders/views-plan.js';
 import type { ChatEncoding, ChatMessage, ResolvedStrategy, TextService } from '../context.js';
 import { AppError } from '../errors.js';
 
@@ -17,9 +16,10 @@ const newTurn: ChatEncoding = { addGenerationPrompt: true, continueFinal: false 
 
 export async function viewPrompts(
   text: TextService,
-  { views, prompts, speculation }: Pick<ResolvedStrategy, 'views' | 'prompts' | 'speculation'>,
+  strategy: Pick<ResolvedStrategy, 'distribution' | 'search' | 'prompts' | 'speculation'>,
   own: OwnPrompt,
 ): Promise<Int32Array[]> {
+  const { distribution, search, prompts, speculation } = strategy;
   const encoded = new Map<string, Promise<Int32Array>>();
   const encode = (model: string, key: string): Promise<Int32Array> => {
     const cached = encoded.get(`${model}\n${key}`);
@@ -29,11 +29,9 @@ export async function viewPrompts(
     encoded.set(`${model}\n${key}`, ids);
     return ids;
   };
-  const ids = views.map(({ model, prompt }) => encode(model, prompt));
   // A draft that is no member reads the request's own prompt, in its own template.
-  const draft = speculation?.draft ?? LOOKUP;
-  const isExtra = draft !== LOOKUP && views.every(({ model }) => model !== draft);
-  return Promise.all(isExtra ? [...ids, encode(draft, DEFAULT_PROMPT)] : ids);
+  const { views } = planViews(distribution, search, speculation);
+  return Promise.all(views.map(({ model, prompt }) => encode(model, prompt)));
 }
 
 async function promptIds(

@@ -1,6 +1,6 @@
 // What the two text endpoints have in common in their answers: the head that all chunks of a stream share, the usage, the report of
 // what was applied, and the interface through which routes/answer.ts speaks either dialect.
-import type { FinishReason, PromptTokenRecord, SpeculationReport, TokenRecord } from './decode.js';
+import type { FinishReason, PromptTokenRecord, SearchReport, SpeculationReport, TokenRecord } from './decode.js';
 import type { WireTrace } from './trace.js';
 
 export interface ReplyHead {
@@ -27,6 +27,8 @@ export interface DecodingReport {
   readonly bound_hits?: Readonly<Record<string, number>>;
   /** Where the request speculates: tokens proposed in blocks, and how many of them were emitted. */
   readonly speculation?: SpeculationReport;
+  /** Where it searches: the method's own figures, tokens drawn on all branches, answers scored, and where a choice went on plainly. */
+  readonly search?: Readonly<Record<string, number | SearchReport['ended']>>;
   readonly seed: number;
   /** One per prompt, when there are several with different seeds. */
   readonly seeds?: readonly number[];

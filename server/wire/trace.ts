@@ -2,6 +2,7 @@
 // by the names that `explain` gives them.
 import { membersOf, viewsOf, type Expr, type Scores } from '../../decoders/expr.js';
 import { print, printView } from '../../decoders/print.js';
+import type { SearchTrace } from '../../decoders/search.js';
 import type { TokenTrace } from './decode.js';
 import { finite } from './logprobs.js';
 
@@ -22,9 +23,12 @@ export interface WireTokenTrace {
 }
 
 export interface WireTrace {
-  readonly decoding_trace: readonly WireTokenTrace[];
+  readonly decoding_trace?: readonly WireTokenTrace[];
   /** There: the answer goes on, the trace does not (limits.traceTokens). */
   readonly decoding_trace_cut?: true;
+  /** The story of a search: its candidates, its tree. */
+  readonly search_trace?: readonly SearchTrace[];
+  readonly search_trace_cut?: true;
 }
 
 const lossy = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -38,7 +42,7 @@ export class TraceWriter {
     this.#experts = expertNames(distribution);
   }
 
-  write(traces: readonly TokenTrace[], isCut: boolean): WireTrace {
+  write(traces: readonly TokenTrace[], isCut: boolean): WireTrace & Required<Pick<WireTrace, 'decoding_trace'>> {
     return {
       decoding_trace: traces.map((trace) => this.#token(trace)),
       ...(isCut ? { decoding_trace_cut: true as const } : {}),
@@ -66,8 +70,15 @@ export class TraceWriter {
   }
 }
 
+export function storyOf(entries: readonly SearchTrace[], isCut: boolean): WireTrace {
+  return { search_trace: entries, ...(isCut ? { search_trace_cut: true as const } : {}) };
+}
+
 export function joinTraces(a: WireTrace, b: WireTrace): WireTrace {
-  return { ...a, ...b, decoding_trace: [...a.decoding_trace, ...b.decoding_trace] };
+  const joined = <T>(one: readonly T[] | undefined, other: readonly T[] | undefined): readonly T[] | undefined =>
+    one && other ? [...one, ...other] : (one ?? other);
+  const [tokens, story] = [joined(a.decoding_trace, b.decoding_trace), joined(a.search_trace, b.search_trace)];
+  return { ...a, ...b, ...(tokens ? { decoding_trace: tokens } : {}), ...(story ? { search_trace: story } : {}) };
 }
 
 /** Of all dynamic fusions, in the order in which their weights are numbered. */

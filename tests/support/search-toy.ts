@@ -69,6 +69,8 @@ export function planToy(
   const numberOf = (name: string): number => (models.includes(name) ? models.indexOf(name) : models.push(name) - 1);
   const fields: FieldContext = {
     allowNegativeWeights: true,
+    rewardModels: [],
+    endpoints: [],
     member: (value) => ({ scores: logits(value as string), effective: value as string }),
     scorer: (value) => ({ effective: value as Json, build: () => value as Scorer }),
   };

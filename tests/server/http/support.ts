@@ -48,6 +48,13 @@ export const text: TextService = {
     addSpecialTokens || string !== '' ? utf8(string) : new Int32Array(),
   encodeChat: async (model, messages, encoding) => utf8(rendered(model, messages, encoding)),
   decode: async (_model, ids) => Buffer.from(Uint8Array.from(ids)).toString(),
+  frame: async (model, messages) => {
+    const [before = '', after = ''] = rendered(model, [...messages, { role: 'assistant', content: '\0' }], {
+      addGenerationPrompt: false,
+      continueFinal: false,
+    }).split('\0');
+    return { before, after, trims: false };
+  },
 };
 
 const logits = (model: string) => ({ kind: 'logits', view: { model, prompt: 'default' } }) as const;
@@ -63,6 +70,7 @@ function strategy(name: string, models: readonly string[]): ResolvedStrategy {
             kind: 'linear',
             terms: models.map((model, index) => ({ weight: index === 2 ? -1 : 1, of: logits(model) })),
           },
+    search: null,
     views: models.map((model) => ({ model, prompt: 'default' })),
     prompts: new Map([['default', { kind: 'own' }]]),
     speculation: null,

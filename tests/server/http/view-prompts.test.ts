@@ -1,7 +1,6 @@
 // Each view reads its own prompt: variants through the member's own template, once per (model, prompt), never empty.
 import { describe, expect, test } from 'vitest';
 import { buildDecoding } from '../../../decoders/spec.js';
-import { viewsOf } from '../../../decoders/expr.js';
 import type { ChatMessage, TextService } from '../../../server/context.js';
 import { AppError } from '../../../server/errors.js';
 import { viewPrompts, type OwnPrompt } from '../../../server/routes/view-prompts.js';
@@ -16,7 +15,7 @@ const plainText: OwnPrompt = { kind: 'ids', ids: Int32Array.from(Buffer.from('On
 
 async function prompts(decoding: unknown, own: OwnPrompt, service: TextService = text): Promise<string[]> {
   const built = buildDecoding(decoding, { models: ['large', 'small'], allowNegativeWeights: false });
-  const ids = await viewPrompts(service, { ...built, views: viewsOf(built.distribution) }, own);
+  const ids = await viewPrompts(service, built, own);
   return ids.map((view) => Buffer.from(Uint8Array.from(view)).toString());
 }
 
