@@ -49,7 +49,7 @@ interface Path {
   readonly draft: Branch | null;
 }
 
-interface Started extends Path {
+export interface Started extends Path {
   readonly rollouts: readonly Branch[];
 }
 

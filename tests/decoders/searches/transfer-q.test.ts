@@ -14,6 +14,7 @@ import {
   DRAWN,
   endOf,
   expectation,
+  GREEDY,
   greedyFrom,
   lawAfter,
   planToy,
@@ -137,6 +138,22 @@ describe('greedy choice, greedy rollouts', () => {
     );
     expect(saved).toBeGreaterThan(40);
   });
+  it('halving judges what was kept of the winner by no more than the round looks at', () => {
+    for (let salt = 0; salt < 40; salt++) {
+      const endless: Record<string, Table> = {};
+      for (const name of ['L', 'B'])
+        endless[name] = (tokens) => {
+          const scores = randomTable(salt + name.charCodeAt(0), 6)(tokens);
+          scores[5] = -50;
+          return scores;
+        };
+      const world: Toy = { ...toy(salt), models: endless, maxTokens: 14 };
+      const request = { baseline: 'B', candidates: 5, lookahead: 8, block: 1 };
+      expect(runToy(transferQ, { ...spec, ...request, reward_weight: 2, halving: true }, world).tokens).toEqual(
+        byHand(world, { ...request, weight: 2, halving: true }),
+      );
+    }
+  });
   it('rounds of halving: ten candidates, twenty tokens', () => {
     expect(horizonsOf(10, 20)).toEqual([5, 10, 20]);
     expect(horizonsOf(3, 20)).toEqual([20]);
@@ -170,6 +187,8 @@ describe('greedy choice, greedy rollouts', () => {
       for (const more of [{ reward_weight: 0 }, { candidates: 1 }, { reward: table(2), reward_weight: 1000 }])
         for (const block of [1, 3])
           expect(runToy(transferQ, { ...spec, ...more, block }, world).tokens).toEqual(greedy);
+      // Nor is anything judged that has no weight.
+      expect(runToy(transferQ, { ...spec, reward_weight: 0 }, world).counts).toEqual({ skipped: greedy.length });
     }
   });
 });
@@ -376,6 +395,22 @@ describe('identities of the whole search', () => {
       values(direct).forEach((value, at) => expect(values(alike)[at]).toBeCloseTo(value, 12));
       // "none" pays for no weights, and has none.
       expect(runToy(transferQ, { ...given, ...indirect, importance: 'none' }, toy(seed), { seed })).toEqual(direct);
+    }
+  });
+  it('bounds skip nothing where tokens are drawn, nor where the published form leaves them', () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const given = { ...spec, reward_weight: 0.3 };
+      const code = { ...given, ...indirect, importance: 'code', inverse_beta: 2 };
+      for (const [request, sampling] of [
+        [given, DRAWN],
+        [code, GREEDY],
+      ] as const) {
+        const [free, bounded] = [table(0), table(0, [-1, 1])].map((reward) =>
+          runToy(transferQ, { ...request, reward }, toy(seed), { seed, sampling }),
+        );
+        expect(bounded!.traces).toEqual(free!.traces);
+        expect(bounded!.counts).toEqual(free!.counts);
+      }
     }
   });
   it('a constant added to the reward changes nothing, but in the published form', () => {
