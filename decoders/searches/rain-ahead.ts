@@ -227,6 +227,9 @@ function setOf({ ids, logprobs }: Growth): Candidate {
   return { tokens: ids, logprob: logprobs.reduce((sum, each) => sum + each, 0) };
 }
 
-function distinct(sets: readonly Candidate[]): Candidate[] {
-  return [...new Map(sets.toReversed().map((set) => [set.tokens.join(), set])).values()].toReversed();
+/** The first of equal ones. */
+function distinct<T extends Pick<Candidate, 'tokens'>>(sets: readonly T[]): T[] {
+  const byTokens = new Map<string, T>();
+  for (const set of sets) if (!byTokens.has(set.tokens.join())) byTokens.set(set.tokens.join(), set);
+  return [...byTokens.values()];
 }
