@@ -208,7 +208,7 @@ describe('rain with it', () => {
     maxTokens: 8,
   });
   const run = (own: object, read: NonNullable<TwinWorld['read']>): ReturnType<typeof runTwin> => {
-    const { search } = buildDecoding(rain(own), options);
+    const { search } = buildDecoding({ ...rain(own), lookahead: 1, set_tokens: 1 }, options);
     const plan = structuredClone(search!);
     return runTwin((trunk) => runSearch(plan, trunk), world(read));
   };
