@@ -8,7 +8,6 @@ import {
   count,
   force,
   fork,
-  logprobs as nextTokens,
   release,
   rewind,
   sample,
@@ -75,7 +74,6 @@ export function* draftPaths(
 
 /** Rollouts of no length yet. `kept` is one of an earlier decision: it stands in where it has begun as a candidate does, and goes where not. */
 export function* setOut(
-  stem: Branch,
   trunk: Branch,
   paths: readonly Path[],
   kept: Branch | null,
@@ -83,28 +81,20 @@ export function* setOut(
 ): Searching<Started[]> {
   const heir = kept === null ? undefined : paths.find(({ tokens }) => beginsWith(kept, [...trunk.tokens, ...tokens]));
   if (kept !== null && heir === undefined) yield* release(kept);
-  if (stem !== trunk) yield* catchUp(stem, trunk);
   return yield* all(
     paths.map(function* (path): Searching<Started> {
       if (kept !== null && path === heir) return { ...path, rollouts: [kept] };
-      const starts = Array.from({ length: values.rollouts }, () => startOf(path, trunk, stem, values));
+      const starts = Array.from({ length: values.rollouts }, () => startOf(path, trunk, values));
       return { ...path, rollouts: yield* all(starts) };
     }),
   );
 }
 
-/** Computes what the trunk has gained, once, before its forks would compute it once each. */
-function* catchUp(stem: Branch, trunk: Branch): Searching<void> {
-  const gained = trunk.tokens.slice(stem.tokens.length);
-  if (gained.length > 0) yield* force(stem, gained);
-  yield* nextTokens(stem, 1);
-}
-
-function* startOf({ tokens, draft }: Path, trunk: Branch, stem: Branch, values: LookAhead): Searching<Branch> {
+function* startOf({ tokens, draft }: Path, trunk: Branch, values: LookAhead): Searching<Branch> {
   const sampling = values.isGreedyAhead ? GREEDY : OWN_LAW;
   // Where the proposal looks ahead itself, what it computed for the block is there already.
   if (draft !== null && values.baseline === 0) return yield* fork(draft, { sampling });
-  const start = yield* fork(stem, { distribution: values.baseline, sampling });
+  const start = yield* fork(trunk, { distribution: values.baseline, sampling });
   yield* force(start, tokens);
   return start;
 }

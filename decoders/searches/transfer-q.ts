@@ -13,16 +13,7 @@ import { boolean, integer, oneOf, optional, real, scorer } from '../fields.js';
 import { member } from '../member-fields.js';
 import { Conflict } from '../method.js';
 import { rangeOf } from '../scorers/index.js';
-import {
-  commit,
-  fork,
-  logprobs as nextTokens,
-  release,
-  sample,
-  sampling,
-  type Branch,
-  type Search,
-} from '../search.js';
+import { commit, logprobs as nextTokens, release, sample, sampling, type Branch, type Search } from '../search.js';
 import { defineSearch } from '../search-method.js';
 import { chooseByReward } from './args.js';
 import { choose, settle } from './choose.js';
@@ -122,7 +113,7 @@ export const transferQ = defineSearch({
       tokens:
         baseline === 0
           ? [(own + drawn) / block]
-          : [own / block, (drawn + candidates * rollouts * (block - 1)) / block + 1],
+          : [own / block, 1 + (drawn + candidates * rollouts * (block - 1)) / block],
       scored: scored / block,
       note: 'Greedy rollouts: the winner’s is kept, which saves about one in `candidates`. A bounded reward saves places that it cannot change, at temperature 0.',
     };
@@ -133,8 +124,6 @@ function* run(trunk: Branch, values: Values): Search {
   if (values.ahead === 0) return yield* chooseByReward(trunk, values);
   const bounds = values.importance === 'code' ? null : (values.range ?? rangeOf(values.reward));
   const isGreedy = (yield* sampling(trunk)).temperature === 0;
-  // The answer as the baseline has read it: its rollouts set out from here.
-  const stem = values.baseline === 0 ? trunk : yield* fork(trunk, { distribution: values.baseline });
   let kept: Branch | null = null;
   while (!trunk.ended) {
     const { ids, logprobs } = yield* nextTokens(trunk, values.candidates);
@@ -146,7 +135,7 @@ function* run(trunk: Branch, values: Values): Search {
       yield* settle(trunk, first, values.block);
     } else {
       const paths = yield* draftPaths(trunk, ids, logprobs, values.block);
-      const started: Started[] = yield* setOut(stem, trunk, paths, kept, values);
+      const started: Started[] = yield* setOut(trunk, paths, kept, values);
       const finalists: Judged[] = yield* judge(started, trunk, values);
       const winner: Judged = yield* choose(trunk, finalists);
       kept = yield* take(trunk, winner, finalists, values);
@@ -154,7 +143,6 @@ function* run(trunk: Branch, values: Values): Search {
     yield* commit(trunk);
   }
   if (kept !== null) yield* release(kept);
-  if (stem !== trunk) yield* release(stem);
 }
 
 function refuseConflicts(fields: {
@@ -206,7 +194,7 @@ function priceOf({ candidates, rollouts, ahead, baseline, block, baselineReward 
   if (ahead === 0) return { branches: [1 + candidates], scored: candidates };
   const [drafts, rolling] = [block > 1 ? candidates : 0, candidates * rollouts];
   return {
-    branches: baseline === 0 ? [1 + drafts + rolling] : [1 + drafts, 1 + rolling],
+    branches: baseline === 0 ? [1 + drafts + rolling] : [1 + drafts, rolling],
     scored: rolling * (baselineReward === null ? 1 : 2),
   };
 }
