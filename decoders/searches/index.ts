@@ -4,9 +4,12 @@ import type { Branch, Search } from '../search.js';
 import type { SearchMethod } from '../search-method.js';
 import { rain } from './rain.js';
 import { args } from './args.js';
+import { bestOfN } from './best-of-n.js';
+import { blockwise } from './blockwise.js';
+import { rejection } from './rejection.js';
 import { transferQ } from './transfer-q.js';
 
-export const searches: readonly SearchMethod[] = [args, transferQ, rain];
+export const searches: readonly SearchMethod[] = [bestOfN, blockwise, args, transferQ, rain, rejection];
 
 /** The plan's search on a trunk. */
 export function runSearch({ method, values }: Pick<SearchPlan, 'method' | 'values'>, trunk: Branch): Search {
