@@ -187,7 +187,7 @@ function refuseConflicts(fields: {
     throw new Conflict('halving', fields.halving, 'It needs something to be looked ahead after the block.');
 }
 
-function priceOf({ candidates, rollouts, ahead, baseline, block, baselineReward }: Values): {
+function priceOf({ candidates, rollouts, ahead, baseline, block }: Values): {
   branches: number[];
   scored: number;
 } {
@@ -195,6 +195,6 @@ function priceOf({ candidates, rollouts, ahead, baseline, block, baselineReward 
   const [drafts, rolling] = [block > 1 ? candidates : 0, candidates * rollouts];
   return {
     branches: baseline === 0 ? [1 + drafts + rolling] : [1 + drafts, rolling],
-    scored: rolling * (baselineReward === null ? 1 : 2),
+    scored: rolling,
   };
 }

@@ -1,7 +1,7 @@
 // A world so small that everything about it can be enumerated: next-token laws as tables over prefixes, rewards as tables over answers. Searches
 // run on it through the naive twin; what they must come to is worked out beside them, from all the answers there are.
 import { logits } from '../../decoders/expr.js';
-import type { FieldContext, Json } from '../../decoders/fields.js';
+import type { FieldContext } from '../../decoders/fields.js';
 import type { Scorer } from '../../decoders/plan.js';
 import { uniform } from '../../decoders/random.js';
 import { normalise } from '../../decoders/rows.js';
@@ -47,7 +47,7 @@ export interface ToyRun extends TwinResult {
   readonly plan: Readonly<{ branches: readonly number[]; scored: number }>;
 }
 
-/** Runs a search as a request would write it; a scorer is written as its built value. */
+/** Runs a search as a request would write it; a scorer is written as its built value, or as what builds it. */
 export function runToy(method: SearchMethod, spec: object, toy: Toy, world: Partial<TwinWorld> = {}): ToyRun {
   const { planned, models } = planToy(method, spec);
   const result = runTwin((trunk) => method.run(trunk, structuredClone(planned.values)), {
@@ -72,7 +72,11 @@ export function planToy(
     rewardModels: [],
     endpoints: [],
     member: (value) => ({ scores: logits(value as string), effective: value as string }),
-    scorer: (value) => ({ effective: value as Json, build: () => value as Scorer }),
+    scorer: (value) => ({
+      effective: null,
+      build: (planning) =>
+        typeof value === 'function' ? (value as (planning: PlanContext) => Scorer)(planning) : (value as Scorer),
+    }),
   };
   const context: PlanContext = {
     allowNegativeWeights: true,

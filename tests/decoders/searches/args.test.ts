@@ -2,7 +2,11 @@
 // identity with emulated fine-tuning of methods.md §17).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { logits } from '../../../decoders/expr.js';
+import type { Scorer } from '../../../decoders/plan.js';
 import { normalise } from '../../../decoders/rows.js';
+import { implicit } from '../../../decoders/scorers/implicit.js';
+import type { PlanContext } from '../../../decoders/search-method.js';
 import { args } from '../../../decoders/searches/args.js';
 import '../../support/arbitrary.js';
 import { expectClose } from '../../support/laws.js';
@@ -178,6 +182,21 @@ describe('above temperature 0', () => {
         expect(law.size).toBe(expected.length);
         for (const { tokens, probability } of expected) expect(law.get(tokens.join(' '))).toBeCloseTo(probability, 12);
       }
+  });
+  it('likewise with the implicit scorer, which sums over the answer: what it had before is the same for all candidates', () => {
+    for (let salt = 0; salt < 3; salt++) {
+      const models = { L: randomTable(salt, 4), F: randomTable(salt + 50, 4), S: randomTable(salt + 90, 4) };
+      const world: Toy = { ...toy(salt, 4), models, maxTokens: 3 };
+      const reward = (planning: PlanContext): Scorer =>
+        implicit.build({ tuned: { scores: logits('F') }, reference: { scores: logits('S') }, weight: 1.3 }, planning);
+      const law = answerLaw((change) => runToy(args, { ...spec, candidates: 4, reward }, world, change));
+      const steered: Table = (tokens) => {
+        const [l, f, s] = [models.L(tokens), models.F(tokens), models.S(tokens)];
+        return l.map((score, id) => score + 1.3 * (f[id]! - s[id]!));
+      };
+      for (const { tokens, probability } of completions(world, steered, []))
+        expect(law.get(tokens.join(' '))).toBeCloseTo(probability, 12);
+    }
   });
   it('one candidate is greedy; the drawn tokens are those of the seed', () => {
     const world = toy(3);
