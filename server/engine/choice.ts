@@ -189,7 +189,7 @@ export class Choice implements Host {
         return { now: branchText(this.#own(request.branch), this.#context, request.from) };
       case 'uniform': {
         const { nature, position } = this.#own(request.branch);
-        return { now: uniform(this.#context.request.seed, lotStream(nature.stream), position) };
+        return { now: uniform(this.#context.request.seed, lotStream(nature.stream, request.nth), position) };
       }
       case 'read': {
         const { reads } = this.#context;

@@ -138,7 +138,9 @@ export class EngineModel {
       next += ids.length - logitsFrom;
     }
     this.#count(rows.length, rows.length * batch.width, batch.width, performance.now() - started);
-    return { logits: { data: output.logits.data as Float32Array, width: this.#decoder.spec.vocabSize }, firstRow };
+    // Of a classification head: its scores.
+    const width = output.logits.dims.at(-1) ?? this.#decoder.spec.vocabSize;
+    return { logits: { data: output.logits.data as Float32Array, width }, firstRow };
   }
 
   gauges(): ModelGauges {

@@ -273,6 +273,7 @@ export class Reads {
 
 function numbersOf({ options }: Reading, { batch, row }: LogitsRef, model: EngineModel | null): readonly number[] {
   const logits = batch.data.subarray(row * batch.width, (row + 1) * batch.width);
+  if (logits.length !== batch.width) throw new Error(`a reading of ${logits.length} numbers instead of ${batch.width}`);
   if (options.length === 0) return [...logits];
   // Padding of the vocabulary is no token.
   const tokens = logits.subarray(0, model?.table.size ?? batch.width);

@@ -1,8 +1,8 @@
 // One request being served: its choices, the prompt that they share, and what it has to say (events). Rows are claimed when it is admitted
 // and given back by release(), exactly once. Called by the engine only.
 import { slotsOf, viewsOf } from '../../decoders/expr.js';
+import type { SearchPlan } from '../../decoders/plan.js';
 import { BudgetSpent, ScorerFailed, type Branch, type Search } from '../../decoders/search.js';
-import { runSearch } from '../../decoders/searches/index.js';
 import { plainly } from '../../decoders/searches/sample.js';
 import { planViews, type ViewsPlan } from '../../decoders/views-plan.js';
 import { AppError } from '../errors.js';
@@ -20,6 +20,8 @@ import { View } from './view.js';
 export type { Demand } from './demand.js';
 
 export interface RunServices extends ReadServices {
+  /** The search that a plan names, on a trunk. */
+  readonly search: (plan: SearchPlan, trunk: Branch) => Search;
   /** A scorer that fails ends the request; otherwise the rest is decoded plainly, and the reply says so. */
   readonly failsWithScorer: boolean;
 }
@@ -338,7 +340,7 @@ export class Run {
   #choice(index: number, trunk: Sequence): Choice {
     const { request, reads } = this;
     const search = (branch: Branch): Search =>
-      request.search ? runSearch(request.search.plan, branch) : plainly(branch);
+      request.search ? this.#services.search(request.search.plan, branch) : plainly(branch);
     const { byDistribution, draft } = this.views;
     return new Choice(index, trunk, search, {
       request,

@@ -112,10 +112,11 @@ export class Sequence implements Branch {
     this.#drafts.push(tokenId);
   }
 
-  /** Takes back what is drafted, and what the views have taken in of it. */
+  /** Takes back what is drafted, and what the views have taken in of it. What is given stays known. */
   dropDrafts(): void {
     this.#drafts.length = 0;
     this.views.forEach((view) => view.keep(this.tokens.length));
+    this.showForced();
   }
 
   /** Changes of the combined scores for the token after the first `ahead` drafts. */
@@ -202,7 +203,7 @@ export class Sequence implements Branch {
 
   /** Tokens that are to be scored are taken in like drafts, and become tokens one by one. */
   showForced(): void {
-    if (this.ask?.kind !== 'grow' || this.ask.forced === null) return;
+    if (this.ended || this.ask?.kind !== 'grow' || this.ask.forced === null) return;
     this.#drafts.splice(0, Infinity, ...this.ask.forced.slice(this.ask.ids.length));
     this.views.forEach((view) => view.show(this.#drafts));
   }

@@ -2,6 +2,7 @@
 // invariants and waits for a message. The only place where engine and thread meet.
 import { setImmediate as yieldToMessages } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
+import { runSearch } from '../../decoders/searches/index.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
 import { AppError } from '../errors.js';
 import { Engine } from './engine.js';
@@ -102,6 +103,7 @@ try {
   // equal when the machine is idle, several times slower when it is not).
   const kernels = new LogitKernels({ threads: 1 });
   engine = new Engine(models, kernels, settings, {
+    search: runSearch,
     text: sourceText(settings.models),
     askEndpoint: askEndpoints(settings.endpoints),
     known: new ReadCache(),

@@ -7,6 +7,7 @@ import { linear, logits, viewsOf, type Scores } from '../../decoders/expr.js';
 import { lookUp } from '../../decoders/lookup.js';
 import { uniform } from '../../decoders/random.js';
 import { draftUniforms, drawSpeculated, pointMass, probabilities } from '../../decoders/speculation.js';
+import { runSearch } from '../../decoders/searches/index.js';
 import { applyEdits, draw, editsOf, lawOf, logprobsOf, type Edits } from '../../decoders/warp.js';
 import type { BlockPolicy } from '../../server/engine/block-policy.js';
 import { Engine, type RequestEvent } from '../../server/engine/engine.js';
@@ -64,10 +65,16 @@ export interface Setup {
   readonly services?: Partial<RunServices>;
 }
 
+/** Letters are tokens. */
+export function toyEncoding(text: string): Int32Array {
+  return Int32Array.from(text, (letter) => (letter.charCodeAt(0) - 97 + 10 * END) % END);
+}
+
 /** Letters are tokens; nothing is asked of the network. */
 export function toyServices(): RunServices {
   return {
-    text: { encode: (_, text) => Int32Array.from(text, (letter) => (letter.charCodeAt(0) - 97 + 10 * END) % END) },
+    search: runSearch,
+    text: { encode: (_, text) => toyEncoding(text) },
     askEndpoint: () => Promise.reject(new Error('this test has no endpoint')),
     known: new ReadCache(),
     failsWithScorer: true,
