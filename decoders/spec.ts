@@ -16,6 +16,7 @@ import { Planning } from './planning.js';
 import { scorers } from './scorers/index.js';
 import type { RewardFacts, SearchLimits, SearchMethod } from './search-method.js';
 import { searches } from './searches/index.js';
+import { readFields, type ReadFields } from './read-fields.js';
 import { readSpeculation } from './speculation-spec.js';
 import type { Speculation } from './speculation-spec.js';
 import { simplify } from './simplify.js';
@@ -278,17 +279,7 @@ class Reader {
     depth: number,
     open: readonly string[],
     others: readonly string[] = [],
-  ): { values: Record<string, unknown>; effective: Record<string, Json> } {
-    const keys = [tag, ...Object.keys(fields), ...others];
-    for (const key of Object.keys(spec))
-      if (!keys.includes(key))
-        throw new SpecError(
-          `${path}.${key}`,
-          'unknown key',
-          key,
-          `The ${tag === 'kind' ? 'scorer' : 'method'} "${name}" has ${list(keys)}.`,
-          { nearest: nearestName(key, keys), known: keys },
-        );
+  ): ReadFields {
     const { allowNegativeWeights, rewardModels, endpoints } = this.#options;
     const context: FieldContext = {
       allowNegativeWeights,
@@ -297,20 +288,7 @@ class Reader {
       member: (value, at): Member => this.member(value, at, depth + 1, open),
       scorer: (value, at): ReadScorer => this.scorer(value, at, depth + 1, open),
     };
-    const values: Record<string, unknown> = {};
-    const effective: Record<string, Json> = { [tag]: name };
-    for (const [key, field] of Object.entries(fields)) {
-      const given = Object.hasOwn(spec, key) ? spec[key] : undefined;
-      if (given === undefined && field.fallback === undefined)
-        throw new SpecError(`${path}.${key}`, 'missing', undefined, `Give "${key}": ${field.type}. ${field.help}`, {
-          known: keys,
-        });
-      const read: unknown = given === undefined ? field.fallback : field.read(given, `${path}.${key}`, context);
-      values[key] = read;
-      const shown = field.show(read);
-      if (shown !== null) effective[key] = shown;
-    }
-    return { values, effective };
+    return readFields({ name, fields, tag }, spec, path, context, others);
   }
 
   /** What only shows when fields meet is told with the path. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { describeDistribution, describeMethods, explainDecoding } from '../../decoders/explain.js';
+import { searches } from '../../decoders/searches/index.js';
 import { buildDecoding, SpecError } from '../../decoders/spec.js';
 import type { SpecOptions } from '../../decoders/spec.js';
 import { viewsOf } from '../../decoders/expr.js';
@@ -249,7 +250,7 @@ describe('a spec that does not', () => {
     ['a direction of no length', { ...dpa, direction: [0, 0] }, 'direction', { problem: 'not allowed' }],
     ['a direction of other dimensions', { ...dpa, direction: [1, 0, 0] }, 'direction', { problem: 'not allowed' }],
     ['a direction of NaN', { ...dpa, direction: { help: NaN } }, 'direction.help', { problem: 'wrong type' }],
-    ['reward models', { ...dpa, mode: 'reward' }, 'mode', { problem: 'not allowed', value: 'reward' }],
+    ['a reward model', { ...dpa, mode: 'reward' }, 'reward', { problem: 'missing' }],
     ['experts in mode prompt', { ...dpa, experts }, 'experts', { problem: 'not allowed' }],
     ['an inner model in mode experts', { ...dpa, mode: 'experts', experts }, 'inner', { problem: 'not allowed' }],
     [
@@ -418,7 +419,7 @@ describe('explain', () => {
 
   it('every method documents itself', () => {
     const described = describeMethods();
-    expect(described.map(({ name }) => name)).toEqual(methods.map(({ name }) => name));
+    expect(described.map(({ name }) => name)).toEqual([...methods, ...searches].map(({ name }) => name));
     for (const { summary, equation, parameters } of described) {
       expect(summary).not.toBe('');
       expect(equation).not.toBe('');

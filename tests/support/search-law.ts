@@ -1,7 +1,9 @@
 // A search's exact law on the naive twin: every outcome of every draw is gone through, with its probability. And searches run as requests write
 // them: read by spec.ts, with models and reward models that are tables.
 import { evaluate } from '../../decoders/evaluate.js';
-import type { SearchPlan } from '../../decoders/plan.js';
+import type { Scorer, SearchPlan } from '../../decoders/plan.js';
+import { scoreAll } from '../../decoders/scorers/index.js';
+import { all, force, fork, release, type Branch, type Search } from '../../decoders/search.js';
 import type { RewardFacts } from '../../decoders/search-method.js';
 import { runSearch } from '../../decoders/searches/index.js';
 import { buildDecoding } from '../../decoders/spec.js';
@@ -41,30 +43,50 @@ export function readSearch(spec: object, world: TableWorld): { plan: SearchPlan;
 
 export type SpecRun = TwinResult & { readonly plan: SearchPlan };
 
+/** The twin's world of a plan over tables. */
+function twinOf(plan: SearchPlan, world: TableWorld): TwinWorld {
+  const readers = plan.sources.map((source): RewardTable['read'] => {
+    if (source.kind === 'reward') return world.rewards![source.model]!.read;
+    if (source.kind === 'http') return world.endpoints![source.endpoint]!;
+    throw new Error(`no table for a ${source.kind}`);
+  });
+  return {
+    scores: (distribution, tokens) =>
+      evaluate(plan.distributions[distribution]!, ({ model }) => world.models[model]!(tokens)),
+    read: (source, _, tokens, ended) => readers[source]!(tokens, ended),
+    stopTokenIds: [endOf(world)],
+    maxTokens: world.maxTokens,
+  };
+}
+
 /** Reads a spec and runs it as often as it is called. */
 export function searchOn(spec: object, world: TableWorld): (more?: Partial<TwinWorld>) => SpecRun {
   const { plan } = readSearch(spec, world);
-  const of = (source: number): RewardTable['read'] => {
-    const what = plan.sources[source]!;
-    if (what.kind === 'reward') return world.rewards![what.model]!.read;
-    if (what.kind === 'http') return world.endpoints![what.endpoint]!;
-    throw new Error(`no table for a ${what.kind}`);
-  };
-  return (more = {}) => {
-    const result = runTwin((trunk) => runSearch(plan, trunk), {
-      scores: (distribution, tokens) =>
-        evaluate(plan.distributions[distribution]!, ({ model }) => world.models[model]!(tokens)),
-      read: (source, _, tokens, ended) => of(source)(tokens, ended),
-      stopTokenIds: [endOf(world)],
-      maxTokens: world.maxTokens,
-      ...more,
-    });
-    return { ...result, plan };
-  };
+  const twin = twinOf(plan, world);
+  return (more = {}) => ({ ...runTwin((trunk) => runSearch(plan, trunk), { ...twin, ...more }), plan });
 }
 
 export function runSpec(spec: object, world: TableWorld, more: Partial<TwinWorld> = {}): SpecRun {
   return searchOn(spec, world)(more);
+}
+
+/** What a scorer, written as in a request, says of these answers when they are compared. */
+export function scoresOf(
+  scorer: unknown,
+  answers: readonly (readonly number[])[],
+  world: TableWorld,
+): { readonly scores: readonly number[]; readonly run: TwinResult; readonly plan: SearchPlan } {
+  const [inner] = Object.keys(world.models);
+  const { plan } = readSearch({ method: 'best_of_n', inner, scorer, n: answers.length }, world);
+  let scores: readonly number[] = [];
+  function* search(trunk: Branch): Search {
+    const branches = yield* all(answers.map(() => fork(trunk)));
+    yield* all(branches.map((branch, index) => force(branch, answers[index]!)));
+    scores = yield* scoreAll((plan.values as { scorer: Scorer }).scorer, branches);
+    yield* all(branches.map(release));
+  }
+  const run = runTwin(search, twinOf(plan, world));
+  return { scores, run, plan };
 }
 
 /** How many requests the search makes, `all` counted once. */
