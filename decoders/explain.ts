@@ -4,11 +4,15 @@ import { structureKey, viewsOf } from './expr.js';
 import type { Scores, View } from './expr.js';
 import type { Json } from './fields.js';
 import { methods } from './distributions/index.js';
-import type { Method } from './method.js';
+import type { Fields } from './method.js';
+import type { ScoreSource } from './plan.js';
 import { print } from './print.js';
 import { promptOf, writePrompt } from './prompt.js';
+import { scorers } from './scorers/index.js';
+import type { SearchMethod } from './search-method.js';
+import { searches } from './searches/index.js';
 import type { Decoding } from './spec.js';
-import { LOOKUP } from './speculation-spec.js';
+import { draftModel } from './speculation-spec.js';
 
 export interface ParameterDescription {
   readonly name: string;
@@ -23,6 +27,10 @@ export interface ParameterDescription {
 
 export interface MethodDescription {
   readonly name: string;
+  /** A distribution is a formula of one position; a search looks ahead, judges and goes back. */
+  readonly kind: 'distribution' | 'search' | 'scorer';
+  /** Of a search: what is streamed at a time. */
+  readonly granularity?: string;
   readonly summary: string;
   readonly equation: string;
   readonly paper: string;
@@ -39,30 +47,97 @@ export interface DistributionDescription {
   readonly kernels: readonly string[];
 }
 
+export interface SearchDescription {
+  /** What is streamed at a time. */
+  readonly granularity: string;
+  /** The distributions that it draws from, the trunk's first, with the tokens that each computes per emitted one. */
+  readonly distributions: readonly (DistributionDescription & { readonly tokens_per_token: number })[];
+  /** What says how good an answer is. */
+  readonly sources: readonly string[];
+  /** Answers that are scored per emitted token. */
+  readonly scored_per_token: number;
+  /** Rows that it may keep at once, by distribution. */
+  readonly branches: readonly number[];
+  readonly note: string;
+}
+
 export interface Explanation extends DistributionDescription {
   readonly method: MethodDescription;
+  readonly search: SearchDescription | null;
   /** The spec with every default filled in and every deployment's name resolved. */
   readonly effective: Json;
   readonly speculation: { readonly draft: string; readonly tokens: number } | null;
 }
 
 export function describeMethods(): readonly MethodDescription[] {
-  return methods.map(describeMethod);
+  return [...methods.map((method) => describe(method, 'distribution')), ...searches.map(describeSearchMethod)];
+}
+
+export function describeScorers(): readonly MethodDescription[] {
+  return scorers.map((scorer) => describe({ ...scorer, name: scorer.kind }, 'scorer'));
 }
 
 export function explainDecoding({
   method,
   distribution,
+  search,
   effective,
   speculation,
-}: Pick<Decoding, 'method' | 'distribution' | 'effective' | 'speculation'>): Explanation {
-  const known = methods.find(({ name }) => name === method);
-  if (known === undefined) throw new Error(`no method ${method}`);
+}: Pick<Decoding, 'method' | 'distribution' | 'search' | 'effective' | 'speculation'>): Explanation {
   const described = describeDistribution(distribution);
-  const forwards = { ...described.forwards_per_token };
+  const searching =
+    search === null ? null : searches.find(({ name, when }) => name === search.method && (when?.(effective) ?? true));
+  const known = searching ? null : methods.find(({ name }) => name === method);
+  const definition = searching ? describeSearchMethod(searching) : known ? describe(known, 'distribution') : null;
+  if (definition === null) throw new Error(`no method ${method}`);
+  const looking = search && searching ? describeSearch(searching, search) : null;
+  const forwards: Record<string, number> = {};
+  for (const { forwards_per_token, tokens_per_token } of looking?.distributions ?? [
+    { ...described, tokens_per_token: 1 },
+  ])
+    for (const [model, count] of Object.entries(forwards_per_token))
+      forwards[model] = (forwards[model] ?? 0) + count * tokens_per_token;
   // A draft that is no member takes in every token too, whether or not a block is worth it.
-  if (speculation !== null && speculation.draft !== LOOKUP) forwards[speculation.draft] ??= 1;
-  return { method: describeMethod(known), ...described, forwards_per_token: forwards, effective, speculation };
+  const draft = draftModel(speculation);
+  if (draft !== null) forwards[draft] ??= 1;
+  return { method: definition, ...described, forwards_per_token: forwards, search: looking, effective, speculation };
+}
+
+function describeSearch(
+  method: SearchMethod,
+  { values, distributions, sources, branches }: NonNullable<Decoding['search']>,
+): SearchDescription {
+  const cost = method.cost(values);
+  return {
+    granularity: method.granularity,
+    distributions: distributions.map((distribution, d) => ({
+      ...describeDistribution(distribution),
+      tokens_per_token: cost.tokens[d] ?? 0,
+    })),
+    sources: sources.map(describeSource),
+    scored_per_token: cost.scored,
+    branches,
+    note: cost.note,
+  };
+}
+
+function describeSource(source: ScoreSource): string {
+  switch (source.kind) {
+    case 'reward':
+      return `reward model ${source.model}`;
+    case 'judge':
+      return `${source.model}, asked in words for ${source.options.join(' or ')}${source.variants.length > 1 ? `, in ${source.variants.length} orders` : ''}`;
+    case 'embedding':
+      return `embeddings of ${source.model}`;
+    case 'http':
+      return `endpoint ${source.endpoint}`;
+    default:
+      return source satisfies never;
+  }
+}
+
+function describeSearchMethod(method: SearchMethod): MethodDescription {
+  return { ...describe(method, 'search'), granularity: method.granularity };
 }
 
 export function describeDistribution(distribution: Scores): DistributionDescription {
@@ -77,7 +152,18 @@ export function describeDistribution(distribution: Scores): DistributionDescript
   };
 }
 
-function describeMethod({ name, summary, equation, paper, fields }: Method): MethodDescription {
+interface Described {
+  readonly name: string;
+  readonly summary: string;
+  readonly equation: string;
+  readonly paper: string;
+  readonly fields: Fields;
+}
+
+function describe(
+  { name, summary, equation, paper, fields }: Described,
+  kind: MethodDescription['kind'],
+): MethodDescription {
   const parameters = Object.entries(fields).map(([key, field]) => ({
     name: key,
     type: field.type,
@@ -86,7 +172,7 @@ function describeMethod({ name, summary, equation, paper, fields }: Method): Met
     default: field.fallback === undefined ? null : field.show(field.fallback),
     help: field.help,
   }));
-  return { name, summary, equation, paper, parameters };
+  return { name, kind, summary, equation, paper, parameters };
 }
 
 /** A prompt of null is the request's own. */

@@ -1,12 +1,14 @@
 // trimtab explain: what a `decoding` spec computes, without loading a model: formula, views, cost, and the kernel that the views' logits
 // meet in. Works on a spec file, a deployment's name, a model's name or, for its parameters alone, a method's name.
 import { existsSync, readFileSync } from 'node:fs';
-import { describeMethods, explainDecoding } from '../../decoders/explain.js';
+import { describeMethods, describeScorers, explainDecoding } from '../../decoders/explain.js';
 import type { Explanation, MethodDescription } from '../../decoders/explain.js';
 import { buildDecoding, SpecError, type Decoding } from '../../decoders/spec.js';
+import type { RewardFacts } from '../../decoders/search-method.js';
 import { nearest } from '../config/nearest.js';
 import type { Config } from '../config.js';
 import { AppError } from '../errors.js';
+import { readCheckpoint } from '../models/checkpoint.js';
 import { shown } from '../wire/shown.js';
 import { styleFor, table, type Output } from './terminal.js';
 
@@ -26,6 +28,7 @@ function build(spec: unknown, config: Config): Built {
   const unknownModels: string[] = [];
   const deployments = new Map<string, unknown>(config.deployments.map(({ name, decoding }) => [name, decoding]));
   const models = config.models.filter(({ kind }) => kind === 'causal').map(({ name }) => name);
+  const rewardModels = rewardFacts(config);
   for (;;) {
     try {
       const options = {
@@ -33,11 +36,16 @@ function build(spec: unknown, config: Config): Built {
         deployments,
         allowNegativeWeights: true,
         directionCards: config.directionCards,
+        rewardModels,
+        scorers: config.scorers,
+        endpoints: Object.keys(config.endpoints),
+        searchLimits: { branches: config.search.maxBranches },
       };
       return { decoding: buildDecoding(spec, options), unknownModels };
     } catch (error) {
       if (!(error instanceof SpecError)) throw error;
-      if (error.problem === 'unknown name' && typeof error.value === 'string' && error.value !== '') {
+      const isModel = error.problem === 'unknown name' && typeof error.value === 'string' && error.value !== '';
+      if (isModel && typeof error.value === 'string' && !unknownModels.includes(error.value)) {
         unknownModels.push(error.value);
         continue;
       }
@@ -49,6 +57,19 @@ function build(spec: unknown, config: Config): Built {
       );
     }
   }
+}
+
+/** What the folders of the reward models say; no weights are read. */
+function rewardFacts({ models, rewardStatistics }: Config): ReadonlyMap<string, RewardFacts> {
+  const rewards = models.filter(({ kind }) => kind === 'reward');
+  return new Map(
+    rewards.map(({ name, path }) => {
+      const { head } = readCheckpoint(path).spec;
+      const heads = head.kind === 'classification' ? head.labels : [];
+      const spread = rewardStatistics.get(name);
+      return [name, { heads, statistics: spread ? heads.flatMap((each) => spread[each] ?? []) : null }];
+    }),
+  );
 }
 
 function readSpec(target: string, config: Config): unknown {
@@ -91,7 +112,7 @@ export async function explainCommand(
   stdout: Output,
 ): Promise<void> {
   const known = [...config.deployments, ...config.models].map(({ name }) => name);
-  const alone = describeMethods().find(({ name }) => name === target);
+  const alone = [...describeMethods(), ...describeScorers()].find(({ name }) => name === target);
   if (alone !== undefined && !known.includes(target) && !existsSync(target)) {
     stdout.write(options.json ? `${JSON.stringify(alone, null, 2)}\n` : methodText(alone, stdout));
     return;
@@ -115,14 +136,15 @@ export async function explainCommand(
 }
 
 function explanationText(explanation: Explanation, stdout: Output): string {
-  const { method, formula, views, forwards_per_token: forwards, kernels, effective, speculation } = explanation;
+  const { method, formula, views, forwards_per_token: forwards, kernels, effective, speculation, search } = explanation;
   const total = Object.values(forwards).reduce((sum, count) => sum + count, 0);
-  const perModel = Object.entries(forwards).map(([model, count]) => `${model} ${count}`);
+  const perModel = Object.entries(forwards).map(([model, count]) => `${model} ${rounded(count)}`);
   const rows: [string, string][] = [
     ...headRows(method),
+    ...(search === null ? [] : searchRows(search)),
     ['formula', styleFor(stdout).bold(formula)],
     ['views', views.map(viewText).join(', ')],
-    ['forwards per token', `${total} (${perModel.join(', ')})`],
+    ['forwards per token', `${rounded(total)} (${perModel.join(', ')})`],
     ['kernel', kernels.join(', ')],
     ...(speculation === null
       ? []
@@ -132,13 +154,34 @@ function explanationText(explanation: Explanation, stdout: Output): string {
   return `${table(rows)}\n\n${parametersText(method, stdout)}`;
 }
 
+const rounded = (count: number): string => String(Number(count.toFixed(2)));
+
+function searchRows(search: NonNullable<Explanation['search']>): [string, string][] {
+  const { granularity, distributions, sources, scored_per_token: scored, branches, note } = search;
+  return [
+    ['streams', granularity],
+    [
+      'draws from',
+      distributions
+        .map(({ formula, tokens_per_token: tokens }) => `${formula} (${rounded(tokens)} tokens per token)`)
+        .join('; '),
+    ],
+    [
+      'scores by',
+      sources.length === 0 ? 'its distributions' : `${sources.join('; ')} (${rounded(scored)} answers per token)`,
+    ],
+    ['branches', branches.join(', ')],
+    ['note', note],
+  ];
+}
+
 function methodText(method: MethodDescription, stdout: Output): string {
   return `${table(headRows(method))}\n\n${parametersText(method, stdout)}`;
 }
 
-function headRows({ name, summary, equation, paper }: MethodDescription): [string, string][] {
+function headRows({ name, kind, summary, equation, paper }: MethodDescription): [string, string][] {
   return [
-    ['method', `${name}: ${summary}`],
+    [kind === 'scorer' ? 'scorer' : 'method', `${name}: ${summary}`],
     ['equation', equation],
     ...(paper === '' ? [] : [['paper', paper] as [string, string]]),
   ];
