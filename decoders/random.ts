@@ -30,6 +30,6 @@ export function forkStream(choice: number, serial: number): number {
 }
 
 /** The stream of the choices that a search makes itself on a branch whose tokens are drawn with `stream`. */
-export function lotStream(stream: number): number {
-  return mix(mix(stream ^ 0x68e31da4) + 0x1b56c4e9) | 0x10000;
+export function lotStream(stream: number, nth = 0): number {
+  return mix(mix(stream ^ 0x68e31da4) + 0x1b56c4e9 + Math.imul(nth, 0x9e3779b1)) | 0x10000;
 }

@@ -69,7 +69,7 @@ export type SearchRequest =
   | { readonly kind: 'release'; readonly branch: Branch }
   | { readonly kind: 'commit'; readonly branch: Branch }
   | { readonly kind: 'text'; readonly branch: Branch; readonly from: number }
-  | { readonly kind: 'uniform'; readonly branch: Branch }
+  | { readonly kind: 'uniform'; readonly branch: Branch; readonly nth: number }
   | {
       readonly kind: 'read';
       readonly source: number;
@@ -155,7 +155,7 @@ export function* release(branch: Branch): Searching<void> {
   yield { kind: 'release', branch };
 }
 
-/** All tokens of the trunk so far are the answer: they may be streamed. */
+/** All tokens of the trunk so far are the answer: they may be streamed. Where the trunk has ended the answer is whole, and the search over. */
 export function* commit(trunk: Branch): Searching<void> {
   yield { kind: 'commit', branch: trunk };
 }
@@ -169,8 +169,8 @@ export function* text(branch: Branch, from = 0): Searching<string> {
  * A random number in [0, 1) for a choice that the search makes itself. It belongs to the branch and its length, so asking again gives it again,
  * and is independent of those that tokens are drawn with.
  */
-export function* uniform(branch: Branch): Searching<number> {
-  return (yield { kind: 'uniform', branch }) as number;
+export function* uniform(branch: Branch, nth = 0): Searching<number> {
+  return (yield { kind: 'uniform', branch, nth }) as number;
 }
 
 /** What a source of scores (plan.ts) says of the branch's text, of its tokens from `from` on, as an answer to the request. Equal texts are asked once. */

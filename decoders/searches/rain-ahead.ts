@@ -1,10 +1,12 @@
-// What RAIN asks of the engine at a leaf of its tree: a simulation, its judgement, the token sets that may follow. Nodes hold tokens only, so
-// every look forks the trunk and forces the leaf's path; the forks of a round go on side by side. rain.ts calls it and has the algorithm.
+// What RAIN asks of the engine at the leaves of its tree: the token sets that may follow, simulations, their judgements. Nodes hold tokens only.
+// A scout walks from leaf to leaf: it goes back to what its last path and the next have in common and on from there, so that little is
+// computed twice. rain.ts calls this and has the algorithm.
 import type { Scorer } from '../plan.js';
 import { scoreAll } from '../scorers/index.js';
-import { all, count, force, logprobs, read, sample, text, trace } from '../search.js';
-import type { Branch, BranchSampling, Growth, Searching, TopTokens } from '../search.js';
-import { borrowing, type Borrow } from './forks.js';
+import { all, count, force, read, rewind, sample, text, trace } from '../search.js';
+import type { Branch, BranchSampling, Searching } from '../search.js';
+import { borrowing, type Loans } from './forks.js';
+import { drawSets, likeliestTokens, type Drawn } from './rain-sets.js';
 import { newNode, priorOfNewcomer, priorsOf, select, smoothed, unit } from './rain-tree.js';
 import type { Candidate, Path, TreeNode, TreeRules } from './rain-tree.js';
 
@@ -32,6 +34,8 @@ export type Scale =
 /** One answer's search. */
 export interface Rain {
   readonly trunk: Branch;
+  /** One for each leaf of a round. */
+  readonly scouts: readonly Branch[];
   readonly values: RainValues;
   /** Judgements by text. */
   readonly judged: Map<string, number>;
@@ -49,120 +53,107 @@ export interface Look {
   readonly embeddings: readonly (readonly number[] | null)[];
 }
 
-/** A branch that has taken in a path. */
-interface Leaf {
+/** A scout at the end of a path. */
+interface Walk {
+  readonly scout: Branch;
   readonly path: Path;
-  readonly branch: Branch;
 }
 
 const CLAUSE_ENDS = [',', '.', '?', ':', ';', '\n'] as const;
 /** The model's own law, whatever the request's sampling. */
 const FREELY: BranchSampling = { temperature: 1, topK: 0, topP: 1, minP: 0 };
-const AMONG_LIKELY: BranchSampling = { ...FREELY, topK: 15 };
-const GREEDILY: BranchSampling = { ...FREELY, temperature: 0 };
 
 export const leafOf = (path: Path): TreeNode => path.at(-1) ?? path[0];
 
-export function setTokensAt({ setTokens }: RainValues, depth: number): number {
+export function setTokensAt({ setTokens }: RainValues, { depth }: TreeNode): number {
   return setTokens[Math.min(depth, setTokens.length - 1)] ?? 1;
 }
 
 /**
- * Simulates from the leaves at the ends of these paths and has the texts judged, all side by side. A leaf that was looked at before is expanded
- * first, and the simulation starts from the child that is then selected: expanding every leaf at its first look gives the same tree, and
- * draws ten sets that for most leaves nobody asks for.
+ * Simulates from these leaves and has the texts judged, all side by side. A leaf that was looked at before is expanded first, and the simulation
+ * starts from the child that is then selected: expanding every leaf at its first look gives the same tree, and draws ten sets that for
+ * most leaves nobody asks for.
  */
-export function* lookAhead(rain: Rain, paths: readonly Path[]): Searching<readonly Look[]> {
-  return yield* borrowing(function* (borrow) {
-    const leaves = yield* all(paths.map((path) => simulate(rain, path, borrow)));
-    const branches = leaves.map(({ branch }) => branch);
-    const values = yield* judge(rain, branches);
-    const embeddings = yield* all(leaves.map((leaf) => embed(rain, leaf)));
-    return leaves.map(({ path, branch }, l) => ({
-      path,
-      ahead: branch.tokens.slice(rain.trunk.tokens.length + tokensOf(path).length),
-      value: values[l] ?? NaN,
-      embeddings: embeddings[l] ?? [],
-    }));
+export function* lookAhead(rain: Rain, leaves: readonly Path[]): Searching<readonly Look[]> {
+  const arrived = yield* all(leaves.map((path, l) => goTo(rain, l, path)));
+  const walks = yield* all(arrived.map((walk) => stepDown(rain, walk)));
+  return yield* borrowing(function* (loans) {
+    const simulated = yield* all(walks.map((walk) => simulate(rain, walk, loans)));
+    const values = yield* judge(rain, simulated);
+    return yield* all(simulated.map((each, s) => lookOf(rain, each, values[s] ?? NaN)));
   });
-}
-
-function* simulate(rain: Rain, path: Path, borrow: Borrow): Searching<Leaf> {
-  const branch = yield* borrow(rain.trunk, { sampling: FREELY });
-  yield* force(branch, tokensOf(path));
-  const isExpanded = leafOf(path).ownVisits > 0 && (yield* expand(rain, { path, branch }, borrow));
-  const child = isExpanded ? select(leafOf(path), rain.values.exploration) : null;
-  if (child !== null) yield* force(branch, child.tokens);
-  if (!branch.ended) {
-    const said = yield* text(branch);
-    const { lookahead } = rain.values;
-    if (!CLAUSE_ENDS.some((end) => said.endsWith(end)))
-      yield* sample(branch, { tokens: lookahead, until: CLAUSE_ENDS });
-  }
-  return { path: child === null ? path : [...path, child], branch };
 }
 
 /** Gives the root children without looking ahead. */
 export function* expandRoot(rain: Rain, root: TreeNode): Searching<void> {
-  yield* borrowing(function* (borrow) {
-    const branch = yield* borrow(rain.trunk);
-    yield* expand(rain, { path: [root], branch }, borrow);
-  });
+  const walk = yield* goTo(rain, 0, [root]);
+  yield* borrowing((loans) => expand(rain, walk, loans));
 }
 
-/** Gives an inner node one more child, if a new one is found. */
+/** Gives an inner node one more child, if a draw brings a new one. */
 export function* addChild(rain: Rain, path: Path): Searching<void> {
+  const { scout } = yield* goTo(rain, 0, path);
   const node = leafOf(path);
-  const tokens = setTokensAt(rain.values, node.depth);
-  const found = yield* borrowing(function* (borrow) {
-    const branch = yield* borrow(rain.trunk, { sampling: AMONG_LIKELY });
-    yield* force(branch, tokensOf(path));
-    const drawn =
+  const tokens = setTokensAt(rain.values, node);
+  const [found] = yield* borrowing(function* (loans) {
+    const sets =
       tokens === 1
-        ? singles(yield* logprobs(branch, node.children.length + 1))
-        : [setOf(yield* sample(branch, { tokens, logprobs: true }))];
-    return distinct([...node.children, ...drawn])[node.children.length];
+        ? yield* likeliestTokens(scout, node.children.length + 1)
+        : yield* drawSets(scout, { tokens, sets: 2 }, loans);
+    return sets.filter((set) => !node.children.some((child) => child.tokens.join() === set.tokens.join()));
   });
   if (found === undefined) return;
-  const prior = priorOfNewcomer(node.children, found);
-  yield* attach(rain, path, [found], [prior], node.children.length + 1);
+  yield* attach(rain, path, [found], [priorOfNewcomer(node.children, found)]);
   yield* count('added');
 }
 
-/** Gives a leaf children; false where nothing may follow. */
-function* expand(rain: Rain, { path, branch }: Leaf, borrow: Borrow): Searching<boolean> {
-  if (branch.ended) return false;
-  const tokens = setTokensAt(rain.values, leafOf(path).depth);
+/** Sends a scout to the end of a path. */
+function* goTo({ trunk, scouts }: Rain, number: number, path: Path): Searching<Walk> {
+  const scout = scouts[number];
+  if (scout === undefined) throw new Error(`no scout ${number}`);
+  const goal = [...trunk.tokens, ...tokensOf(path)];
+  const parting = goal.findIndex((token, at) => token !== scout.tokens[at]);
+  const shared = parting === -1 ? goal.length : parting;
+  if (scout.tokens.length > shared) yield* rewind(scout, shared);
+  if (shared < goal.length && !scout.ended) yield* force(scout, goal.slice(shared));
+  return { scout, path };
+}
+
+/** Expands a leaf that was looked at before, and goes on to its best child. */
+function* stepDown(rain: Rain, walk: Walk): Searching<Walk> {
+  const { scout, path } = walk;
+  const leaf = leafOf(path);
+  if (leaf.ownVisits === 0 || scout.ended) return walk;
+  return yield* borrowing(function* (loans) {
+    const sets = yield* expand(rain, walk, loans);
+    if (sets.length === 0) return walk;
+    const child = select(leaf, rain.values.exploration);
+    const fork = sets[leaf.children.indexOf(child)]?.fork ?? null;
+    if (fork === null) yield* force(scout, child.tokens);
+    else yield* loans.become(scout, fork);
+    return { scout, path: [...path, child] };
+  });
+}
+
+/** Gives a leaf children: none where nothing may follow. */
+function* expand(rain: Rain, { scout, path }: Walk, loans: Loans): Searching<readonly Drawn[]> {
+  const { candidates } = rain.values;
+  const tokens = setTokensAt(rain.values, leafOf(path));
   const sets =
     tokens === 1
-      ? singles(yield* logprobs(branch, rain.values.candidates))
-      : yield* drawSets(rain, branch, tokens, borrow);
-  if (sets.length === 0) return false;
-  yield* attach(rain, path, sets, priorsOf(sets, tokens > 1), sets.length);
+      ? yield* likeliestTokens(scout, candidates)
+      : yield* drawSets(scout, { tokens, sets: candidates }, loans);
+  if (sets.length === 0) return sets;
+  yield* attach(rain, path, sets, priorsOf(sets, tokens > 1));
   yield* count('expanded');
-  return true;
+  return sets;
 }
 
-/** Distinct ones, the greedy one first. */
-function* drawSets({ values }: Rain, branch: Branch, tokens: number, borrow: Borrow): Searching<readonly Candidate[]> {
-  // Asked for the forks' sake: they then begin with what was computed here.
-  yield* logprobs(branch, 1);
-  const likely = Array.from({ length: values.candidates - 1 }, () => borrow(branch, { sampling: AMONG_LIKELY }));
-  const forks = yield* all([borrow(branch, { sampling: GREEDILY }), ...likely]);
-  const drawn = yield* all(forks.map((fork) => sample(fork, { tokens, logprobs: true })));
-  return distinct(drawn.map(setOf));
-}
-
-/** Children for the node at the path's end, which then has so many. */
-function* attach(
-  rain: Rain,
-  path: Path,
-  sets: readonly Candidate[],
-  priors: readonly number[],
-  children: number,
-): Searching<void> {
+/** More children for the node at the path's end. */
+function* attach(rain: Rain, path: Path, sets: readonly Candidate[], priors: readonly number[]): Searching<void> {
   const node = leafOf(path);
   const isRoot = path.length === 1;
+  const children = node.children.length + sets.length;
   const fresh = sets.map((set, s) => {
     const prior = priors[s] ?? NaN;
     const own = isRoot ? smoothed(prior, children, rain.values.smoothing) : prior;
@@ -173,12 +164,27 @@ function* attach(
   yield* trace({ event: 'expand', node: node.id, children: told });
 }
 
-/** What the texts of these branches are worth. Equal texts are judged once. */
-function* judge({ values, judged }: Rain, branches: readonly Branch[]): Searching<readonly number[]> {
-  const texts = yield* all(branches.map((branch) => text(branch)));
+/** A walk, and a branch that goes on from it to the end of a clause: the scout itself where it stands at one. */
+interface Simulated extends Walk {
+  readonly branch: Branch;
+}
+
+function* simulate({ values }: Rain, walk: Walk, loans: Loans): Searching<Simulated> {
+  const { scout } = walk;
+  if (scout.ended) return { ...walk, branch: scout };
+  const said = yield* text(scout);
+  if (CLAUSE_ENDS.some((end) => said.endsWith(end))) return { ...walk, branch: scout };
+  const branch = yield* loans.fork(scout, { sampling: FREELY });
+  yield* sample(branch, { tokens: values.lookahead, until: CLAUSE_ENDS });
+  return { ...walk, branch };
+}
+
+/** What the texts are worth. Equal ones are judged once. */
+function* judge({ values, judged }: Rain, simulated: readonly Simulated[]): Searching<readonly number[]> {
+  const texts = yield* all(simulated.map(({ branch }) => text(branch)));
   const isNew = (said: string, t: number): boolean => !judged.has(said) && texts.indexOf(said) === t;
-  const fresh = branches.filter((_, t) => isNew(texts[t] ?? '', t));
-  yield* count('judged_before', branches.length - fresh.length);
+  const fresh = simulated.flatMap(({ branch }, t) => (isNew(texts[t] ?? '', t) ? [branch] : []));
+  yield* count('judged_before', simulated.length - fresh.length);
   if (fresh.length > 0) {
     const scores = yield* scoreAll(values.judge, fresh);
     texts.filter(isNew).forEach((said, s) => judged.set(said, scaled(scores[s] ?? NaN, values.scale)));
@@ -186,25 +192,23 @@ function* judge({ values, judged }: Rain, branches: readonly Branch[]): Searchin
   return texts.map((said) => judged.get(said) ?? NaN);
 }
 
-/** From each set of the path to the end of the simulation. The root has none. */
-function* embed({ trunk, values }: Rain, { path, branch }: Leaf): Searching<readonly (readonly number[] | null)[]> {
-  if (values.embedding === null) return [];
-  const source = values.embedding;
-  const starts: number[] = [];
-  let at = trunk.tokens.length;
-  for (const { tokens } of path.slice(1)) {
-    starts.push(at);
-    at += tokens.length;
-  }
-  return [null, ...(yield* all(starts.map((from) => embedFrom(source, branch, from))))];
+function* lookOf({ trunk, values }: Rain, { path, branch }: Simulated, value: number): Searching<Look> {
+  const start = trunk.tokens.length;
+  const ahead = branch.tokens.slice(start + tokensOf(path).length);
+  const { embedding } = values;
+  if (embedding === null) return { path, ahead, value, embeddings: [] };
+  const starts = path.map((_, at) => start + tokensOf([path[0], ...path.slice(1, at)]).length);
+  const below = yield* all(starts.slice(1).map((from) => embedFrom(embedding, branch, from)));
+  return { path, ahead, value, embeddings: [null, ...below] };
 }
 
+/** Of the text from this token on. */
 function* embedFrom(source: number, branch: Branch, from: number): Searching<readonly number[] | null> {
   const said = yield* text(branch, from);
   return said.trim() === '' ? null : unit(yield* read(source, branch, 0, from));
 }
 
-export function scaled(score: number, scale: Scale): number {
+function scaled(score: number, scale: Scale): number {
   switch (scale.kind) {
     case 'linear':
       return (2 * (score - scale.least)) / (scale.most - scale.least) - 1;
@@ -217,19 +221,4 @@ export function scaled(score: number, scale: Scale): number {
 
 function tokensOf(path: Path): readonly number[] {
   return path.slice(1).flatMap(({ tokens }) => tokens);
-}
-
-function singles({ ids, logprobs }: TopTokens): Candidate[] {
-  return ids.map((id, at) => ({ tokens: [id], logprob: logprobs[at] ?? NaN }));
-}
-
-function setOf({ ids, logprobs }: Growth): Candidate {
-  return { tokens: ids, logprob: logprobs.reduce((sum, each) => sum + each, 0) };
-}
-
-/** The first of equal ones. */
-function distinct<T extends Pick<Candidate, 'tokens'>>(sets: readonly T[]): T[] {
-  const byTokens = new Map<string, T>();
-  for (const set of sets) if (!byTokens.has(set.tokens.join())) byTokens.set(set.tokens.join(), set);
-  return [...byTokens.values()];
 }

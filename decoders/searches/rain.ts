@@ -18,9 +18,10 @@ import { member } from '../member-fields.js';
 import { Conflict } from '../method.js';
 import { readModelName } from '../model-field.js';
 import { rangeOf } from '../scorers/index.js';
-import { commit, count, force, logprobs, text, trace } from '../search.js';
-import type { Searching } from '../search.js';
+import { all, commit, count, force, logprobs, text, trace } from '../search.js';
+import type { Search, Searching } from '../search.js';
 import { defineSearch } from '../search-method.js';
+import { borrowing } from './forks.js';
 import { addChild, expandRoot, leafOf, lookAhead, setTokensAt } from './rain-ahead.js';
 import type { Look, Rain, RainValues, Scale } from './rain-ahead.js';
 import { backUp, isSettled, mostVisited, newNode, select, smoothChildren, wantsChild } from './rain-tree.js';
@@ -127,29 +128,16 @@ export const rain = defineSearch({
       addBelow: fields.add_below,
       parallel: fields.parallel,
     };
-    // The trunk; per leaf its simulation and a fork for each set.
+    // The trunk; per leaf a scout, and a fork for each set, or one that simulates.
     return { values, branches: [1 + fields.parallel * (1 + fields.candidates)], scored: fields.parallel };
   },
   *run(trunk, values) {
-    const rain: Rain = { trunk, values, judged: new Map(), nodes: 0 };
-    let root = newNode(rain.nodes, { tokens: [], logprob: 0 }, 0, 1);
-    while (!trunk.ended) {
-      const budget = Math.max(values.maxIterations - root.ownVisits, values.extraIterations);
-      let looks = 0;
-      while (looks < budget) {
-        const paths = yield* descend(rain, root, Math.min(values.parallel, budget - looks));
-        for (const look of yield* lookAhead(rain, paths)) yield* learn(rain, look);
-        looks += paths.length;
-        if (isSettled(root, values)) break;
-      }
-      if (root.children.length === 0) yield* expandRoot(rain, root);
-      const best = mostVisited(root);
-      // Nothing may follow: what is left is decoded plainly.
-      if (best === null) return;
-      yield* say(rain, root, best, looks);
-      root = best;
-      smoothChildren(root, values.smoothing);
-    }
+    // So that the scouts begin with what is computed of the prompt.
+    yield* logprobs(trunk, 1);
+    yield* borrowing(function* (loans) {
+      const scouts = yield* all(Array.from({ length: values.parallel }, () => loans.fork(trunk)));
+      yield* answer({ trunk, scouts, values, judged: new Map(), nodes: 0 });
+    });
   },
   cost: ({ candidates, setTokens, minVisits }) => {
     const tokens = setTokens.at(-1) ?? 1;
@@ -164,6 +152,28 @@ export const rain = defineSearch({
 /** Tokens to the end of a clause, roughly: for `explain`. */
 const CLAUSE_TOKENS = 8;
 
+function* answer(rain: Rain): Search {
+  const { trunk, values } = rain;
+  let root = newNode(0, { tokens: [], logprob: 0 }, 0, 1);
+  while (!trunk.ended) {
+    const budget = Math.max(values.maxIterations - root.ownVisits, values.extraIterations);
+    let looks = 0;
+    while (looks < budget) {
+      const leaves = yield* descend(rain, root, Math.min(values.parallel, budget - looks));
+      for (const look of yield* lookAhead(rain, leaves)) yield* learn(rain, look);
+      looks += leaves.length;
+      if (isSettled(root, values)) break;
+    }
+    if (root.children.length === 0) yield* expandRoot(rain, root);
+    const best = mostVisited(root);
+    // Nothing may follow: what is left is decoded plainly.
+    if (best === null) return;
+    yield* say(rain, root, best, looks);
+    root = best;
+    smoothChildren(root, values.smoothing);
+  }
+}
+
 /** Up to so many different leaves by the selection rule. */
 function* descend(rain: Rain, root: TreeNode, count: number): Searching<readonly Path[]> {
   const { values } = rain;
@@ -172,7 +182,7 @@ function* descend(rain: Rain, root: TreeNode, count: number): Searching<readonly
     let path: Path = [root];
     while (leafOf(path).children.length > 0) {
       const node = leafOf(path);
-      if (wantsChild(node, setTokensAt(values, node.depth), values)) yield* addChild(rain, path);
+      if (wantsChild(node, setTokensAt(values, node), values)) yield* addChild(rain, path);
       path = [...path, select(node, values.exploration)];
     }
     // Before the others are judged, there is nothing else to look at.
@@ -201,8 +211,6 @@ function* say({ trunk, values, judged }: Rain, root: TreeNode, best: TreeNode, l
   // Of what was judged, what begins otherwise will not come up again.
   const said = yield* text(trunk);
   for (const judgedText of judged.keys()) if (!judgedText.startsWith(said)) judged.delete(judgedText);
-  // So that the forks of the next looks begin with what is computed here.
-  if (!trunk.ended) yield* logprobs(trunk, 1);
 }
 
 /** Scores with bounds are mapped onto [−1, 1]. */

@@ -187,7 +187,7 @@ export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): Twi
         return live(request.branch).tokens.slice(request.from).map(textOf).join('');
       case 'uniform': {
         const { stream, tokens } = live(request.branch);
-        return world.decide?.uniform() ?? uniform(seed, lotStream(stream), tokens.length);
+        return world.decide?.uniform() ?? uniform(seed, lotStream(stream, request.nth), tokens.length);
       }
       case 'read': {
         const branch = live(request.branch);

@@ -2,6 +2,7 @@
 // methods.md §7.7), and what it comes to against an enumeration where there is one.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { uniform } from '../../../decoders/random.js';
 import {
   BudgetSpent,
   type Branch,
@@ -11,10 +12,10 @@ import {
 } from '../../../decoders/search.js';
 import { rain } from '../../../decoders/searches/rain.js';
 import { plainly } from '../../../decoders/searches/sample.js';
-import type { Law } from '../../../decoders/warp.js';
 import '../../support/arbitrary.js';
 import { audit, type AuditRules } from '../../support/rain-audit.js';
 import { published } from '../../support/rain-published.js';
+import { exactLaw, expectSameLaw } from '../../support/search-law.js';
 import {
   completions,
   endOf,
@@ -258,51 +259,51 @@ describe('what it says', () => {
 });
 
 describe('against the published schedule', () => {
-  const world: Partial<TwinWorld> & Pick<TwinWorld, 'maxTokens'> = { textOf, stopTokenIds: [1], maxTokens: 4 };
-
-  /** The probabilities of the answers, each with the lengths it was said in, over every outcome of every draw. */
-  function lawOf(start: (trunk: Branch) => Search, salt: number): Map<string, number> {
-    const law = new Map<string, number>();
-    const table = randomTable(salt, 2, 1);
-    const go = (choices: readonly number[], probability: number): void => {
-      let [at, beyond]: [number, readonly number[] | null] = [0, null];
-      const draw = ({ ids, probs }: Law): number => {
-        const choice = at < choices.length ? choices[at]! : 0;
-        if (ids.length > 1 && at++ >= choices.length) beyond ??= [...probs];
-        return ids[ids.length > 1 ? choice : 0]!;
-      };
-      const { tokens, commits } = runTwin(start, {
-        scores: (_, prefix) => table(prefix),
-        read: (_, __, prefix) => [randomReward(salt + 1)(prefix.filter((token) => token === 0))],
-        ...world,
-        decide: { draw, uniform: () => expect.unreachable() },
-      } as TwinWorld);
-      const outcomes = beyond as readonly number[] | null;
-      if (outcomes) outcomes.forEach((each, choice) => go([...choices, choice], probability * each));
-      else {
-        const key = `${tokens.join()} in ${commits.join()}`;
-        law.set(key, (law.get(key) ?? 0) + probability);
-      }
+  /** Probabilities that are multiples of 1 / strata, so that as many strata of a uniform number decide them exactly. Token 1 ends. */
+  const shares =
+    (salt: number, strata: number) =>
+    (tokens: readonly number[]): Float64Array => {
+      const share = (1 + Math.floor((strata - 0.8) * uniform(salt, tokens.length, tokens.indexOf(1)))) / strata;
+      return Float64Array.of(Math.log(share), Math.log(1 - share));
     };
-    go([], 1);
-    return law;
-  }
 
-  it('has the same law, though it draws sets only where they are asked for', () => {
-    let different = 0;
-    for (let salt = 0; salt < 12; salt++) {
-      const fields = {
-        ...{ max_iterations: 6, extra_iterations: 3, min_visits: 1, value_threshold: 0.2 },
-        ...{ exploration: 2, smoothing: 0.25, candidates: 3, set_tokens: [2, 1], lookahead: 1 },
-      };
-      const { planned } = planToy(rain, { inner: 'L', judge: table(0, [-1, 1]), ...fields });
-      const own = lawOf((trunk) => rain.run(trunk, planned.values), salt);
-      const theirs = lawOf((trunk) => published(trunk, fields), salt);
-      expect([...own.keys()].toSorted()).toEqual([...theirs.keys()].toSorted());
-      for (const [answer, probability] of own) expect(probability).toBeCloseTo(theirs.get(answer)!, 12);
-      if (own.size > 1) different++;
+  /** Of the answers, each with the lengths that it was said in. */
+  const lawOf = (start: (trunk: Branch) => Search, salt: number, strata: number): Map<string, number> =>
+    exactLaw(
+      (decide) =>
+        runTwin(start, {
+          scores: (_, prefix) => shares(salt, strata)(prefix),
+          read: (_, __, prefix) => [randomReward(salt + 1)(prefix.filter((token) => token === 0))],
+          textOf,
+          stopTokenIds: [1],
+          maxTokens: 4,
+          decide,
+        }),
+      ({ tokens, commits }) => `${tokens.join()} in ${commits.join()}`,
+      strata,
+    );
+
+  it.each([
+    { strata: 4, candidates: 2, set_tokens: [2, 1], max_iterations: 5 },
+    { strata: 4, candidates: 2, set_tokens: [3, 1], max_iterations: 3 },
+    { strata: 2, candidates: 3, set_tokens: [2], max_iterations: 3 },
+  ])('has the same law, though it draws sets only where they are asked for, and together: %o', ({ strata, ...own }) => {
+    const fields = {
+      ...{ extra_iterations: 2, min_visits: 1, value_threshold: 0.2, exploration: 2, smoothing: 0.25, lookahead: 1 },
+      ...own,
+    };
+    const { planned } = planToy(rain, { inner: 'L', judge: table(0, [-1, 1]), ...fields });
+    let outcomes = 0;
+    for (let salt = 0; salt < 8; salt++) {
+      const law = lawOf((trunk) => rain.run(trunk, planned.values), salt, strata);
+      expectSameLaw(
+        law,
+        lawOf((trunk) => published(trunk, fields), salt, strata),
+        1e-12,
+      );
+      outcomes += law.size;
     }
-    expect(different).toBeGreaterThan(6);
+    expect(outcomes).toBeGreaterThan(9);
   });
 });
 
