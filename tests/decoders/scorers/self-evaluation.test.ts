@@ -202,10 +202,10 @@ describe('what is refused', () => {
 
 describe('rain with it', () => {
   const world = (read: NonNullable<TwinWorld['read']>): TwinWorld => ({
-    scores: (_, tokens) => Float64Array.from([0, 1, 0.5, tokens.length < 4 ? -Infinity : 1]),
+    scores: (_, tokens) => Float64Array.from([0, 0.5, 0.2, tokens.length < 4 ? -Infinity : 0]),
     read,
     stopTokenIds: [3],
-    maxTokens: 8,
+    maxTokens: 6,
   });
   const run = (own: object, read: NonNullable<TwinWorld['read']>): ReturnType<typeof runTwin> => {
     const { search } = buildDecoding({ ...rain(own), lookahead: 1, set_tokens: 1 }, options);
