@@ -100,11 +100,17 @@ function aggregated(scores: readonly number[], aggregate: EnsembleScorer['aggreg
   }
 }
 
+/** Finer differences than this between centred scores are rounding: of two answers one has 1 and the other −1, whatever the numbers were. */
+const FINEST = 1e-12;
+
 /** Mean 0 and deviation 1; all 0 where they do not differ. */
 function centred(scores: readonly number[]): number[] {
   const known = scores.filter(Number.isFinite);
   const [mean, deviation] = [meanOf(known), Math.sqrt(varianceOf(known))];
-  return scores.map((score) => (Number.isFinite(score) ? (deviation === 0 ? 0 : (score - mean) / deviation) : score));
+  return scores.map((score) => {
+    if (!Number.isFinite(score)) return score;
+    return deviation === 0 ? 0 : Math.round((score - mean) / deviation / FINEST) * FINEST;
+  });
 }
 
 /** From the first on: the mean of equal numbers is that number, to the last bit. */
