@@ -8,7 +8,7 @@ import { familyOf } from './families/index.js';
 import type { LayerNames } from './family.js';
 import type { WeightFormat } from './format.js';
 import { Linear } from './linear.js';
-import { idsInput, logitsOutput, newKeyValuesOutput, positionsInput, slotsInput } from './ports.js';
+import { hiddenOutput, idsInput, logitsOutput, newKeyValuesOutput, positionsInput, slotsInput } from './ports.js';
 import type { Activation, DecoderSpec, LayerSpec } from './spec.js';
 import { Tensors } from './tensors.js';
 import type { TensorSource } from './weights.js';
@@ -143,6 +143,7 @@ export function buildDecoder(spec: DecoderSpec, source: TensorSource, format: We
 
   const final = enter(stream, 'norm.final', names.finalNorm).normed;
   g.output(logitsOutput, headOf(final));
+  g.output(hiddenOutput, final);
   g.output(newKeyValuesOutput, ops.Concat(caches, 0));
   return { graph: g.finish(), parameters: tensors.parameters };
 

@@ -35,11 +35,15 @@ export interface DecoderBatch {
   readonly logitSlots: Int32Array;
   /** Per row: use the long rope factors (total length beyond spec.ropeSwitchLength). null: no row does. */
   readonly longRope: readonly boolean[] | null;
+  /** Hidden states are wanted beside the logits. */
+  readonly wantsHidden?: boolean;
 }
 
 export interface DecoderOutput {
   /** [logitSlots.length, vocab], or [.., labels] of a classifier. */
   readonly logits: Tensor;
+  /** [logitSlots.length, hidden], where they were wanted. */
+  readonly hidden?: Tensor;
   /** Per layer [B, kvHeads, S, headDim], views of one array. */
   readonly newKeys: readonly Float32Array[];
   readonly newValues: readonly Float32Array[];
@@ -103,8 +107,10 @@ export class DecoderModel {
   }
 
   async forward(batch: DecoderBatch): Promise<DecoderOutput> {
-    const results = await this.#session.run(this.#feeds(batch));
+    const fetches = [ports.logitsOutput, ports.newKeyValuesOutput, ...(batch.wantsHidden ? [ports.hiddenOutput] : [])];
+    const results = await this.#session.run(this.#feeds(batch), fetches);
     const logits = results[ports.logitsOutput];
+    const hidden = results[ports.hiddenOutput];
     const caches = results[ports.newKeyValuesOutput];
     if (!logits || !caches) throw new Error('The decoder graph gave no logits or no keys.');
     const data = caches.data as Float32Array;
@@ -117,7 +123,7 @@ export class DecoderModel {
       newValues.push(data.subarray(at + size, at + 2 * size));
       at += 2 * size;
     }
-    return { logits, newKeys, newValues };
+    return { logits, ...(hidden ? { hidden } : {}), newKeys, newValues };
   }
 
   release(): Promise<void> {

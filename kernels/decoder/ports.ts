@@ -13,6 +13,8 @@ export const slotsInput = 'slots';
 export const zeroPointsInput = 'zero_points';
 export const slotZeroPointsInput = 'slot_zero_points';
 export const logitsOutput = 'logits';
+/** [L, hidden]: what the head sees at the wanted slots. Fetched for embeddings only. */
+export const hiddenOutput = 'hidden';
 /** [2·layers·B, kvHeads, S, headDim]: keys and values of layer 0, of layer 1, ... */
 export const newKeyValuesOutput = 'new_kv';
 

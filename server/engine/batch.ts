@@ -10,6 +10,7 @@ export interface BatchRow {
   /** Logits are wanted for ids[logitsFrom ..]; ids.length when for none. */
   readonly logitsFrom: number;
   readonly longRope: boolean;
+  readonly wantsHidden?: boolean;
 }
 
 export function makeBatch(rows: readonly BatchRow[], past: CacheSlice): DecoderBatch {
@@ -36,6 +37,7 @@ export function makeBatch(rows: readonly BatchRow[], past: CacheSlice): DecoderB
     pastKeys: past.keys,
     pastValues: past.values,
     logitSlots: Int32Array.from(logitSlots),
+    wantsHidden: rows.some((row) => row.wantsHidden),
     longRope: rows.some((row) => row.longRope) ? rows.map((row) => row.longRope) : null,
   };
 }

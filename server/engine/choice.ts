@@ -94,10 +94,11 @@ export class Choice implements Host {
     this.#context.grew(1);
     grown(ask, decision, this.#context.table);
     if (ask.answer === null) return draft === decision.tokenId;
+    const { isPlain } = this;
     // A search may fork or go back now: nothing may be known of tokens that are only proposed.
-    if (!this.isPlain) sequence.dropDrafts();
+    if (!isPlain) sequence.dropDrafts();
     this.#resume(sequence);
-    return this.isPlain && !sequence.ended && draft === decision.tokenId;
+    return isPlain && !sequence.ended && draft === decision.tokenId;
   }
 
   /** The next-token distribution of a branch is there. */

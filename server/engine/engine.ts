@@ -204,6 +204,7 @@ export class Engine {
               pastLength: view.row.length,
               logitsFrom: view.logitsFrom(count),
               longRope: view.longRope,
+              wantsHidden: view.wantsHidden,
             },
           ]
         : [],
@@ -216,7 +217,8 @@ export class Engine {
       run.countForward(model.name, count);
       const { row, pastLength, logitsFrom } = rows[r] as ForwardRow;
       const first = firstRow.get(row) ?? 0;
-      const undecided = sequence ? run.positionOf(sequence) : 0;
+      // A reading wants what it asked for.
+      const undecided = sequence ? run.positionOf(sequence) : -Infinity;
       for (let i = logitsFrom; i < count; i++) {
         const position = pastLength + i + 1 - view.promptIds.length;
         if (position >= undecided) view.hold(position, { batch: logits, row: first + i - logitsFrom });

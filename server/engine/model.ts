@@ -140,7 +140,10 @@ export class EngineModel {
     this.#count(rows.length, rows.length * batch.width, batch.width, performance.now() - started);
     // Of a classification head: its scores.
     const width = output.logits.dims.at(-1) ?? this.#decoder.spec.vocabSize;
-    return { logits: { data: output.logits.data as Float32Array, width }, firstRow };
+    const { hidden } = output;
+    const states = hidden && { data: hidden.data as Float32Array, width: hidden.dims.at(-1) ?? 0 };
+    const logits = { data: output.logits.data as Float32Array, width, ...(states ? { hidden: states } : {}) };
+    return { logits, firstRow };
   }
 
   gauges(): ModelGauges {

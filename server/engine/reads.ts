@@ -131,6 +131,8 @@ export class Reads {
     if (shared) return shared;
     const reading = new Reading(what, key, ids, options);
     if (known) reading.numbers = known;
+    // No text has no embedding.
+    else if (ids.length === 0) reading.numbers = [];
     else this.#open.push(reading);
     return reading;
   }
@@ -142,7 +144,12 @@ export class Reads {
       const model = this.#modelOf(reading);
       if (!model || reading.view) continue;
       const anchor = this.#anchors.get(model);
-      if (anchor) reading.view = anchor.view.continued(reading.ids);
+      if (reading.source.kind === 'embedding') {
+        // All positions have a say, so none can be taken from a row that another text has left.
+        reading.view = new View(model, reading.ids, [], 1 - reading.ids.length);
+        reading.view.wantsHidden = true;
+        reading.view.claim();
+      } else if (anchor) reading.view = anchor.view.continued(reading.ids);
       else if (!this.#leads(model, reading)) continue;
       else {
         reading.view = new View(model, reading.ids, [], 0);
@@ -155,9 +162,10 @@ export class Reads {
   /** Takes the numbers of what has been read. */
   take(): void {
     for (const reading of this.#open) {
-      const logits = reading.view?.logits(0);
-      if (!logits) continue;
-      const numbers = numbersOf(reading, logits, this.#modelOf(reading));
+      const { view } = reading;
+      const logits = view?.logits(0);
+      if (!view || !logits) continue;
+      const numbers = reading.source.kind === 'embedding' ? meanHidden(view) : numbersOf(reading, logits);
       if (numbers.some((number) => Number.isNaN(number))) reading.failure = `${reading.source.kind} gave NaN`;
       else {
         reading.numbers = numbers;
@@ -209,7 +217,8 @@ export class Reads {
     if (!view) return;
     reading.view = null;
     const anchor = this.#anchors.get(view.model);
-    if (reading.failure !== null || (anchor && anchor.batch >= reading.batch)) {
+    const isOver = reading.source.kind === 'embedding' || reading.failure !== null;
+    if (isOver || (anchor && anchor.batch >= reading.batch)) {
       view.release();
       return;
     }
@@ -224,8 +233,9 @@ export class Reads {
     answer: string,
   ): { ids: Int32Array; options: readonly number[] } {
     const text = before + (trims ? answer.trim() : answer) + after;
-    const encode = (whole: string): Int32Array =>
-      nonEmpty(this.#services.text.encode(model.name, whole, addSpecialTokens));
+    const tokens = (whole: string): Int32Array => this.#services.text.encode(model.name, whole, addSpecialTokens);
+    const encode = (whole: string): Int32Array => nonEmpty(tokens(whole));
+    if (source.kind === 'embedding') return { ids: tokens(text), options: [] };
     if (source.kind !== 'judge') return { ids: encode(text), options: [] };
     // An option's token is what follows where all of them still agree: it may be joined to the template's last character.
     const wholes = source.options.map((option) => encode(text + option));
@@ -271,12 +281,26 @@ export class Reads {
   }
 }
 
-function numbersOf({ options }: Reading, { batch, row }: LogitsRef, model: EngineModel | null): readonly number[] {
+/** The mean of the last hidden states over a text that has been taken in whole. */
+function meanHidden(view: View): readonly number[] {
+  const mean: number[] = [];
+  const { length } = view.promptIds;
+  for (let position = 1 - length; position <= 0; position++) {
+    const ref = view.logits(position);
+    const hidden = ref?.batch.hidden;
+    if (!ref || !hidden) throw new Error(`no hidden state at position ${position}`);
+    for (let i = 0; i < hidden.width; i++)
+      mean[i] = (mean[i] ?? 0) + (hidden.data[ref.row * hidden.width + i] ?? NaN) / length;
+  }
+  return mean;
+}
+
+function numbersOf({ options, view }: Reading, { batch, row }: LogitsRef): readonly number[] {
   const logits = batch.data.subarray(row * batch.width, (row + 1) * batch.width);
   if (logits.length !== batch.width) throw new Error(`a reading of ${logits.length} numbers instead of ${batch.width}`);
   if (options.length === 0) return [...logits];
   // Padding of the vocabulary is no token.
-  const tokens = logits.subarray(0, model?.table.size ?? batch.width);
+  const tokens = logits.subarray(0, view?.model.table.size ?? batch.width);
   let most = -Infinity;
   for (const logit of tokens) most = Math.max(most, logit);
   let sum = 0;

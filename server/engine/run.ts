@@ -128,7 +128,7 @@ export class Run {
   /** The beginning of a tick: what waits gets its rows. */
   prepare(): void {
     for (const { views } of this.live) views.forEach((view) => view.refreshRegime());
-    this.reads?.start();
+    this.#guarded(() => this.reads?.start());
   }
 
   /** After the tick's forwards: searches begin, get what was read, or are told that their budget has ended. */
@@ -207,11 +207,12 @@ export class Run {
 
   /** Readings that are there go to the searches that wait for them. */
   #takeReads(): void {
-    if (!this.reads || this.failure) return;
-    this.reads.take();
-    const reason = this.reads.failure;
+    const { reads } = this;
+    if (!reads || this.failure) return;
+    this.#guarded(() => reads.take());
+    const reason = reads.failure;
     if (reason !== null) {
-      this.reads.drop();
+      reads.drop();
       if (this.#services.failsWithScorer) this.fail(new AppError('scorer_failed', { reason }));
       else this.#interrupt(new ScorerFailed(reason));
     }
@@ -323,6 +324,7 @@ export class Run {
     try {
       return work();
     } catch (error) {
+      if (!(error instanceof AppError)) console.error('a search failed:', error);
       this.fail(error instanceof AppError ? error : new AppError('engine_failed', { reason: String(error) }));
       return null;
     }

@@ -7,6 +7,8 @@ import type { EngineModel } from './model.js';
 export interface LogitsBatch {
   readonly data: Float32Array;
   readonly width: number;
+  /** [rows, width] of the hidden states that the logits come from; only where a view of the forward wanted them. */
+  readonly hidden?: { readonly data: Float32Array; readonly width: number };
 }
 
 /** One row of a LogitsBatch. */
@@ -30,6 +32,8 @@ export class View {
   /** Logits by position, of positions not decided yet. */
   readonly #held = new Map<number, LogitsRef>();
   #longRope = false;
+  /** Its forwards have to give hidden states too. */
+  wantsHidden = false;
   /** Prompt tokens that came from the prefix store when the row was claimed. */
   cachedTokens = 0;
 
