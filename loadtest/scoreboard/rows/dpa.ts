@@ -1,5 +1,6 @@
 // DPA: one model is told a direction between helpfulness and verbosity, and goes there. Angles in degrees: 0 is helpfulness alone, 90 would
-// be verbosity alone, negative ones want brevity.
+// be verbosity alone, negative ones want brevity. Answers are sampled, as published: what is likeliest along a direction steps from the
+// shortest form to the longest within ten degrees, while the law of the answers turns with the direction.
 import { compare, plain, type Arm } from '../arms.js';
 import { estimate, type Mean, type Outcomes } from '../bootstrap.js';
 import { costOf } from '../cost.js';
@@ -12,11 +13,14 @@ const ANGLES = [-60, -40, -20, 0, 20, 40, 60];
 /** Angles either side of helpfulness alone, from where it weighs least to where it weighs most. */
 const STEEPNESSES = [60, 40, 20, 0];
 
+const TEMPERATURE = 0.7;
+
 const told = 'pocket-dpa';
 const arms = ANGLES.map((angle): Arm & { readonly decoding: object } => ({
   name: `${angle}°`,
   model: told,
   decoding: { method: 'dpa', mode: 'prompt', inner: told, direction: angle },
+  temperature: TEMPERATURE,
 }));
 const scalar = 'scalar';
 const untold = 'small chat';
@@ -54,10 +58,15 @@ export const dpaRow: RowModule = {
   async measure(bench) {
     const { town, timed, prompts, seed, suite } = bench;
     const tasks = town.wishes(prompts, seed);
-    const measured = await compare(bench, tasks, [...arms, plain('pocket-chat', untold)], {
-      helpfulness: (task, answer) => town.helpfulness(task, answer),
-      verbosity: (task, answer) => town.verbosity(task, answer),
-    });
+    const measured = await compare(
+      bench,
+      tasks,
+      [...arms, { ...plain('pocket-chat', untold), temperature: TEMPERATURE }],
+      {
+        helpfulness: (task, answer) => town.helpfulness(task, answer),
+        verbosity: (task, answer) => town.verbosity(task, answer),
+      },
+    );
     const oracles = await readOracles(suite, town.worldHash);
     const helpfulness: Outcomes = {
       ...measured.helpfulness,
@@ -100,7 +109,7 @@ export const dpaRow: RowModule = {
           baselines: means(verbosity),
           target: isMonotone(longer),
           cost: await costOf(timed, tasks, { model: told, decoding: first?.decoding ?? {} }, 'pocket'),
-          note: `from −60° to 60°; ${note(longer)}`,
+          note: `from −60° to 60°, the range that the model was trained on; sampled at temperature ${TEMPERATURE}, but the scalar model, which is greedy; ${note(longer)}`,
         }),
         figure('dpa', 'helpfulness rises with its weight', better.total, {
           baselines: means(helpfulness),

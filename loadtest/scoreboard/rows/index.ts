@@ -3,9 +3,12 @@ import type { RowModule } from '../figure.js';
 import { ablationRows } from './ablations.js';
 import { dpaRow } from './dpa.js';
 import { eftRow } from './eft.js';
+import { ensemblesRow } from './ensembles.js';
 import { fusionRow } from './fusion.js';
 import { interpolationRow } from './interpolation.js';
 import { laterRows } from './later.js';
+import { rainRow } from './rain.js';
+import { transferQRow } from './transfer-q.js';
 import { worldRow } from './world.js';
 
 export const rowModules: readonly RowModule[] = [
@@ -15,5 +18,8 @@ export const rowModules: readonly RowModule[] = [
   fusionRow,
   dpaRow,
   ...ablationRows,
+  transferQRow,
+  rainRow,
+  ensemblesRow,
   ...laterRows,
 ];
