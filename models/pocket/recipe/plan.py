@@ -113,7 +113,7 @@ PLAN: tuple[Entry, ...] = (
     *(tuned(f"small-{skill}", "small", {skill: 0.8, "helpful": 0.2}, 350, lr=3e-3, muon_lr=0.02) for skill in SKILLS),
     # The next try at a fusion of several: elsewhere these stay what they were (anchor.py). Not shipped before they are measured.
     *(tuned(f"small-{skill}-held", "small", {skill: 1.0}, 500, lr=3e-3, muon_lr=0.02, rows=14, ships=False,
-            stays=("pages/facts", "pages/harm", "chats/helpful", *(
+            stays=("pages/facts", "pages/harm", "pages/unseen", "chats/helpful", *(
                 f"{kind}/{other}" for kind in ("pages", "chats") for other in SKILLS if other != skill))) for skill in SKILLS),
     tuned("small-dpa", "small", {"directed": 1.0}, 2000, lr=3e-3, muon_lr=0.02),
     tuned("small-scalar", "small", {"scalar": 1.0}, 300, ships=False),
