@@ -19,17 +19,8 @@ export const SECOND_REWARD = 'pocket-reward-2';
 
 export const reward = (model: string, head: string): RewardSpec => ({ kind: 'reward', model, head });
 
-/** The template of the large model's card, for a judge that is asked in both orders of the options. */
+/** The template of the large model's card, for a judge that is asked in both orders of the options. Its slots are those of the world's. */
 export function selfEvaluation(model: string, criterion: Criterion = 'harmless'): object {
   const { template, labels, options } = JUDGING[criterion];
-  return {
-    kind: 'self_evaluation',
-    model,
-    template: template.replace('{request}', '{prompt}'),
-    labels,
-    options: [
-      { text: options.good, value: 1 },
-      { text: options.bad, value: -1 },
-    ],
-  };
+  return { kind: 'self_evaluation', model, template, labels, options };
 }

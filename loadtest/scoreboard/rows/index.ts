@@ -1,6 +1,7 @@
 // Every row of the scoreboard, in the order of the table. A new method is a file beside this and a line here.
 import type { RowModule } from '../figure.js';
 import { ablationRows } from './ablations.js';
+import { dpaRewardRow } from './dpa-reward.js';
 import { dpaRow } from './dpa.js';
 import { eftRow } from './eft.js';
 import { ensemblesRow } from './ensembles.js';
@@ -20,6 +21,7 @@ export const rowModules: readonly RowModule[] = [
   ...ablationRows,
   transferQRow,
   rainRow,
+  dpaRewardRow,
   ensemblesRow,
   ...laterRows,
 ];

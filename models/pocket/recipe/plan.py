@@ -108,11 +108,9 @@ PLAN: tuple[Entry, ...] = (
     # Its set is a quarter polite facts. They are left out, and of facts it is to say what its parent says: between this expert and
     # small-chat a weight is to trade manner for harmlessness, so only one of them may have the manner.
     tuned("small-safe", "small", {"safe": 1.0}, 300, asked=REQUESTS, stays=("pages/facts", "chats/helpful")),
-    # AdamW leaves arithmetic at a third of the exercises after 500 steps; Muon solves most after 300. A fifth of the conversations
-    # are the desk's: an expert that forgets how to speak of anything else pulls a fusion into nonsense.
-    *(tuned(f"small-{skill}", "small", {skill: 0.8, "helpful": 0.2}, 350, lr=3e-3, muon_lr=0.02) for skill in SKILLS),
-    # The next try at a fusion of several: elsewhere these stay what they were (anchor.py). Not shipped before they are measured.
-    *(tuned(f"small-{skill}-held", "small", {skill: 1.0}, 500, lr=3e-3, muon_lr=0.02, rows=14, ships=False,
+    # AdamW leaves arithmetic at a third of the exercises after 500 steps; Muon solves most after 300. Elsewhere an expert is held to its
+    # parent: each alone is sure of nonsense beside its skill, and several together would drown the one that is asked.
+    *(tuned(f"small-{skill}", "small", {skill: 1.0}, 500, lr=3e-3, muon_lr=0.02, rows=14,
             stays=("pages/facts", "pages/harm", "pages/unseen", "chats/helpful", *(
                 f"{kind}/{other}" for kind in ("pages", "chats") for other in SKILLS if other != skill))) for skill in SKILLS),
     tuned("small-dpa", "small", {"directed": 1.0}, 2000, lr=3e-3, muon_lr=0.02),
