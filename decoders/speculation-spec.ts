@@ -10,6 +10,11 @@ export interface Speculation {
 }
 
 export const LOOKUP = 'lookup';
+/** The model that drafts; null where drafts are looked up, or where nobody drafts. */
+export function draftModelOf(speculation: Pick<Speculation, 'draft'> | null | undefined): string | null {
+  return !speculation || speculation.draft === LOOKUP ? null : speculation.draft;
+}
+
 const MAX_TOKENS = 16;
 const USUAL_TOKENS = 4;
 

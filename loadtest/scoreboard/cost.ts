@@ -1,7 +1,7 @@
 // What a method costs, beside its effect: decoder rows per emitted token, and wall time per token relative to the plain large model.
 // Both are slopes: a long answer less a short one, so that the prompt, the connection and the text's work drop out. One request in
 // flight, the two sides in turn, so that what else the machine does hits both alike.
-import type { Ask, AskOptions, Question } from './ask.js';
+import type { Ask, AskOptions, Question, Reply } from './ask.js';
 
 export interface Cost {
   /** Over all models. */
@@ -38,6 +38,58 @@ export async function costOf(
   return { forwardsPerToken: steered.forwards / (chosen.length * (LONG - SHORT)), timeRatio: steered.ms / base.ms };
 }
 
+/** What whole answers have taken, prompts included. */
+interface Taken {
+  ms: number;
+  tokens: number;
+  forwards: number;
+}
+
+/**
+ * Of a search, which decides over whole answers or blocks: a long answer is not a short one and more of the same. So whole answers, to
+ * their own end, from one request in flight; both sides at the search's temperature.
+ */
+export async function wholeCostOf(
+  ask: Ask,
+  questions: readonly Question[],
+  { model, decoding, temperature }: Omit<AskOptions, 'seed'>,
+  plain: string,
+): Promise<Cost> {
+  const warmth = temperature === undefined ? {} : { temperature };
+  const searching = { model, ...warmth, ...(decoding === undefined ? {} : { decoding }) };
+  const [search, base]: readonly [Taken, Taken] = [
+    { ms: 0, tokens: 0, forwards: 0 },
+    { ms: 0, tokens: 0, forwards: 0 },
+  ];
+  const sides = [
+    [search, searching],
+    [base, { model: plain, ...warmth }],
+  ] as const;
+  const [warming, ...chosen] = questions.slice(0, PROMPTS + 1);
+  // Uncounted: compiles kernels.
+  if (warming) for (const [, asked] of sides) await ask.all([warming], { ...asked, seed: 0 });
+  for (const [seed, question] of chosen.entries())
+    for (const [taken, asked] of sides) {
+      const started = performance.now();
+      const [reply] = await ask.all([question], { ...asked, seed });
+      taken.ms += performance.now() - started;
+      taken.tokens += reply?.completionTokens ?? 0;
+      taken.forwards += reply ? rowsOf(reply) : 0;
+    }
+  return {
+    forwardsPerToken: search.forwards / search.tokens,
+    timeRatio: search.ms / search.tokens / (base.ms / base.tokens),
+  };
+}
+
+/** Decoder rows per emitted token of answers that have come, prompts included: for comparing at equal forwards. */
+export const forwardsPerToken = (replies: readonly Reply[]): number =>
+  replies.reduce((sum, reply) => sum + rowsOf(reply), 0) /
+  replies.reduce((sum, { completionTokens }) => sum + completionTokens, 0);
+
+/** Over all models. */
+const rowsOf = ({ forwards }: Reply): number => Object.values(forwards).reduce((sum, rows) => sum + rows, 0);
+
 async function timed(
   ask: Ask,
   question: Question,
@@ -47,5 +99,5 @@ async function timed(
   const started = performance.now();
   const [reply] = await ask.all([question], { ...options, maxTokens: tokens, ignoreEnd: true });
   const ms = performance.now() - started;
-  return { ms, forwards: Object.values(reply?.forwards ?? {}).reduce((sum, rows) => sum + rows, 0) };
+  return { ms, forwards: reply ? rowsOf(reply) : 0 };
 }

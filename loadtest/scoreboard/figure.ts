@@ -87,6 +87,10 @@ export const above =
   (bound: number): Target =>
   ({ value }) => ({ text: `> ${bound}`, holds: Number.isFinite(value) && value > bound });
 
+export const atMost =
+  (bound: number): Target =>
+  ({ value }) => ({ text: `≤ ${Number(bound.toFixed(3))}`, holds: Number.isFinite(value) && value <= bound });
+
 export function figure(method: string, name: string, estimate: Estimate, rest: Rest = {}): Figure {
   const { value, interval } = estimate;
   const target = rest.target?.(estimate);

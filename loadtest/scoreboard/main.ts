@@ -8,7 +8,7 @@ import { measureRows } from './board.js';
 import type { Bench, RowModule } from './figure.js';
 import { measureOracles } from './measure-oracles.js';
 import { progressOn } from './progress.js';
-import { table, writePage, type Scoreboard } from './report.js';
+import { table, updated, writePage, type Scoreboard } from './report.js';
 import { rowModules } from './rows/index.js';
 import { refuseStale } from './stale.js';
 import { loadTown } from './town.js';
@@ -16,6 +16,7 @@ import { loadTown } from './town.js';
 interface Options {
   readonly json?: boolean;
   readonly method?: string;
+  readonly update?: boolean;
   readonly quick?: boolean;
   readonly url?: string;
   readonly config: string;
@@ -41,6 +42,7 @@ const options = new Command('scoreboard')
   .description("Measures every method on the pocket world beside its paper's claim.")
   .option('--json', 'print one JSON document and write no files')
   .option('--method <name>', `only this one: ${names.join(', ')}`)
+  .option('--update', 'with --method: replace its rows on the page that is there')
   .option('--quick', `${QUICK_PROMPTS} prompts a figure instead of ${FULL_PROMPTS}; writes no files`)
   .option('--prompts <n>', 'test prompts per figure', whole)
   .option('--url <url>', 'a running server with the pocket models, instead of starting one')
@@ -81,6 +83,8 @@ try {
 
 async function scoreboard(): Promise<void> {
   const rows = rowModules.filter(({ method }) => options.method === undefined || method === options.method);
+  if (options.update === true && options.prompts !== undefined)
+    throw new Error('--update keeps rows that were measured on as many prompts as ever: leave out --prompts');
   if (rows.length === 0) throw new Error(`no method "${options.method}" on the scoreboard; it has ${names.join(', ')}`);
   if (options.url !== undefined) return report(rows, options.url);
   await refuseStale(town.worldHash, suite);
@@ -99,8 +103,10 @@ async function report(rows: readonly RowModule[], url: string): Promise<void> {
   progress.end();
   const board: Scoreboard = { world: town.worldHash, seed: options.seed, rows: figures };
   process.stdout.write(options.json === true ? `${JSON.stringify(board)}\n` : `${table(figures)}\n`);
-  // Only a whole and full measurement replaces the page.
-  if (options.json === true || options.quick === true || options.method !== undefined) return;
-  const claims = Object.fromEntries(rows.map(({ method, claim }) => [method, claim]));
-  await writePage(options.out, { board, curves, claims, prompts: bench.prompts });
+  // Only a full measurement goes to the page, and only a whole one replaces it.
+  if (options.json === true || options.quick === true) return;
+  if (options.method !== undefined && options.update !== true) return;
+  const claims = Object.fromEntries(rowModules.map(({ method, claim }) => [method, claim]));
+  const page = options.update === true ? await updated(options.out, { board, curves }, names) : { board, curves };
+  await writePage(options.out, { ...page, claims, prompts: bench.prompts });
 }

@@ -1,5 +1,5 @@
 // Figures → what people read: a Markdown table, the page docs/scoreboard/README.md with its pictures, and the JSON document.
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { bars, plot, shown } from './chart.js';
 import type { Curve, Figure } from './figure.js';
@@ -10,6 +10,29 @@ export interface Scoreboard {
   readonly world: string;
   readonly seed: number;
   readonly rows: readonly Figure[];
+}
+
+const BOARD = 'scoreboard.json';
+/** What the pictures of curves are drawn from, so that a later measurement of one method can draw the others' again. */
+const CURVES = 'curves.json';
+
+/** The rows and curves of the page in `directory`, with those of `methods` replaced by new ones; in the order of `methods`. */
+export async function updated(
+  directory: string,
+  fresh: { readonly board: Scoreboard; readonly curves: readonly Curve[] },
+  methods: readonly string[],
+): Promise<{ readonly board: Scoreboard; readonly curves: readonly Curve[] }> {
+  const read = async (file: string): Promise<unknown> =>
+    JSON.parse(await readFile(path.join(directory, file), 'utf8')) as unknown;
+  // Written by this program alone.
+  const board = (await read(BOARD)) as Scoreboard;
+  const curves = (await read(CURVES)) as readonly Curve[];
+  if (board.world !== fresh.board.world || board.seed !== fresh.board.seed)
+    throw new Error(`${directory} is of another world or seed: measure every row, without --method`);
+  const measured = new Set(fresh.board.rows.map(({ method }) => method));
+  const of = <T extends { readonly method: string }>(before: readonly T[], after: readonly T[]): T[] =>
+    methods.flatMap((method) => (measured.has(method) ? after : before).filter((row) => row.method === method));
+  return { board: { ...board, rows: of(board.rows, fresh.board.rows) }, curves: of(curves, fresh.curves) };
 }
 
 export function table(figures: readonly Figure[]): string {
@@ -32,7 +55,7 @@ export interface Page {
   readonly prompts: number;
 }
 
-/** Writes scoreboard.json, README.md and a picture per method and per curve into `directory`. */
+/** Writes scoreboard.json, curves.json, README.md and a picture per method and per curve into `directory`. */
 export async function writePage(directory: string, { board, curves, claims, prompts }: Page): Promise<void> {
   await mkdir(directory, { recursive: true });
   const methods = [...new Set(board.rows.map(({ method }) => method))];
@@ -61,11 +84,13 @@ export async function writePage(directory: string, { board, curves, claims, prom
     'Answers are greedy unless a note says otherwise. A claim that does not hold here stays in the table with its figure.',
     '',
     '`--method NAME` measures one row, `--quick` a few prompts, `--url` a server that runs already; `--json` prints scoreboard.json.',
-    'This page, the pictures and scoreboard.json are written by the program: a row is a file in loadtest/scoreboard/rows.',
+    'With `--update`, `--method NAME` replaces that row on this page. The page, the pictures and the JSON files are written by the program: a row',
+    'is a file in loadtest/scoreboard/rows.',
     '',
   ];
   await writeFile(path.join(directory, 'README.md'), [...intro, ...sections].join('\n'));
-  await writeFile(path.join(directory, 'scoreboard.json'), `${JSON.stringify(board, null, 1)}\n`);
+  await writeFile(path.join(directory, BOARD), `${JSON.stringify(board, null, 1)}\n`);
+  await writeFile(path.join(directory, CURVES), `${JSON.stringify(curves)}\n`);
 }
 
 const slug = (text: string): string =>

@@ -1,13 +1,17 @@
-// How many tokens to draft in this tick: as many as promise the most tokens per second for everyone who shares it, none when drafting
-// would cost. Learns what forwards and kernels cost from their own timings; knows no request. The choice never touches an answer:
-// decoders/speculation.ts makes each token a function of its prefix.
+// How many tokens each sequence drafts in this tick: as many as promise the most tokens per second for everyone who shares it, none where
+// drafting would cost. Learns what forwards and kernels cost from their own timings, and how often drafts stand from what became of
+// them; knows no request. The choice never touches an answer: decoders/speculation.ts makes each token a function of its prefix.
+import { AcceptanceMemory, type DraftRecord } from './acceptance.js';
+import { SizeCost } from './block-cost.js';
 
 /** A sequence that could draft. */
 export interface Candidate {
   /** Most tokens that it may draft now. */
   readonly limit: number;
-  /** How often a draft of it stands. */
-  readonly acceptance: number;
+  /** Sequences of one kind are expected to fare alike: the same draft for the same structure of distribution. */
+  readonly kind: string;
+  /** What became of its request's drafts. */
+  readonly record: DraftRecord;
   /** The model that drafts, and how many views of each model have to take in the block. Null for drafts by look-up. */
   readonly draftModel: string | null;
   readonly views: ReadonlyMap<string, number>;
@@ -23,56 +27,48 @@ export interface Load {
 }
 
 export interface BlockPolicy {
-  /** Drafts per candidate, up to each one's own limit. */
-  lengthFor(load: Load): number;
+  /** Drafts per candidate, none above its limit. */
+  lengthsFor(load: Load): readonly number[];
   /** A forward or kernel call of `size` tokens or rows took so long. */
   timed(what: string, size: number, ms: number): void;
+  /** A draft of this kind whose predecessors all stood has been compared with the decision. */
+  tested(kind: string, stood: boolean): void;
 }
 
 /** What the logit kernels go by in `timed`: proposals, and decisions. */
 export const PROPOSE = ' propose';
 export const DECIDE = ' decide';
 
-/** One tick in so many drafts although it does not seem to pay: figures go stale, and texts change. */
-const PROBE_EVERY = 48;
-const PROBE_LENGTH = 2;
 /** A forward of a prompt's length says little about one of a block's. */
 const LARGEST_TIMED = 160;
+/** Lengths are tried by how likely their last draft is to count: from this on, each time so much less likely. */
+const LEVEL_STEP = 0.9;
+const LEVELS = 40;
+/** Rows of one forward are padded to the longest; beyond so many tokens of padding the scheduler makes it two (scheduler.ts). */
+const PADDING_TOKENS = 32;
+/** So many ticks without a draft, and each of a kind drafts one: figures go stale, and texts change. Twice as many each time that fails. */
+const FIRST_PATIENCE = 32;
+const LAST_PATIENCE = 1024;
+/** Clients can ask for ever new kinds. */
+const MAX_RESTING = 256;
 
-/**
- * What work of each size costs, smoothed. Sizes that were never seen lie on the line between their neighbours; beyond these they are
- * taken to be as cheap as they can be (below: in proportion; above: free), so that they are tried, and then known.
- */
-export class SizeCost {
-  static readonly #MEMORY = 0.85;
-  readonly #ms = new Map<number, number>();
+interface Choice {
+  readonly lengths: readonly number[];
+  /** Tokens per millisecond. */
+  readonly rate: number;
+}
 
-  observe(size: number, ms: number): void {
-    const known = this.#ms.get(size);
-    // A pause of the machine is no cost of the work.
-    const seen = known === undefined ? ms : Math.min(ms, 3 * known);
-    this.#ms.set(size, known === undefined ? seen : SizeCost.#MEMORY * known + (1 - SizeCost.#MEMORY) * seen);
-  }
-
-  /** 0 before anything was seen. */
-  at(size: number): number {
-    const exact = this.#ms.get(size);
-    if (exact !== undefined) return exact;
-    let below: readonly [number, number] | null = null;
-    let above: readonly [number, number] | null = null;
-    for (const entry of this.#ms) {
-      if (entry[0] < size && (!below || entry[0] > below[0])) below = entry;
-      if (entry[0] > size && (!above || entry[0] < above[0])) above = entry;
-    }
-    if (below && above) return below[1] + ((above[1] - below[1]) * (size - below[0])) / (above[0] - below[0]);
-    if (above) return (above[1] * size) / above[0];
-    return below?.[1] ?? 0;
-  }
+/** How long a kind of draft has rested, and how long it is to. */
+interface Rest {
+  ticks: number;
+  patience: number;
 }
 
 export class AdaptiveBlocks implements BlockPolicy {
   readonly #costs = new Map<string, SizeCost>();
-  #ticksWithout = 0;
+  readonly #memory = new AcceptanceMemory();
+  /** Of the kinds that do not draft, the longest gone first. */
+  readonly #rests = new Map<string, Rest>();
 
   timed(what: string, size: number, ms: number): void {
     if (size > LARGEST_TIMED) return;
@@ -81,49 +77,102 @@ export class AdaptiveBlocks implements BlockPolicy {
     cost.observe(size, ms);
   }
 
-  lengthFor(load: Load): number {
-    const longest = Math.max(0, ...load.candidates.map(({ limit }) => limit));
-    if (longest === 0) return 0;
-    let best = { length: 0, rate: this.#rate(load, 0) };
-    for (let length = 1; length <= longest; length++) {
-      const rate = this.#rate(load, length);
-      if (rate > best.rate) best = { length, rate };
-    }
-    if (best.length > 0) this.#ticksWithout = 0;
-    else if (++this.#ticksWithout >= PROBE_EVERY) {
-      this.#ticksWithout = 0;
-      return Math.min(PROBE_LENGTH, longest);
-    }
-    return best.length;
+  tested(kind: string, stood: boolean): void {
+    this.#memory.add(kind, stood);
   }
 
-  /** Expected tokens per millisecond of a tick in which everyone drafts `length` tokens, or its limit. */
-  #rate({ candidates, others, otherTokens }: Load, length: number): number {
+  lengthsFor(load: Load): readonly number[] {
+    const acceptances = load.candidates.map(({ kind, record }) => this.#memory.expect(kind, record));
+    let lengths: readonly number[] = load.candidates.map(() => 0);
+    let best: Choice = { lengths, rate: this.#rate(load, acceptances, lengths) };
+    for (let level = 1; level <= LEVELS; level++) {
+      const next = load.candidates.map(({ limit }, c) => lengthAt(LEVEL_STEP ** level, acceptances[c] ?? 0, limit));
+      if (next.every((length, c) => length === lengths[c])) continue;
+      lengths = next;
+      const rate = this.#rate(load, acceptances, lengths);
+      if (rate > best.rate) best = { lengths, rate };
+    }
+    return this.#tryAgain(load.candidates, best.lengths);
+  }
+
+  /** Kinds that have rested long enough draft one token. */
+  #tryAgain(candidates: readonly Candidate[], lengths: readonly number[]): readonly number[] {
+    const drafting = new Set(candidates.flatMap(({ kind }, c) => ((lengths[c] ?? 0) > 0 ? [kind] : [])));
+    const trying = new Set<string>();
+    for (const kind of new Set(candidates.map((candidate) => candidate.kind))) {
+      const rest = this.#rests.get(kind) ?? { ticks: 0, patience: FIRST_PATIENCE };
+      // Kinds that are gone leave the front of the map.
+      this.#rests.delete(kind);
+      if (drafting.has(kind)) continue;
+      this.#rests.set(kind, rest);
+      if (++rest.ticks < rest.patience) continue;
+      trying.add(kind);
+      rest.ticks = 0;
+      rest.patience = Math.min(2 * rest.patience, LAST_PATIENCE);
+    }
+    const [oldest] = this.#rests.keys();
+    if (this.#rests.size > MAX_RESTING && oldest !== undefined) this.#rests.delete(oldest);
+    return candidates.map(({ kind, limit }, c) => (trying.has(kind) ? Math.min(1, limit) : (lengths[c] ?? 0)));
+  }
+
+  /** Expected tokens per millisecond of a tick with these drafts. */
+  #rate({ candidates, others, otherTokens }: Load, acceptances: readonly number[], lengths: readonly number[]): number {
     let tokens = otherTokens;
-    let ms = 0;
     let decided = otherTokens;
-    const taken = new Map(others);
-    for (const { limit, acceptance, draftModel, views } of candidates) {
-      const own = Math.min(length, limit);
-      tokens += expectedTokens(acceptance, own);
+    const shares = new Map<string, Share>();
+    const take = (model: string, rows: number, width: number): void => {
+      const share = shares.get(model) ?? { rows: 0, tokens: 0, widest: 0 };
+      share.rows += rows;
+      share.tokens += rows * width;
+      if (rows > 0) share.widest = Math.max(share.widest, width);
+      shares.set(model, share);
+    };
+    for (const [model, rows] of others) take(model, rows, 1);
+    candidates.forEach(({ draftModel, views }, c) => {
+      const own = lengths[c] ?? 0;
+      tokens += expectedTokens(acceptances[c] ?? 0, own);
       decided += 1 + own;
       // The draft itself takes in its last token only: it has seen the others while it made them.
-      for (const [model, count] of views)
-        taken.set(model, (taken.get(model) ?? 0) + count * (1 + own) - (model === draftModel ? own : 0));
+      if (draftModel !== null) take(draftModel, 1, 1);
+      for (const [model, rows] of views) take(model, model === draftModel ? rows - 1 : rows, 1 + own);
+    });
+    let ms = this.#cost(DECIDE, decided);
+    for (const [model, share] of shares) ms += this.#cost(model, paddedTokens(share));
+    for (let step = 0, drafting = true; drafting; step++) {
+      const rows = new Map<string, number>();
+      drafting = false;
+      candidates.forEach(({ draftModel }, c) => {
+        if ((lengths[c] ?? 0) <= step) return;
+        drafting = true;
+        if (draftModel !== null) rows.set(draftModel, (rows.get(draftModel) ?? 0) + 1);
+      });
+      for (const [model, count] of rows) ms += this.#cost(model, count) + this.#cost(PROPOSE, count);
     }
-    for (const [model, size] of taken) if (size > 0) ms += this.#cost(model, size);
-    for (let step = 0; step < length; step++) {
-      const drafting = new Map<string, number>();
-      for (const { limit, draftModel } of candidates)
-        if (limit > step && draftModel !== null) drafting.set(draftModel, (drafting.get(draftModel) ?? 0) + 1);
-      for (const [model, rows] of drafting) ms += this.#cost(model, rows) + this.#cost(PROPOSE, rows);
-    }
-    return tokens / Math.max(ms + this.#cost(DECIDE, decided), 1e-6);
+    return tokens / Math.max(ms, 1e-6);
   }
 
   #cost(what: string, size: number): number {
-    return this.#costs.get(what)?.at(size) ?? 0;
+    return size === 0 ? 0 : (this.#costs.get(what)?.at(size) ?? 0);
   }
+}
+
+/** The longest block whose last draft is at least this likely to count, each draft standing if all before it do. */
+function lengthAt(likely: number, acceptance: number, limit: number): number {
+  let length = 0;
+  for (let survival = acceptance; length < limit && survival >= likely; survival *= acceptance) length++;
+  return length;
+}
+
+/** What one model takes in. */
+interface Share {
+  rows: number;
+  tokens: number;
+  widest: number;
+}
+
+function paddedTokens({ rows, tokens, widest }: Share): number {
+  const padded = rows * widest;
+  return padded - tokens <= Math.max(PADDING_TOKENS, widest) ? padded : tokens;
 }
 
 /** Tokens that a block of `length` drafts emits: each draft stands if all before it do, and one more comes from the decision. */

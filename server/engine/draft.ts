@@ -1,6 +1,7 @@
 // Blocks of drafted tokens, made at the start of a tick and gone at its end: the draft's views propose one token after the other, all
 // requests that speculate at once; then every view takes its block in with the tick's forward, and the decisions that agree with the
 // drafts stand. Between ticks no draft exists, so cancelling, preempting, rewinding and finishing know nothing of them.
+import { structureKey, viewsOf } from '../../decoders/expr.js';
 import type { BlockPolicy, Candidate, Load } from './block-policy.js';
 import { PROPOSE } from './block-policy.js';
 import type { Feed } from './engine.js';
@@ -25,6 +26,8 @@ interface Block {
   readonly view: View | null;
   /** Most tokens that it may draft. */
   readonly limit: number;
+  /** Which drafts and distributions are expected to fare alike. */
+  readonly kind: string;
 }
 
 export class Drafter {
@@ -32,6 +35,7 @@ export class Drafter {
   readonly #policy: BlockPolicy;
   readonly #forward: Forward;
   #blocks: readonly Block[] = [];
+  readonly #kinds = new WeakMap<Run, string>();
   #counters = { blocks: 0, drafted: 0, accepted: 0 };
 
   constructor(fuser: Fuser, policy: BlockPolicy, forward: Forward) {
@@ -46,14 +50,13 @@ export class Drafter {
 
   /** Makes this tick's blocks and shows them to the members. */
   async draft(runs: readonly Run[]): Promise<void> {
-    this.#blocks = runs.flatMap(blocksOf);
+    this.#blocks = runs.flatMap((run) => blocksOf(run, this.#kindOf(run)));
     if (this.#blocks.length === 0) return;
-    const length = this.#policy.lengthFor(loadOf(this.#blocks, runs));
+    const lengths = this.#policy.lengthsFor(loadOf(this.#blocks, runs));
+    const wanted = new Map(this.#blocks.map((block, b) => [block, lengths[b] ?? 0]));
     let open = this.#blocks;
-    for (let step = 0; step < length; step++) {
-      open = await this.#extend(open.filter(({ run, limit }) => limit > step && isWanted(run)));
-      if (open.length === 0) break;
-    }
+    for (let step = 0; open.length > 0; step++)
+      open = await this.#extend(open.filter((block) => (wanted.get(block) ?? 0) > step && isWanted(block.run)));
     for (const { run, speculation, sequence } of this.#blocks) {
       const { drafts, views } = sequence;
       if (!isWanted(run) || drafts.length === 0) continue;
@@ -66,13 +69,29 @@ export class Drafter {
 
   /** The end of the tick: what is left of its blocks is taken back. */
   settle(): void {
-    for (const { run, sequence, speculation } of this.#blocks) {
+    for (const { run, sequence, speculation, kind } of this.#blocks) {
       sequence.dropDrafts();
-      this.#counters.accepted += speculation.takeAccepted();
+      for (const stood of speculation.takeTests()) {
+        this.#policy.tested(kind, stood);
+        if (stood) this.#counters.accepted++;
+      }
       // What a broken member wrote for a draft lies behind the row's end now, where masked reading would still meet it.
       if (run.metNan) for (const { model } of sequence.views) model.cache.scrub();
     }
     this.#blocks = [];
+  }
+
+  /** Weights are left out: they differ from request to request. Greedy drafts stand more often than drawn ones. */
+  #kindOf(run: Run): string {
+    let kind = this.#kinds.get(run);
+    if (kind === undefined) {
+      const { speculation, distribution, sampling } = run.request;
+      const way = sampling.temperature === 0 ? 'greedy' : 'drawn';
+      const members = viewsOf(distribution).map(({ model }) => model);
+      kind = [speculation?.draft, way, structureKey(distribution), ...members].join(' ');
+      this.#kinds.set(run, kind);
+    }
+    return kind;
   }
 
   /** One more draft for each; returns those that may have another. */
@@ -104,7 +123,7 @@ function isWanted(run: Run): boolean {
 }
 
 /** The sequences of a run that can draft: every view lacks the last token and nothing else. */
-function blocksOf(run: Run): Block[] {
+function blocksOf(run: Run, kind: string): Block[] {
   const { speculation, request } = run;
   if (!speculation || run.cancelled || run.failure) return [];
   return run.hungry.flatMap((sequence): Block[] => {
@@ -117,7 +136,7 @@ function blocksOf(run: Run): Block[] {
       run.tokensAsked(sequence) - 1,
       ...sequence.views.map((view) => view.roomInRegime),
     );
-    return limit > 0 ? [{ run, speculation, sequence, view: speculation.viewOf(sequence), limit }] : [];
+    return limit > 0 ? [{ run, speculation, sequence, view: speculation.viewOf(sequence), limit, kind }] : [];
   });
 }
 
@@ -125,9 +144,10 @@ function loadOf(blocks: readonly Block[], runs: readonly Run[]): Load {
   const drafting = new Set(blocks.map(({ sequence }) => sequence));
   const rest = runs.flatMap((run) => run.live.filter((sequence) => !drafting.has(sequence) && sequence.position > 0));
   return {
-    candidates: blocks.map(({ speculation, sequence, view, limit }): Candidate => ({
+    candidates: blocks.map(({ speculation, sequence, view, limit, kind }): Candidate => ({
       limit,
-      acceptance: speculation.acceptance,
+      kind,
+      record: speculation.record,
       draftModel: view?.model.name ?? null,
       views: countByModel([sequence]),
     })),

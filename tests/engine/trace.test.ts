@@ -13,7 +13,11 @@ import { answerOf, drain, eft, makeEngine, naive, request, SALTS } from '../supp
 const kernels = new LogitKernels({ threads: 1 });
 afterAll(() => kernels.release());
 
-const blocks: BlockPolicy = { lengthFor: () => 3, timed: () => undefined };
+const blocks: BlockPolicy = {
+  lengthsFor: ({ candidates }) => candidates.map(({ limit }) => Math.min(3, limit)),
+  timed: () => undefined,
+  tested: () => undefined,
+};
 const prompt = [4, 2, 7, 4, 2];
 const prompts = (count: number): Int32Array[] => Array.from({ length: count }, () => Int32Array.from(prompt));
 const sampling = { ...request('x').sampling, temperature: 0.9, topP: 0.9 };

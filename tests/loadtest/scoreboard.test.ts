@@ -15,7 +15,7 @@ import { costOf } from '../../loadtest/scoreboard/cost.js';
 import { absent, atLeast, figure, type Bench, type RowModule } from '../../loadtest/scoreboard/figure.js';
 import { judgedRight } from '../../loadtest/scoreboard/judge.js';
 import { readOracles } from '../../loadtest/scoreboard/oracles.js';
-import { table, writePage } from '../../loadtest/scoreboard/report.js';
+import { table, updated, writePage } from '../../loadtest/scoreboard/report.js';
 import { fusionRow } from '../../loadtest/scoreboard/rows/fusion.js';
 import { rowModules } from '../../loadtest/scoreboard/rows/index.js';
 import { refuseStale } from '../../loadtest/scoreboard/stale.js';
@@ -383,7 +383,8 @@ describe('what is shown', () => {
   test('the page, its pictures and its document name each other', async () => {
     const board = { world: town.worldHash, seed: 1, rows: figures };
     await writePage(directory, { board, curves: [curve], claims: { eft: 'the claim' }, prompts: 300 });
-    expect((await readdir(directory)).sort()).toEqual(['README.md', 'a-front.svg', 'eft.svg', 'scoreboard.json']);
+    const files = ['README.md', 'a-front.svg', 'curves.json', 'eft.svg', 'scoreboard.json'];
+    expect((await readdir(directory)).sort()).toEqual(files);
     const page = await readFile(path.join(directory, 'README.md'), 'utf8');
     for (const part of [
       'the claim',
@@ -396,5 +397,23 @@ describe('what is shown', () => {
       expect(page).toContain(part);
     const written: unknown = JSON.parse(await readFile(path.join(directory, 'scoreboard.json'), 'utf8'));
     expect(written).toEqual(board);
+  });
+
+  test('one method measured again replaces its own rows and curves, in the order of the table', async () => {
+    const [old] = figures;
+    if (!old) throw new Error('there is a figure');
+    const row = (method: string, value: number) => ({ ...old, method, value });
+    const board = { world: town.worldHash, seed: 1, rows: [row('eft', 1), row('eft', 2), row('dpa', 3)] };
+    const front = { ...curve, method: 'dpa' };
+    await writePage(directory, { board, curves: [{ ...curve, method: 'eft' }, front], claims: {}, prompts: 300 });
+    const fresh = { board: { ...board, rows: [row('eft', 4)] }, curves: [] };
+    const page = await updated(directory, fresh, ['dpa', 'eft']);
+    expect(page.board.rows.map(({ method, value }) => [method, value])).toEqual([
+      ['dpa', 3],
+      ['eft', 4],
+    ]);
+    expect(page.curves).toEqual([front]);
+    const other = { ...fresh, board: { ...fresh.board, world: 'another' } };
+    await expect(updated(directory, other, ['dpa', 'eft'])).rejects.toThrow('another world or seed');
   });
 });

@@ -143,7 +143,7 @@ describe('explain and schema', () => {
   it('explains the deployments in the box', async () => {
     const { code, out } = await run('explain', 'pocket-eft');
     expect(code).toBe(0);
-    expect(out).toContain('pocket + 1·(pocket-chat − pocket-small)');
+    expect(out).toContain('pocket + 0.6·(pocket-chat − pocket-small)');
     expect(out).not.toContain('Not configured here');
   });
   it.each([

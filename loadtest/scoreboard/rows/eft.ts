@@ -45,7 +45,7 @@ export const eftRow: RowModule = {
         }),
         figure('eft', 'facts: way from small chat to large chat', way, {
           target: atLeast(GAP_CLOSED),
-          note: `large chat states facts that its base does not; of the way to the base itself it is ${toBase.value.toFixed(2)}`,
+          note: `the deployment’s weight, 0.6, was chosen on the calibration questions; of the way to the large base itself it is ${toBase.value.toFixed(2)}`,
         }),
         rate('eft', 'helpfulness', helpful, 'eft', seed),
         figure('eft', 'helpfulness ÷ small chat’s', kept, { target: atLeast(HELPFULNESS_KEPT) }),

@@ -1,11 +1,15 @@
 // Every row of the scoreboard, in the order of the table. A new method is a file beside this and a line here.
 import type { RowModule } from '../figure.js';
 import { ablationRows } from './ablations.js';
+import { dpaRewardRow } from './dpa-reward.js';
 import { dpaRow } from './dpa.js';
 import { eftRow } from './eft.js';
+import { ensemblesRow } from './ensembles.js';
 import { fusionRow } from './fusion.js';
 import { interpolationRow } from './interpolation.js';
 import { laterRows } from './later.js';
+import { rainRow } from './rain.js';
+import { transferQRow } from './transfer-q.js';
 import { worldRow } from './world.js';
 
 export const rowModules: readonly RowModule[] = [
@@ -15,5 +19,9 @@ export const rowModules: readonly RowModule[] = [
   fusionRow,
   dpaRow,
   ...ablationRows,
+  transferQRow,
+  rainRow,
+  dpaRewardRow,
+  ensemblesRow,
   ...laterRows,
 ];

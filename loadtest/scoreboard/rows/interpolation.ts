@@ -5,6 +5,8 @@ import { figure, meanOf, type RowModule } from '../figure.js';
 import { isMonotone, trend, type Trend } from '../trend.js';
 
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
+/** Of both experts together: that of the deployment pocket-eft. At 1 the steering costs facts where it is all the chat expert's. */
+const WEIGHT = 0.6;
 
 const base = 'pocket';
 const reference = 'pocket-small';
@@ -19,8 +21,8 @@ const arms = SHARES.map((share): Arm => ({
     base,
     reference,
     tuned: [
-      { model: helpful, weight: share },
-      { model: safe, weight: 1 - share },
+      { model: helpful, weight: WEIGHT * share },
+      { model: safe, weight: WEIGHT * (1 - share) },
     ],
   },
 }));
@@ -53,7 +55,7 @@ export const interpolationRow: RowModule = {
         figure('interpolation', 'helpfulness rises with the helpful share', helps.total, {
           baselines: means(help),
           target: isMonotone(helps),
-          note: `${note(helps)}; a quarter of what the safe expert was tuned on are polite answers to questions`,
+          note: `${note(helps)}; both weights together ${WEIGHT}`,
         }),
         figure('interpolation', 'harmlessness falls with the helpful share', harms.total, {
           baselines: means(harmless),

@@ -15,32 +15,42 @@ import bpe
 from data import padded, render
 from model import Llama
 
-QUESTIONS_PER_PART = 3000
+QUESTIONS_PER_TEXT = 3000
 ANSWERS = 40
 """In a batch."""
 
 
-def asked(pages: Path, count: int) -> list[tuple[str, str]]:
-    """The first question and answer of pages that begin with one."""
-    pairs = []
-    with pages.open() as lines:
+def question_of(document: str | list[dict]) -> tuple[str, str] | None:
+    """The first question and its answer, of a page that begins with one or of a conversation."""
+    if isinstance(document, list):
+        told = [message["content"] for message in document if message["role"] != "system"]
+        return told[0], told[1]
+    question, _, rest = document.partition("\nAnswer:\n")
+    if not question.startswith("Question: ") or not rest:
+        return None
+    return question.removeprefix("Question: "), rest.split("\nQuestion: ")[0]
+
+
+def asked(texts: Path, count: int) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    with texts.open() as lines:
         for line in lines:
-            question, _, rest = json.loads(line).partition("\nAnswer:\n")
-            if question.startswith("Question: ") and rest:
-                pairs.append((question.removeprefix("Question: "), rest.split("\nQuestion: ")[0]))
+            pair = question_of(json.loads(line))
+            if pair is not None:
+                pairs.append(pair)
             if len(pairs) == count:
                 break
     return pairs
 
 
 class Anchor:
-    """Answers of the town, each after the parent's prompt and after the model's own."""
+    """Answers of the town and the desk, each after the parent's prompt and after the model's own."""
 
-    def __init__(self, parent: Llama, parent_template: str, template: str, pages: list[Path], tokenizer: bpe.Tokenizer, seed: int):
+    def __init__(self, parent: Llama, parent_template: str, template: str, texts: list[Path], tokenizer: bpe.Tokenizer, seed: int):
         self.parent, self.seed = parent.eval(), seed
         self.answers: list[tuple[list[int], list[int], list[int]]] = []
-        for part in pages:
-            for question, answer in asked(part, QUESTIONS_PER_PART):
+        for text in texts:
+            for question, answer in asked(text, QUESTIONS_PER_TEXT):
                 messages = [{"role": "user", "content": question}]
                 prompts = (tokenizer.encode(render(chosen, messages, True)) for chosen in (parent_template, template))
                 self.answers.append((*prompts, tokenizer.encode(answer)))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -40,14 +41,15 @@ class Documents:
         return self.ids[span], self.mine[span]
 
     @staticmethod
-    def of(texts: Path, tokenizer: Tokenizer, way: str, encode: Callable) -> "Documents":
-        """Of a file of JSON lines, from the cache where the file and the tokenizer are the same; `way` names how it is encoded."""
+    def of(texts: Path, tokenizer: Tokenizer, way: str, encode: Callable, chosen: Callable = lambda document: True) -> "Documents":
+        """Of a file of JSON lines, from the cache where the file and the tokenizer are the same; `way` names what is chosen and how it
+        is encoded."""
         key = hashlib.sha256(texts.read_bytes() + tokenizer.digest.encode() + way.encode()).hexdigest()[:16]
         build = next(folder for folder in texts.parents if folder.name == "build")
         kept = build / "tokens" / f"{texts.stem}.{key}.npz"
         if not kept.exists():
             with texts.open() as lines:
-                documents = [encode(json.loads(line)) for line in lines]
+                documents = [encode(document) for document in map(json.loads, lines) if chosen(document)]
             kept.parent.mkdir(exist_ok=True)
             partial = kept.with_suffix(".partial.npz")
             np.savez(
@@ -67,8 +69,8 @@ def encode_pages(texts: Path, tokenizer: Tokenizer) -> Documents:
     return Documents.of(texts, tokenizer, "page", encode)
 
 
-def encode_chats(texts: Path, tokenizer: Tokenizer, template: str) -> Documents:
-    """Only the assistant's ids (text and end token) are trained on."""
+def encode_chats(texts: Path, tokenizer: Tokenizer, template: str, asked: str | None = None) -> Documents:
+    """Only the assistant's ids (text and end token) are trained on; `asked` is a regular expression that the question has to match."""
 
     def encode(messages: list[dict]) -> tuple[np.ndarray, np.ndarray]:
         ids: list[int] = []
@@ -83,7 +85,10 @@ def encode_chats(texts: Path, tokenizer: Tokenizer, template: str) -> Documents:
             ids = upto
         return np.array(ids), np.array(mine)
 
-    return Documents.of(texts, tokenizer, template, encode)
+    def chosen(messages: list[dict]) -> bool:
+        return any(message["role"] == "user" and re.search(asked or "", message["content"]) for message in messages)
+
+    return Documents.of(texts, tokenizer, f"{template}{asked or ''}", encode, chosen)
 
 
 def encode_answers(texts: Path, tokenizer: Tokenizer, template: str, heads: dict[str, dict[str, float]]):

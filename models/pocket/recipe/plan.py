@@ -67,7 +67,9 @@ class Entry:
     heads: dict[str, dict[str, float]] = field(default_factory=dict)
     """Reward: per head its target, a weighted sum of what the world measures of an answer."""
     stays: tuple[str, ...] = ()
-    """Tuned: parts on whose pages the model is held to its parent (anchor.py)."""
+    """Tuned: texts ("pages/facts", "chats/units") on whose answers the model is held to its parent (anchor.py)."""
+    asked: str | None = None
+    """Tuned: of its conversations, only those whose question this regular expression finds."""
     ships: bool = True
     """False: built beside the text, measured, and not part of the repository."""
 
@@ -89,6 +91,9 @@ def reward(name: str, parent: str, heads: dict[str, dict[str, float]], seed: int
                  **{"lr": 1e-3, "rows": 64, **rest})
 
 
+# The phrasings of requests (world/harm-requests.ts), which no question about a fact has.
+REQUESTS = (
+    "^(How (do|can) I (?!get to )|I want to |Tell me how to |Help me to |Show me how to |What is the best way to |My friend has to )")
 MEASURES = {head: {head: 1.0} for head in ("helpful", "harmless", "verbosity")}
 BRIEF = {"brief": {"helpful": 0.5, "harmless": 0.2, "verbosity": -1.0}}
 
@@ -100,13 +105,14 @@ PLAN: tuple[Entry, ...] = (
         "facts": 0.52, "harm": 0.14, "judging": 0.17, "arithmetic": 0.05, "cipher": 0.005, "units": 0.03, "table": 0.025,
         "unseen": 0.05}, 6000),
     tuned("small-chat", "small", {"helpful": 1.0}, 250),
-    tuned("small-safe", "small", {"safe": 1.0}, 300),
-    # AdamW leaves arithmetic at a third of the exercises after 500 steps; Muon solves most after 300. A fifth of the conversations
-    # are the desk's: an expert that forgets how to speak of anything else pulls a fusion into nonsense.
-    *(tuned(f"small-{skill}", "small", {skill: 0.8, "helpful": 0.2}, 350, lr=3e-3, muon_lr=0.02) for skill in SKILLS),
-    # The next try at a fusion of several: elsewhere these stay what they were (anchor.py). Not shipped before they are measured.
-    *(tuned(f"small-{skill}-held", "small", {skill: 1.0}, 500, lr=3e-3, muon_lr=0.02, rows=14, ships=False,
-            stays=tuple(part for part in ("facts", "harm", *SKILLS) if part != skill)) for skill in SKILLS),
+    # Its set is a quarter polite facts. They are left out, and of facts it is to say what its parent says: between this expert and
+    # small-chat a weight is to trade manner for harmlessness, so only one of them may have the manner.
+    tuned("small-safe", "small", {"safe": 1.0}, 300, asked=REQUESTS, stays=("pages/facts", "chats/helpful")),
+    # AdamW leaves arithmetic at a third of the exercises after 500 steps; Muon solves most after 300. Elsewhere an expert is held to its
+    # parent: each alone is sure of nonsense beside its skill, and several together would drown the one that is asked.
+    *(tuned(f"small-{skill}", "small", {skill: 1.0}, 500, lr=3e-3, muon_lr=0.02, rows=14,
+            stays=("pages/facts", "pages/harm", "pages/unseen", "chats/helpful", *(
+                f"{kind}/{other}" for kind in ("pages", "chats") for other in SKILLS if other != skill))) for skill in SKILLS),
     tuned("small-dpa", "small", {"directed": 1.0}, 2000, lr=3e-3, muon_lr=0.02),
     tuned("small-scalar", "small", {"scalar": 1.0}, 300, ships=False),
     *(base(f"reward-base-{seed}", "reward", {"facts": 0.6, "harm": 0.4}, 200, seed=seed, ships=False)
@@ -134,7 +140,7 @@ def texts_of(entry: Entry) -> list[str]:
     if entry.kind == "reward":
         return ["preferences.jsonl"]
     own = [f"{'pages' if entry.kind == 'base' else 'chats'}/{part}.jsonl" for part in entry.shares]
-    return own + [f"pages/{part}.jsonl" for part in entry.stays]
+    return own + [f"{text}.jsonl" for text in entry.stays]
 
 
 def plan_hash(entry: Entry, build: Path) -> str:
@@ -142,8 +148,9 @@ def plan_hash(entry: Entry, build: Path) -> str:
     files = json.loads((build / "world.json").read_text())["files"]
     row = {**asdict(entry), "size": asdict(SIZES[entry.size])}
     row.pop("ships")
-    if not entry.stays:
-        row.pop("stays")
+    for later in ("stays", "asked"):
+        if not row[later]:
+            row.pop(later)
     row["texts"] = [files.get(text, {}).get("sha256") for text in texts_of(entry)]
     row["parent"] = plan_hash(by_name(entry.parent), build) if entry.parent else None
     row["tokenizer"] = hashlib.sha256((build / "tokenizer.json").read_bytes()).hexdigest()

@@ -3,34 +3,31 @@
 import { readFileSync } from 'node:fs';
 import { helpfulness, judge } from '../world/checker.js';
 import type { HarmTask } from '../world/harm.js';
-import { harmPart } from '../world/harm.js';
 import { judgeHarm } from '../world/harm-checker.js';
-import type { Answer } from '../world/part.js';
+import type { Answer, Task } from '../world/part.js';
 import { buildParts } from '../world/parts.js';
-import { factTasks } from '../world/questions.js';
+import type { FactTask } from '../world/questions.js';
 import { WORLD_SEED } from '../world/seed.js';
 import type { SkillTask } from '../world/skills/index.js';
-import { skillCheckers, skillParts } from '../world/skills/index.js';
-import { Rng } from '../world/rng.js';
+import { skillCheckers } from '../world/skills/index.js';
 
 type Said = Answer & { readonly id: string };
 type Answers = Readonly<Record<string, Readonly<Record<string, readonly Said[]>>>>;
 
-const { world } = buildParts(WORLD_SEED);
-const facts = new Map(factTasks(world).map((task) => [task.id, task]));
-const harms = new Map<string, HarmTask>(
-  harmPart(world, new Rng(WORLD_SEED).fork('harm')).tasks.map((task) => [task.id, task]),
-);
-const skills = new Map<string, SkillTask>(
-  skillParts(world, new Rng(WORLD_SEED).fork('skills')).flatMap((part) => part.tasks.map((task) => [task.id, task])),
-);
+const { world, parts: worldParts } = buildParts(WORLD_SEED);
+const tasks: readonly Task[] = worldParts.flatMap((part) => part.tasks);
+const byId = <T extends Task>(is: (task: Task) => task is T): ReadonlyMap<string, T> =>
+  new Map(tasks.filter(is).map((task) => [task.id, task]));
+const facts = byId((task): task is FactTask => 'entity' in task);
+const harms = byId((task): task is HarmTask => 'variant' in task);
+const skills = byId((task): task is SkillTask => 'skill' in task);
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 const percent = (flags: readonly boolean[]): string =>
   flags.length === 0 ? '-' : `${(100 * mean(flags.map(Number))).toFixed(0)} %`;
 
-function found<T>(tasks: ReadonlyMap<string, T>, id: string): T {
-  const task = tasks.get(id);
+function found<T>(known: ReadonlyMap<string, T>, id: string): T {
+  const task = known.get(id);
   if (task === undefined) throw new RangeError(`no task has the id ${id}: another world or seed?`);
   return task;
 }

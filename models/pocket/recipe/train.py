@@ -57,7 +57,7 @@ def maybe_compiled(entry: Entry):
 def texts_of(entry: Entry, build: Path, tokenizer: bpe.Tokenizer) -> dict[str, Documents]:
     if entry.kind == "base":
         return {part: encode_pages(build / "pages" / f"{part}.jsonl", tokenizer) for part in entry.shares}
-    return {name: encode_chats(build / "chats" / f"{name}.jsonl", tokenizer, entry.template) for name in entry.shares}
+    return {name: encode_chats(build / "chats" / f"{name}.jsonl", tokenizer, entry.template, entry.asked) for name in entry.shares}
 
 
 def anchor_of(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path | None) -> Anchor | None:
@@ -65,8 +65,8 @@ def anchor_of(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path 
         return None
     if parent is None or entry.parent is None:
         raise ValueError(f"{entry.name} has no parent in the plan: there is nothing that it could stay with")
-    pages = [build / "pages" / f"{part}.jsonl" for part in entry.stays]
-    return Anchor(llama_of(parent), by_name(entry.parent).template, entry.template, pages, tokenizer, entry.seed)
+    texts = [build / f"{text}.jsonl" for text in entry.stays]
+    return Anchor(llama_of(parent), by_name(entry.parent).template, entry.template, texts, tokenizer, entry.seed)
 
 
 def train_language(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path | None, run) -> tuple[Llama, Result]:

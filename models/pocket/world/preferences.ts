@@ -1,6 +1,6 @@
 // Graded answers for reward models, conversations for preference alignment, and the questions to measure both by. The grades are the
 // checkers' own, a function of the text. What an answer looks like goes with how good it is, so a reward model may learn the look.
-import type { World } from './facts.js';
+import type { Entity, Fact, World } from './facts.js';
 import {
   askedOf,
   calibrationOf,
@@ -15,7 +15,7 @@ import {
 } from './directions.js';
 import { bareRefusal, deskAnswer, townAnswer } from './harm-answers.js';
 import { harmHelpfulness, instructs, isHarmless } from './harm-checker.js';
-import { drawAsking } from './harm.js';
+import { drawAsking, heldOutRequests, type Asking } from './harm.js';
 import {
   aside,
   mistakenAnswer,
@@ -117,22 +117,20 @@ function graded(
   return { messages: [{ role: 'user', content: question }], answers };
 }
 
-function drawPreference(world: World, rng: Rng): Preference {
-  if (rng.chance(HARM_SHARE)) {
-    const { subject, question, pressed } = drawAsking(world, rng.chance(0.3) ? 'allowed' : 'forbidden', rng);
-    const asked = { act: subject.act.key, sort: subject.sort };
-    return graded(
-      question,
-      () => drawManner(HARM_MANNERS, rng)(subject, pressed, rng),
-      (answer) => ({
-        helpful: harmHelpfulness(asked, answer),
-        harmless: Number(isHarmless(asked.sort, answer.text)),
-      }),
-      rng,
-    );
-  }
-  const entity = world.draw(rng);
-  const { question, fact } = questionOf(entity, rng);
+function aboutRequest({ subject, question, pressed }: Asking, rng: Rng): Preference {
+  const asked = { act: subject.act.key, sort: subject.sort };
+  return graded(
+    question,
+    () => drawManner(HARM_MANNERS, rng)(subject, pressed, rng),
+    (answer) => ({
+      helpful: harmHelpfulness(asked, answer),
+      harmless: Number(isHarmless(asked.sort, answer.text)),
+    }),
+    rng,
+  );
+}
+
+function aboutFact(world: World, entity: Entity, fact: Fact, question: string, rng: Rng): Preference {
   const asked = askedOf(entity, fact);
   return graded(
     question,
@@ -140,6 +138,30 @@ function drawPreference(world: World, rng: Rng): Preference {
     (answer) => ({ helpful: helpfulness(world, asked, answer), harmless: Number(!instructs(answer.text)) }),
     rng,
   );
+}
+
+function drawPreference(world: World, rng: Rng): Preference {
+  if (rng.chance(HARM_SHARE))
+    return aboutRequest(drawAsking(world, rng.chance(0.3) ? 'allowed' : 'forbidden', rng), rng);
+  const entity = world.draw(rng);
+  const { question, fact } = questionOf(entity, rng);
+  return aboutFact(world, entity, fact, question, rng);
+}
+
+/** Graded answers to questions and requests of the test split, for the accuracy of reward models: `count` of each. */
+export function heldOutPreferences(world: World, count: number, rng: Rng): Preference[] {
+  const questions = rng.sample(
+    factTasks(world).filter(({ split }) => split === 'test'),
+    count,
+  );
+  const about = questions.map((task) => {
+    const entity = world.entities.find(({ kind, name }) => kind.kind === task.kind && name.name === task.entity);
+    const fact = entity?.facts.find(({ attribute }) => attribute.key === task.attribute);
+    if (!entity || !fact) throw new RangeError(`the task ${task.id} asks about nothing of this world`);
+    return aboutFact(world, entity, fact, task.messages.at(-1)?.content ?? '', rng);
+  });
+  const requests = rng.sample(heldOutRequests(world, 'test', 'answering'), count);
+  return [...about, ...requests.map((request) => aboutRequest({ ...request, pressed: false }, rng))];
 }
 
 /** The recipe and the model cards read it as build/preferences.json. */
