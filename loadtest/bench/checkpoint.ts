@@ -60,10 +60,18 @@ function shape(
 
 const STANDARD_DEVIATION = 0.02;
 
-export async function writeCheckpoint(llama: LlamaShape, directory: string, seed = 0): Promise<void> {
+/** A decoder, or the same with one score in place of next tokens. */
+export type CheckpointKind = 'causal' | 'reward';
+
+export async function writeCheckpoint(
+  llama: LlamaShape,
+  directory: string,
+  seed = 0,
+  kind: CheckpointKind = 'causal',
+): Promise<void> {
   await mkdir(directory, { recursive: true });
   const json = (name: string, value: unknown) => writeFile(path.join(directory, name), JSON.stringify(value));
-  await json('config.json', configOf(llama));
+  await json('config.json', configOf(llama, kind));
   await json('generation_config.json', { bos_token_id: 1, eos_token_id: [2, 0], pad_token_id: 0, do_sample: false });
   await json('tokenizer.json', tokenizerOf(llama.vocab));
   await json('tokenizer_config.json', {
@@ -76,12 +84,13 @@ export async function writeCheckpoint(llama: LlamaShape, directory: string, seed
     clean_up_tokenization_spaces: false,
     model_max_length: llama.context,
   });
-  await writeWeights(tensorsOf(llama), path.join(directory, 'model.safetensors'), seed);
+  await writeWeights(tensorsOf(llama, kind), path.join(directory, 'model.safetensors'), seed);
 }
 
-function configOf(llama: LlamaShape): object {
+function configOf(llama: LlamaShape, kind: CheckpointKind): object {
   return {
-    architectures: ['LlamaForCausalLM'],
+    architectures: [kind === 'causal' ? 'LlamaForCausalLM' : 'LlamaForSequenceClassification'],
+    ...(kind === 'causal' ? {} : { id2label: { '0': 'score' } }),
     model_type: 'llama',
     hidden_size: llama.hidden,
     intermediate_size: llama.intermediate,
@@ -112,7 +121,10 @@ interface TensorPlan {
   readonly mean: 0 | 1;
 }
 
-function tensorsOf({ hidden, layers, heads, kvHeads, intermediate, vocab }: LlamaShape): TensorPlan[] {
+function tensorsOf(
+  { hidden, layers, heads, kvHeads, intermediate, vocab }: LlamaShape,
+  kind: CheckpointKind,
+): TensorPlan[] {
   const kvWidth = (hidden / heads) * kvHeads;
   const matrix = (name: string, rows: number, columns: number): TensorPlan => ({
     name: `${name}.weight`,
@@ -134,6 +146,7 @@ function tensorsOf({ hidden, layers, heads, kvHeads, intermediate, vocab }: Llam
       matrix(`${prefix}mlp.down_proj`, hidden, intermediate),
     ]),
     norm('model.norm'),
+    ...(kind === 'reward' ? [matrix('score', 1, hidden)] : []),
   ];
 }
 

@@ -8,15 +8,17 @@ import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js'
 import { logits, viewsOf, type Scores } from '../../decoders/expr.js';
 import { promptIds, type PromptShape } from '../arrivals.js';
 import { interTokenGaps, type Trace } from '../measure.js';
-import { shapes, writeCheckpoint, type ShapeName } from './checkpoint.js';
+import { shapes, writeCheckpoint, type CheckpointKind, type ShapeName } from './checkpoint.js';
 import { median } from './rows.js';
 import { benchCache, type Weights } from './server.js';
 import { firstTextId } from './tokenizer.js';
 
 /** Folder of a random checkpoint of this shape; made on first use and kept. */
-export async function checkpointOf(shape: ShapeName, seed = 0): Promise<string> {
-  const directory = path.join(benchCache, 'checkpoints', `${shape}-${seed}`);
-  if (!existsSync(path.join(directory, 'model.safetensors'))) await writeCheckpoint(shapes[shape], directory, seed);
+export async function checkpointOf(shape: ShapeName, seed = 0, kind: CheckpointKind = 'causal'): Promise<string> {
+  const name = kind === 'causal' ? `${shape}-${seed}` : `${shape}-${kind}-${seed}`;
+  const directory = path.join(benchCache, 'checkpoints', name);
+  if (!existsSync(path.join(directory, 'model.safetensors')))
+    await writeCheckpoint(shapes[shape], directory, seed, kind);
   return directory;
 }
 
@@ -24,25 +26,30 @@ export interface BenchModel {
   readonly shape: ShapeName;
   readonly weights: Weights;
   readonly seed?: number;
+  readonly kind?: CheckpointKind;
   readonly contextLength?: number;
 }
 
 export async function startEngine(models: Readonly<Record<string, BenchModel>>, threads = 2): Promise<EngineClient> {
+  return EngineClient.start(await settingsOf(models, threads));
+}
+
+export async function settingsOf(models: Readonly<Record<string, BenchModel>>, threads = 2): Promise<EngineSettings> {
   const settings: ModelSettings[] = [];
-  for (const [name, { shape, weights, seed, contextLength }] of Object.entries(models)) {
+  for (const [name, { shape, weights, seed, kind = 'causal', contextLength }] of Object.entries(models)) {
     settings.push({
       name,
-      path: await checkpointOf(shape, seed),
+      path: await checkpointOf(shape, seed, kind),
       weights,
-      kind: 'causal',
+      kind,
       device: 'cpu',
       contextLength: contextLength ?? null,
     });
   }
-  return EngineClient.start({ ...limits, models: settings, threads });
+  return { ...limits, models: settings, threads };
 }
 
-const limits: Omit<EngineSettings, 'models' | 'threads'> = {
+export const limits: Omit<EngineSettings, 'models' | 'threads'> = {
   artifactDirectory: path.join(benchCache, 'artifacts'),
   tokensPerTick: 512,
   maxRows: 64,
@@ -80,7 +87,7 @@ export const workOf = (
 
 let requests = 0;
 
-function requestOf({ distribution, prompt, maxTokens, vocabSize, more }: InProcessWork): DecodeRequest {
+export function requestOf({ distribution, prompt, maxTokens, vocabSize, more }: InProcessWork): DecodeRequest {
   const ids = Int32Array.from(promptIds(prompt, 17, requests));
   const views = viewsOf(distribution);
   return {
