@@ -16,7 +16,8 @@ import { grown, type Ask, type GrowthAsk, type TopAsk } from './ask.js';
 import { branchText } from './branch-text.js';
 import { Driver, type Host, type OneRequest } from './driver.js';
 import type { Reads } from './reads.js';
-import { Sequence, type Decision } from './sequence.js';
+import type { Sequence } from './sequence.js';
+import { type Decision } from './sequence.js';
 import type { TokenTable } from './text-stream.js';
 
 /** What a choice needs of its request. */

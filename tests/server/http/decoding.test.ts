@@ -1,6 +1,8 @@
 // GET /v1/decoding/methods and POST /v1/decoding/explain, with the real catalog behind them.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { FastifyInstance } from 'fastify';
+import { scorers } from '../../../decoders/scorers/index.js';
+import { searches } from '../../../decoders/searches/index.js';
 import { methods } from '../../../decoders/distributions/index.js';
 import { buildApp } from '../../../server/app.js';
 import { Catalog } from '../../../server/catalog.js';
@@ -43,10 +45,13 @@ async function explain(payload: object): Promise<{ status: number; body: Record<
 }
 
 test('every method is listed with its parameters', async () => {
-  const { data } = (await app.inject('/v1/decoding/methods')).json<{
+  const { data, scorers: found } = (await app.inject('/v1/decoding/methods')).json<{
     data: { name: string; parameters: unknown[] }[];
+    scorers: { name: string }[];
   }>();
-  expect(data.map(({ name }) => name)).toEqual(methods.map(({ name }) => name));
+  expect(data.map(({ name }) => name)).toEqual([...methods, ...searches].map(({ name }) => name));
+  expect(found.map(({ name }) => name)).toEqual(scorers.map(({ kind }) => kind));
+  expect(data.find(({ name }) => name === 'transfer_q')).toMatchObject({ kind: 'search' });
   expect(data.find(({ name }) => name === 'fusion')?.parameters).toContainEqual({
     name: 'bounds',
     type: 'number or list of numbers',

@@ -71,6 +71,7 @@ test('loads, encodes, renders and decodes as the reference does', async () => {
     hasChatTemplate: true,
     predictsTokens: true,
     contextLength: 64,
+    heads: [],
     differences: new Map(),
   });
   expect(info.get('base')?.hasChatTemplate).toBe(false);
