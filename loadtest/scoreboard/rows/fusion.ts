@@ -77,6 +77,10 @@ export const fusionRow: RowModule = {
       [plain(base, 'base'), ...fixedArms, dynamic(experts)],
       { solved: (task, answer) => town.solved(task, answer) },
     );
+    const warm = [plain(base, 'base'), dynamic(experts)].map((arm) => ({ ...arm, temperature: 1 }));
+    const { solved: sampled } = await compare(bench, unseenTasks, warm, {
+      solved: (task, answer) => town.solved(task, answer),
+    });
     const ratio = (groups: readonly Outcomes[], column: string) => estimate(groups, overTuned(column), seed);
     const ratios = (groups: readonly Outcomes[], columns: readonly string[]): Record<string, number> =>
       Object.fromEntries(columns.map((column) => [column, ratio(groups, column).value]));
@@ -107,6 +111,9 @@ export const fusionRow: RowModule = {
           baselines: Object.fromEntries(Object.entries(unseen).map(([name, column]) => [name, meanOf(column)])),
           target: atLeast(0),
           note: 'exercises of a skill that no expert was tuned on; the large base has not learned it and always says b, which is right where b is among the letters',
+        }),
+        rate('fusion', 'unseen task, sampled', sampled, 'dynamic', seed, {
+          note: 'at temperature 1: the law of the answers, where the base’s likeliest letter leads by next to nothing',
         }),
         ...all.flatMap(({ single, multi }, s) => [
           rate('fusion', `${SKILLS[s] ?? ''}, one expert`, single, 'dynamic', seed),
