@@ -203,6 +203,7 @@ export function* count(what: string, by = 1): Searching<void> {
 
 /**
  * Searches that go on side by side, in step: what they ask for at the same time is one batch. The step ends when all its answers are there.
+ * Those whose requests take no forward catch up with the others first, so that all forwards meet.
  * What is thrown into it is thrown into each of them: those that wind up do so in step, and so do those that only release what they hold.
  */
 export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
@@ -219,7 +220,9 @@ export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
         if (thrown.escaped) throw thrown.error;
         return results;
       }
-      const requests = running.map(({ step }) => step.value as SearchRequest);
+      const quick = running.filter(({ step }) => !takesForwards(step.value as SearchRequest));
+      const turn = quick.length > 0 ? quick : running;
+      const requests = turn.map(({ step }) => step.value as SearchRequest);
       let answers: readonly SearchAnswer[] | null = null;
       try {
         answers = (yield { kind: 'all', requests }) as readonly SearchAnswer[];
@@ -227,9 +230,11 @@ export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
         Object.assign(thrown, { isThere: true, error });
       }
       const left: typeof running = [];
-      for (const [r, each] of running.entries()) {
+      for (const each of running) {
+        const r = turn.indexOf(each);
         try {
-          each.step = answers ? each.search.next(answers[r] ?? null) : each.search.throw(thrown.error);
+          if (!answers) each.step = each.search.throw(thrown.error);
+          else if (r >= 0) each.step = each.search.next(answers[r] ?? null);
           left.push(each);
         } catch (error) {
           if (!thrown.isThere || error !== thrown.error) throw error;
@@ -241,5 +246,31 @@ export function* all<T>(searches: readonly Searching<T>[]): Searching<T[]> {
   } finally {
     // Ended from outside, or one of them threw what is new: the others must not believe that they go on.
     for (const { search } of running) search.return(undefined as T);
+  }
+}
+
+function takesForwards(request: SearchRequest): boolean {
+  switch (request.kind) {
+    case 'sample':
+    case 'logprobs':
+    case 'read':
+      return true;
+    case 'force':
+      return request.logprobs;
+    case 'all':
+      return request.requests.some(takesForwards);
+    case 'sampling':
+    case 'fork':
+    case 'rewind':
+    case 'become':
+    case 'release':
+    case 'commit':
+    case 'text':
+    case 'uniform':
+    case 'trace':
+    case 'count':
+      return false;
+    default:
+      return request satisfies never;
   }
 }

@@ -3,10 +3,10 @@
 // computed twice. rain.ts calls this and has the algorithm.
 import type { Scorer } from '../plan.js';
 import { scoreAll } from '../scorers/index.js';
-import { all, count, force, read, rewind, sample, text, trace } from '../search.js';
+import { all, count, force, logprobs, read, rewind, sample, text, trace } from '../search.js';
 import type { Branch, BranchSampling, Searching } from '../search.js';
 import { borrowing, type Loans } from './forks.js';
-import { drawSets, likeliestTokens, type Drawn } from './rain-sets.js';
+import { placesFor, setsAfter, type Drawn, type Wanted } from './rain-sets.js';
 import { newNode, priorOfNewcomer, priorsOf, select, smoothed, unit } from './rain-tree.js';
 import type { Candidate, Path, TreeNode, TreeRules } from './rain-tree.js';
 
@@ -39,6 +39,8 @@ export interface Rain {
   readonly values: RainValues;
   /** Judgements by text. */
   readonly judged: Map<string, number>;
+  /** Whether a token's text ends a clause, as far as anybody has asked. */
+  readonly clauseEnds: Map<number, boolean>;
   /** Nodes so far. */
   nodes: number;
 }
@@ -69,42 +71,45 @@ export function setTokensAt({ setTokens }: RainValues, { depth }: TreeNode): num
   return setTokens[Math.min(depth, setTokens.length - 1)] ?? 1;
 }
 
-/**
- * Simulates from these leaves and has the texts judged, all side by side. A leaf that was looked at before is expanded first, and the simulation
- * starts from the child that is then selected: expanding every leaf at its first look gives the same tree, and draws ten sets that for
- * most leaves nobody asks for.
- */
+/** Simulates from these leaves, has the texts judged, and expands the leaves, all side by side. */
 export function* lookAhead(rain: Rain, leaves: readonly Path[]): Searching<readonly Look[]> {
-  const arrived = yield* all(leaves.map((path, l) => goTo(rain, l, path)));
-  const walks = yield* all(arrived.map((walk) => stepDown(rain, walk)));
+  const walks = yield* all(leaves.map((path, l) => goTo(rain, l, path)));
   return yield* borrowing(function* (loans) {
-    const simulated = yield* all(walks.map((walk) => simulate(rain, walk, loans)));
+    const simulated = yield* all(walks.map((walk) => simulateAndExpand(rain, walk, loans)));
     const values = yield* judge(rain, simulated);
-    return yield* all(simulated.map((each, s) => lookOf(rain, each, values[s] ?? NaN)));
+    const looks = yield* all(simulated.map((each, s) => lookOf(rain, each, values[s] ?? NaN)));
+    yield* all(simulated.map((each) => lingerAtTheBest(rain, each, loans)));
+    return looks;
   });
 }
 
 /** Gives the root children without looking ahead. */
 export function* expandRoot(rain: Rain, root: TreeNode): Searching<void> {
-  const walk = yield* goTo(rain, 0, [root]);
-  yield* borrowing((loans) => expand(rain, walk, loans));
+  const { scout, path } = yield* goTo(rain, 0, [root]);
+  const wanted = wantedAt(rain, root);
+  const top = yield* logprobs(scout, placesFor(wanted));
+  yield* borrowing(function* (loans) {
+    yield* expand(rain, path, yield* setsAfter(scout, top, wanted, loans));
+  });
 }
 
 /** Gives an inner node one more child, if a draw brings a new one. */
 export function* addChild(rain: Rain, path: Path): Searching<void> {
   const { scout } = yield* goTo(rain, 0, path);
   const node = leafOf(path);
-  const tokens = setTokensAt(rain.values, node);
-  const [found] = yield* borrowing(function* (loans) {
-    const sets =
-      tokens === 1
-        ? yield* likeliestTokens(scout, node.children.length + 1)
-        : yield* drawSets(scout, { tokens, sets: 2 }, loans);
-    return sets.filter((set) => !node.children.some((child) => child.tokens.join() === set.tokens.join()));
-  });
+  const { tokens } = wantedAt(rain, node);
+  // The next probable token; of longer sets the greedy one and a drawn one.
+  const wanted = { tokens, sets: tokens === 1 ? node.children.length + 1 : 2 };
+  const top = yield* logprobs(scout, placesFor(wanted));
+  const sets = yield* borrowing((loans) => setsAfter(scout, top, wanted, loans));
+  const found = sets.find(({ tokens: own }) => !node.children.some((child) => child.tokens.join() === own.join()));
   if (found === undefined) return;
   yield* attach(rain, path, [found], [priorOfNewcomer(node.children, found)]);
   yield* count('added');
+}
+
+function wantedAt({ values }: Rain, node: TreeNode): Wanted {
+  return { tokens: setTokensAt(values, node), sets: values.candidates };
 }
 
 /** Sends a scout to the end of a path. */
@@ -119,34 +124,59 @@ function* goTo({ trunk, scouts }: Rain, number: number, path: Path): Searching<W
   return { scout, path };
 }
 
-/** Expands a leaf that was looked at before, and goes on to its best child. */
-function* stepDown(rain: Rain, walk: Walk): Searching<Walk> {
-  const { scout, path } = walk;
-  const leaf = leafOf(path);
-  if (leaf.ownVisits === 0 || scout.ended) return walk;
-  return yield* borrowing(function* (loans) {
-    const sets = yield* expand(rain, walk, loans);
-    if (sets.length === 0) return walk;
-    const child = select(leaf, rain.values.exploration);
-    const fork = sets[leaf.children.indexOf(child)]?.fork ?? null;
-    if (fork === null) yield* force(scout, child.tokens);
-    else yield* loans.become(scout, fork);
-    return { scout, path: [...path, child] };
-  });
+/** A walk, a branch that goes on from it to the end of a clause (the scout itself where it stands at one), and the leaf's new children. */
+interface Simulated extends Walk {
+  readonly branch: Branch;
+  readonly sets: readonly Drawn[];
 }
 
-/** Gives a leaf children: none where nothing may follow. */
-function* expand(rain: Rain, { scout, path }: Walk, loans: Loans): Searching<readonly Drawn[]> {
-  const { candidates } = rain.values;
-  const tokens = setTokensAt(rain.values, leafOf(path));
-  const sets =
-    tokens === 1
-      ? yield* likeliestTokens(scout, candidates)
-      : yield* drawSets(scout, { tokens, sets: candidates }, loans);
-  if (sets.length === 0) return sets;
+function* simulateAndExpand(rain: Rain, walk: Walk, loans: Loans): Searching<Simulated> {
+  const { scout, path } = walk;
+  if (scout.ended) return { ...walk, branch: scout, sets: [] };
+  const wanted = wantedAt(rain, leafOf(path));
+  // Known before anything is forked, so that the forks begin with what is computed here.
+  const top = yield* logprobs(scout, placesFor(wanted));
+  const isClause = yield* endsClause(rain, scout);
+  const branch = isClause ? scout : yield* loans.fork(scout, { sampling: FREELY });
+  const simulation = isClause ? [] : [simulate(rain, branch)];
+  const [sets = []] = yield* all([setsAfter(scout, top, wanted, loans), ...simulation]);
+  yield* expand(rain, path, sets);
+  return { ...walk, branch, sets };
+}
+
+/** Token by token, in step with the sets that are drawn beside it. */
+function* simulate(rain: Rain, branch: Branch): Searching<readonly Drawn[]> {
+  for (let drawn = 0; drawn < rain.values.lookahead && !branch.ended; drawn++) {
+    yield* sample(branch, { tokens: 1 });
+    if (yield* endsClause(rain, branch)) break;
+  }
+  return [];
+}
+
+function* endsClause({ clauseEnds }: Rain, branch: Branch): Searching<boolean> {
+  const last = branch.tokens.at(-1);
+  if (last === undefined) return false;
+  const known = clauseEnds.get(last);
+  if (known !== undefined) return known;
+  const said = yield* text(branch, branch.tokens.length - 1);
+  const isEnd = CLAUSE_ENDS.some((end) => said.endsWith(end));
+  clauseEnds.set(last, isEnd);
+  return isEnd;
+}
+
+function* expand(rain: Rain, path: Path, sets: readonly Drawn[]): Searching<void> {
+  if (sets.length === 0) return;
+  const { tokens } = wantedAt(rain, leafOf(path));
   yield* attach(rain, path, sets, priorsOf(sets, tokens > 1));
   yield* count('expanded');
-  return sets;
+}
+
+/** The next look from here goes to the child that ranks best now, most likely: the scout waits there. */
+function* lingerAtTheBest({ values }: Rain, { scout, path, sets }: Simulated, loans: Loans): Searching<void> {
+  const { children } = leafOf(path);
+  if (children.length === 0) return;
+  const fork = sets[children.indexOf(select(leafOf(path), values.exploration))]?.fork ?? null;
+  if (fork !== null) yield* loans.become(scout, fork);
 }
 
 /** More children for the node at the path's end. */
@@ -162,21 +192,6 @@ function* attach(rain: Rain, path: Path, sets: readonly Candidate[], priors: rea
   node.children.push(...fresh);
   const told = fresh.map(({ id, tokens, prior }) => ({ node: id, tokens: [...tokens], prior }));
   yield* trace({ event: 'expand', node: node.id, children: told });
-}
-
-/** A walk, and a branch that goes on from it to the end of a clause: the scout itself where it stands at one. */
-interface Simulated extends Walk {
-  readonly branch: Branch;
-}
-
-function* simulate({ values }: Rain, walk: Walk, loans: Loans): Searching<Simulated> {
-  const { scout } = walk;
-  if (scout.ended) return { ...walk, branch: scout };
-  const said = yield* text(scout);
-  if (CLAUSE_ENDS.some((end) => said.endsWith(end))) return { ...walk, branch: scout };
-  const branch = yield* loans.fork(scout, { sampling: FREELY });
-  yield* sample(branch, { tokens: values.lookahead, until: CLAUSE_ENDS });
-  return { ...walk, branch };
 }
 
 /** What the texts are worth. Equal ones are judged once. */

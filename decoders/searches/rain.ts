@@ -128,15 +128,15 @@ export const rain = defineSearch({
       addBelow: fields.add_below,
       parallel: fields.parallel,
     };
-    // The trunk; per leaf a scout, and a fork for each set, or one that simulates.
-    return { values, branches: [1 + fields.parallel * (1 + fields.candidates)], scored: fields.parallel };
+    // The trunk; per leaf a scout, a simulation, and a fork for each set.
+    return { values, branches: [1 + fields.parallel * (2 + fields.candidates)], scored: fields.parallel };
   },
   *run(trunk, values) {
     // So that the scouts begin with what is computed of the prompt.
     yield* logprobs(trunk, 1);
     yield* borrowing(function* (loans) {
       const scouts = yield* all(Array.from({ length: values.parallel }, () => loans.fork(trunk)));
-      yield* answer({ trunk, scouts, values, judged: new Map(), nodes: 0 });
+      yield* answer({ trunk, scouts, values, judged: new Map(), clauseEnds: new Map(), nodes: 0 });
     });
   },
   cost: ({ candidates, setTokens, minVisits }) => {

@@ -4,6 +4,8 @@ import {
   all,
   BudgetSpent,
   count,
+  logprobs,
+  type Branch,
   type Search,
   type SearchAnswer,
   type SearchRequest,
@@ -58,6 +60,21 @@ describe('all', () => {
       result: ['a', 'b', 'c'],
     });
     expect(stepsOf(all([]))).toEqual({ asked: [], result: [] });
+  });
+
+  it('lets those catch up that wait for no forward, so that forwards meet', () => {
+    const branch: Branch = { tokens: [], ended: false };
+    function* busy(name: string, quick: number): Search {
+      for (let asked = 0; asked < quick; asked++) yield* count(name);
+      yield* logprobs(branch, 1);
+      yield* count(`${name} after`);
+    }
+    expect(stepsOf(all([busy('a', 2), all([busy('b', 0), busy('c', 1)])])).asked).toEqual([
+      ['a', 'c'],
+      ['a'],
+      ['logprobs', 'logprobs', 'logprobs'],
+      ['a after', 'b after', 'c after'],
+    ]);
   });
 
   it('throws an interruption into each, and lets each tidy up before it passes it on', () => {
