@@ -123,6 +123,23 @@ describe('the tries', () => {
   });
 });
 
+describe('chance', () => {
+  it('decides every try anew, whatever was drawn', () => {
+    const even = { ...world, rewards: { rm: rewardTable(() => most + temperature * Math.log(0.5)) } };
+    const run = searchOn({ ...spec, tries: 4, at_once: 4 }, even);
+    const accepted = Array.from({ length: 200 }, (_, seed) => {
+      const { counts } = run({ seed });
+      return counts['accepted'] === 1 ? counts['tries']! : 0;
+    });
+    const share = (tries: number): number => accepted.filter((each) => each === tries).length / 200;
+    // 1/2, 1/4, 1/8, 1/16: four deviations to either side; the seeds are fixed.
+    for (const tries of [1, 2, 3, 4])
+      expect(Math.abs(share(tries) - 0.5 ** tries)).toBeLessThan(
+        4 * Math.sqrt((0.5 ** tries * (1 - 0.5 ** tries)) / 200),
+      );
+  });
+});
+
 describe('when the budget ends', () => {
   it.each([
     ['a reward model', 'rm'],
