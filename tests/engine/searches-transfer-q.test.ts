@@ -3,7 +3,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { SearchPlan } from '../../decoders/plan.js';
+import { force } from '../../decoders/search.js';
 import { runSearch } from '../../decoders/searches/index.js';
+import { plainly } from '../../decoders/searches/sample.js';
 import { buildDecoding, SpecError } from '../../decoders/spec.js';
 import type { Engine } from '../../server/engine/engine.js';
 import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
@@ -135,6 +137,28 @@ describe('through the engine', () => {
     const twin = twinOf((trunk) => runSearch(bounded.search!.plan, trunk), bounded);
     expect(done.kind === 'done' && done.applied.search?.counts).toEqual(twin.counts);
     expect(twin.counts['skipped']).toBeGreaterThan(0);
+  });
+
+  it('where the budget ends, what is committed stays and the rest is decoded plainly', async () => {
+    const spec = { ...transferQ, candidates: 3, lookahead: 4, reward_weight: 3 };
+    const change = { maxTokens: 12, stopTokenIds: [] };
+    const { engine } = makeEngine();
+    const free = toldOf((await run(engine, [asked('free', spec, change)])).get('free')!).ids;
+    const tight = asked('tight', { ...spec, budget: { tokens: 60 } }, change);
+    const events = (await run(engine, [tight])).get('tight')!;
+    const { ids, last } = toldOf(events);
+    const [ended] = last.kind === 'done' ? (last.applied.search?.ended ?? []) : [];
+    expect(ended).toMatchObject({ reason: 'tokens' });
+    const at = ended!.at;
+    expect(at).toBeGreaterThan(0);
+    expect(at).toBeLessThan(12);
+    expect(ids.slice(0, at)).toEqual(free.slice(0, at));
+    const goneOn = twinOf(function* (trunk) {
+      yield* force(trunk, ids.slice(0, at));
+      yield* plainly(trunk);
+    }, tight);
+    expect(ids).toEqual(emittedOf(goneOn, tight));
+    expect(ids).not.toEqual(free);
   });
 
   it('what is kept of the winner is not computed again', async () => {
