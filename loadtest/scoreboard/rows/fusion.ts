@@ -110,10 +110,10 @@ export const fusionRow: RowModule = {
         figure('fusion', 'unseen task, dynamic − base', onUnseen, {
           baselines: Object.fromEntries(Object.entries(unseen).map(([name, column]) => [name, meanOf(column)])),
           target: atLeast(0),
-          note: 'exercises of a skill that no expert was tuned on; the large base has not learned it and always says b, which is right where b is among the letters',
+          note: 'exercises of a skill that no expert was tuned on; the large base has not learned it: whatever the three letters are it says b, e or d, whose likelihoods lie within a few hundredths of a nat, and what is left of the experts’ steering (0.25 nats at the letter looked at) turns so flat a law',
         }),
         rate('fusion', 'unseen task, sampled', sampled, 'dynamic', seed, {
-          note: 'at temperature 1: the law of the answers, where the base’s likeliest letter leads by next to nothing',
+          note: 'at temperature 1: the law of the answers, not its likeliest letter',
         }),
         ...all.flatMap(({ single, multi }, s) => [
           rate('fusion', `${SKILLS[s] ?? ''}, one expert`, single, 'dynamic', seed),
