@@ -26,6 +26,7 @@ import {
   Reshape,
   Shape,
   Slice,
+  Squeeze,
   Sub,
   Unsqueeze,
   Where,
@@ -44,8 +45,9 @@ const DENSITY = 16;
 /** Per interval, its right end left to the next one. */
 const SAMPLES = STRIDE * DENSITY;
 const PLACES = INTERVALS * SAMPLES + 1;
-/** Tokens that are taken through all points before the next ones: as many as a core keeps close to itself. */
+/** Tokens that are taken through all points before the next ones: as many as a core keeps close to itself, half of it for many rays. */
 const AT_HAND = 8192;
+const FEW_RAYS = 3;
 
 export interface MomentSearch extends Found {
   /** [R, rays, points]: z at the measured points. */
@@ -53,11 +55,12 @@ export interface MomentSearch extends Found {
 }
 
 export function searchByMoments(graph: GraphBuilder, { probs, target }: Problem, rays: readonly Value[]): MomentSearch {
-  const sums = Concat(
-    rays.map((ray) => momentsOf(graph, probs, ray)),
+  const together = Concat(
+    rays.map((ray) => Unsqueeze(ray, [1])),
     1,
   );
-  const { z, derivatives } = cumulants(sums, rays.length);
+  const sums = momentsOf(graph, Unsqueeze(probs, [1]), together);
+  const { z, derivatives } = cumulants(sums);
   const slope = derivatives[0] as Value;
   const slopeAtZero = firstOf(slope);
   const dense = densely(graph, [z, ...derivatives], rays.length);
@@ -77,30 +80,31 @@ export function searchByMoments(graph: GraphBuilder, { probs, target }: Problem,
   };
 }
 
-/** [R, 1, 4, points]: Σ P·exp(k·u)·uʲ at every second grid point. */
-function momentsOf(graph: GraphBuilder, probs: Value, ray: Value): Value {
-  const width = probs.shape.at(-1) as number;
-  const parts = Math.ceil(width / AT_HAND);
+/** [R, rays, 4, points]: Σ P·exp(k·u)·uʲ at every second grid point, from [R, 1, V] of P and [R, rays, V] of u. */
+function momentsOf(graph: GraphBuilder, probs: Value, rays: Value): Value {
+  const [, count, width] = rays.shape as readonly [unknown, number, number];
+  const size = count <= FEW_RAYS ? AT_HAND : AT_HAND / 2;
+  const parts = Math.ceil(width / size);
   const all = Array.from({ length: parts }, (_, part) => {
-    const cut = { axis: 1, start: part * AT_HAND, end: Math.min(width, (part + 1) * AT_HAND) };
+    const cut = { axis: 2, start: part * size, end: Math.min(width, (part + 1) * size) };
     const own = (x: Value): Value => (parts === 1 ? x : Slice(x, cut));
-    return momentsOfPart(graph, own(probs), own(ray));
+    return momentsOfPart(graph, own(probs), own(rays));
   });
-  const joined = Reshape(Concat(all.flat(), 2), [0, DERIVATIVES, parts, POINTS]);
-  return Unsqueeze(ReduceSum(joined, { axes: [2], keepdims: false }), [1]);
+  const joined = Reshape(Concat(all.flat(), 3), [0, count, DERIVATIVES, parts, POINTS]);
+  return ReduceSum(joined, { axes: [3], keepdims: false });
 }
 
-/** [R, 4, 1] per point. */
-function momentsOfPart(graph: GraphBuilder, probs: Value, ray: Value): Value[] {
-  const ones = ExpandTo(graph.constant('float32', [], [1]), Shape(ray), ray.shape);
-  const squared = Mul(ray, ray);
+/** [R, rays, 4, 1] per point. */
+function momentsOfPart(graph: GraphBuilder, probs: Value, rays: Value): Value[] {
+  const ones = ExpandTo(graph.constant('float32', [], [1]), Shape(rays), rays.shape);
+  const squared = Mul(rays, rays);
   const powers = Concat(
-    [ones, ray, squared, Mul(squared, ray)].map((power) => Unsqueeze(power, [1])),
-    1,
+    [ones, rays, squared, Mul(squared, rays)].map((power) => Unsqueeze(power, [2])),
+    2,
   );
-  const growth = Unsqueeze(Exp(Mul(ray, STRIDE)), [2]);
+  const growth = Unsqueeze(Exp(Mul(rays, STRIDE)), [3]);
   const points: Value[] = [];
-  let tilted = Unsqueeze(probs, [2]);
+  let tilted = Unsqueeze(probs, [3]);
   for (let point = 0; point < POINTS; point++) {
     if (point > 0) tilted = Mul(tilted, growth);
     points.push(MatMul(powers, tilted));
@@ -109,9 +113,8 @@ function momentsOfPart(graph: GraphBuilder, probs: Value, ray: Value): Value[] {
 }
 
 /** z and its derivatives, [R, rays, points] each. */
-function cumulants(sums: Value, rays: number): { z: Value; derivatives: readonly Value[] } {
-  const moment = (j: number): Value =>
-    Reshape(Slice(sums, { axis: 2, start: j, end: j + 1 }), [0, rays, POINTS], ['R', rays, POINTS]);
+function cumulants(sums: Value): { z: Value; derivatives: readonly Value[] } {
+  const moment = (j: number): Value => Squeeze(Slice(sums, { axis: 2, start: j, end: j + 1 }), [2]);
   const total = moment(0);
   const [m1, m2, m3] = [1, 2, 3].map((j) => Div(moment(j), total)) as [Value, Value, Value];
   const z = Log(total);
