@@ -8,7 +8,7 @@ export interface RewardSpec {
   readonly head: string;
 }
 
-/** Reward models of equal training, each on a base of its own pre-training seed. */
+/** Reward models of equal training (`/v1/models` does not list them: they write nothing), each on a base of its own pre-training seed. */
 export const REWARD_MODELS: readonly [string, ...string[]] = [
   'pocket-reward-1a',
   'pocket-reward-1b',

@@ -1,4 +1,4 @@
-// Reward ensembles: the best of 64 answers by one reward model is often the one that fools it. Several, of different pre-training seeds, are
+// Reward ensembles: the best of many answers by one reward model is often the one that fools it. Several, of different pre-training seeds, are
 // fooled by different answers.
 import { compare, plain, type Arm } from '../arms.js';
 import { estimate, type Mean } from '../bootstrap.js';
@@ -7,7 +7,8 @@ import { above, figure, meanOf, rate, type RowModule } from '../figure.js';
 import { REWARD_MODELS, reward } from '../scorers.js';
 
 const base = 'pocket';
-const DRAWN = 64;
+/** The paper has 64; with the answer that is shown these are the 64 rows of a model that a server keeps unless told otherwise. */
+const DRAWN = 63;
 
 const members = REWARD_MODELS.map((model) => reward(model, 'helpful'));
 const bestBy = (name: string, scorer: object): Arm & { readonly decoding: object } => ({
@@ -26,7 +27,7 @@ const sampled: Arm = { ...plain(base, 'one answer'), temperature: 1 };
 export const ensemblesRow: RowModule = {
   method: 'best_of_n',
   claim: 'Eisenstein et al. 2023 (arXiv:2312.09244): reward ensembles mitigate reward hacking, and do not remove it.',
-  models: [base, ...REWARD_MODELS],
+  models: [base],
   decoders: ['best_of_n'],
   async measure(bench) {
     const { town, timed, prompts, seed } = bench;

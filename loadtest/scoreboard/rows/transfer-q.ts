@@ -62,6 +62,9 @@ const indirect = arm('transfer_q, indirect', {
   reward: brief,
   baseline_reward: helpful,
   inverse_beta: 0.5,
+  // A lone rollout would have all the weight.
+  rollouts: 4,
+  rollout_sampling: 'sampled',
   reward_weight: REWARD_WEIGHT,
 });
 const plainArms = [
@@ -78,7 +81,7 @@ export const transferQRow: RowModule = {
   method: 'transfer_q',
   claim:
     'Chakraborty et al. 2024 (arXiv:2405.20495): average reward up to 1.45 × the best decoding baseline, 67 % win or tie.',
-  models: [proposal, aligned, 'pocket-large-chat', first, SECOND_REWARD],
+  models: [proposal, aligned, 'pocket-large-chat'],
   decoders: ['transfer_q', 'args', 'blockwise', 'best_of_n'],
   async measure(bench) {
     const { town, timed, prompts, seed } = bench;
