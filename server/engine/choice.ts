@@ -45,6 +45,7 @@ export class Choice implements Host {
   isPlain: boolean;
   readonly #context: ChoiceContext;
   readonly #forks = new Set<Sequence>();
+  readonly #onlyTrunk: readonly Sequence[];
   #driver: Driver;
   #hasBegun = false;
   #serial = 0;
@@ -55,6 +56,7 @@ export class Choice implements Host {
   constructor(index: number, trunk: Sequence, search: (trunk: Branch) => Search, context: ChoiceContext) {
     this.index = index;
     this.trunk = trunk;
+    this.#onlyTrunk = [trunk];
     this.answer = new Answer(index, context.request, context.table);
     this.#context = context;
     this.#driver = new Driver(search(trunk), this);
@@ -68,12 +70,14 @@ export class Choice implements Host {
 
   /** The trunk, while it is needed, and all forks. */
   get branches(): readonly Sequence[] {
-    return this.done ? [] : [this.trunk, ...this.#forks];
+    if (this.done) return NONE;
+    return this.#forks.size === 0 ? this.#onlyTrunk : [this.trunk, ...this.#forks];
   }
 
   /** Branches that wait for tokens or for their next distribution, and those that others set out from. */
   get hungry(): readonly Sequence[] {
-    return this.branches.filter(({ ask, isStem, ended }) => ask !== null || (isStem && !ended));
+    const { branches } = this;
+    return branches.every(isHungry) ? branches : branches.filter(isHungry);
   }
 
   get hasBegun(): boolean {
@@ -130,8 +134,9 @@ export class Choice implements Host {
   }
 
   /** What may be told now. */
-  takeEvents(): DecodeEvent[] {
+  takeEvents(): readonly DecodeEvent[] {
     const events = this.#events;
+    if (events.length === 0 && this.#story.length === 0) return events;
     this.#events = [];
     if (this.#story.length > 0) {
       const limit = this.#context.request.traceLimit ?? 0;
@@ -252,6 +257,7 @@ export class Choice implements Host {
   #fork(parent: Sequence, { distribution, sampling }: ForkOptions): Sequence {
     const { nature } = parent;
     const fork = parent.fork({
+      choice: this.index,
       distribution: distribution ?? nature.distribution,
       slots: distribution === undefined ? nature.slots : this.#context.slotsOf(distribution),
       sampling: sampling ? changed(this.#context.request.sampling, sampling) : nature.sampling,
@@ -328,6 +334,10 @@ export class Choice implements Host {
     this.#goOn();
   }
 }
+
+const NONE: readonly Sequence[] = [];
+
+const isHungry = ({ ask, isStem, ended }: Sequence): boolean => ask !== null || (isStem && !ended);
 
 function changed(own: SamplingParams, { temperature, topK, topP, minP }: BranchSampling): SamplingParams {
   return {

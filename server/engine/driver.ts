@@ -21,17 +21,11 @@ export class Driver {
   readonly #host: Host;
   /** What the search waits for; null before it has begun and after it has ended. */
   #cell: Cell | null = null;
-  #asks: readonly Ask[] = [];
   ended = false;
 
   constructor(search: Search, host: Host) {
     this.#search = search;
     this.#host = host;
-  }
-
-  /** What is not answered yet of the search's present step. */
-  get asks(): readonly Ask[] {
-    return this.#asks;
   }
 
   /** Runs the search up to its first question that takes time. */
@@ -41,10 +35,7 @@ export class Driver {
 
   /** Goes on if the step is whole; true when the search has moved. */
   resume(): boolean {
-    if (this.#cell === null || !isAnswered(this.#cell)) {
-      this.#asks = this.#asks.filter((ask) => answerOf(ask) === null);
-      return false;
-    }
+    if (this.#cell === null || !isAnswered(this.#cell)) return false;
     const answer = valueOf(this.#cell);
     this.#cell = null;
     this.#goOn(this.#search.next(answer));
@@ -54,7 +45,6 @@ export class Driver {
   /** Throws into the search; true where it goes on with something else. */
   interrupt(reason: BudgetSpent | ScorerFailed): boolean {
     this.#cell = null;
-    this.#asks = [];
     try {
       this.#goOn(this.#search.throw(reason));
       return !this.ended;
@@ -70,7 +60,6 @@ export class Driver {
     if (!this.ended) this.#search.return(undefined);
     this.ended = true;
     this.#cell = null;
-    this.#asks = [];
   }
 
   #goOn(first: IteratorResult<SearchRequest, void>): void {
@@ -79,13 +68,11 @@ export class Driver {
       const cell = this.#open(step.value);
       if (!isAnswered(cell)) {
         this.#cell = cell;
-        this.#asks = asksOf(cell);
         return;
       }
       step = this.#search.next(valueOf(cell));
     }
     this.ended = true;
-    this.#asks = [];
   }
 
   #open(request: SearchRequest): Cell {
@@ -120,19 +107,6 @@ function valueOf(cell: Cell): SearchAnswer {
       return answerOf(cell.ask);
     case 'all':
       return cell.cells.map(valueOf);
-    default:
-      return cell satisfies never;
-  }
-}
-
-function asksOf(cell: Cell): Ask[] {
-  switch (cell.kind) {
-    case 'now':
-      return [];
-    case 'ask':
-      return answerOf(cell.ask) === null ? [cell.ask] : [];
-    case 'all':
-      return cell.cells.flatMap(asksOf);
     default:
       return cell satisfies never;
   }

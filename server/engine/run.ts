@@ -46,6 +46,8 @@ export class Run {
   readonly #services: RunServices;
   readonly #branchContext: BranchContext;
   #choices: Choice[] = [];
+  /** All choices are there. */
+  #isExpanded = false;
   readonly #forwards: Record<string, number> = {};
   #grown = 0;
   readonly #submittedAt = performance.now();
@@ -90,12 +92,15 @@ export class Run {
 
   /** All branches that may go on, of all choices. */
   get live(): readonly Sequence[] {
-    return this.#choices.flatMap(({ branches }) => branches);
+    const [only] = this.#choices;
+    return only && this.#choices.length === 1 ? only.branches : this.#choices.flatMap(({ branches }) => branches);
   }
 
   /** Branches whose views are to take in what they lack: those that are asked for something, or the prompt's. */
   get hungry(): readonly Sequence[] {
-    return this.#choices.flatMap((choice) => (choice.hasBegun ? choice.hungry : choice.branches));
+    const hungry = (choice: Choice): readonly Sequence[] => (choice.hasBegun ? choice.hungry : choice.branches);
+    const [only] = this.#choices;
+    return only && this.#choices.length === 1 ? hungry(only) : this.#choices.flatMap(hungry);
   }
 
   /** Prompt tokens that came from the prefix store. */
@@ -167,7 +172,8 @@ export class Run {
     const [first] = this.#choices;
     if (!first || this.#isExpanded || this.#promptScores || !first.trunk.views.every((view) => view.logits(0))) return;
     for (let choice = 1; choice < this.request.n; choice++)
-      this.#choices.push(this.#choice(choice, first.trunk.fork({ ...first.trunk.nature, stream: choice })));
+      this.#choices.push(this.#choice(choice, first.trunk.fork({ ...first.trunk.nature, choice, stream: choice })));
+    this.#isExpanded = true;
     this.#guarded(() => this.#choices.forEach((choice) => choice.begin()));
   }
 
@@ -237,8 +243,9 @@ export class Run {
   /** Everything that may be told now. */
   takeEvents(): DecodeEvent[] {
     this.#restFinished();
-    const events = [...this.#events, ...this.#choices.flatMap((choice) => choice.takeEvents())];
+    const events = this.#events;
     this.#events = [];
+    for (const choice of this.#choices) events.push(...choice.takeEvents());
     if (this.cancelled) return [];
     if (this.failure) return [{ kind: 'failed', error: this.failure.data }];
     if (this.done)
@@ -307,12 +314,8 @@ export class Run {
     return { queuedMs: admitted - this.#submittedAt, prefillMs: first - admitted, decodeMs: now - first };
   }
 
-  #choiceOf(sequence: Sequence): Choice | undefined {
-    return this.#choices.find(({ trunk, branches }) => trunk === sequence || branches.includes(sequence));
-  }
-
-  get #isExpanded(): boolean {
-    return this.#choices.length === this.request.n && this.#choices.every(({ hasBegun, done }) => hasBegun || done);
+  #choiceOf({ nature }: Sequence): Choice | undefined {
+    return this.#choices[nature.choice];
   }
 
   #interrupt(reason: BudgetSpent | ScorerFailed): void {
@@ -335,7 +338,7 @@ export class Run {
     const wantedFrom = this.#promptScores ? 1 - (this.request.promptIds[0]?.length ?? 1) : 0;
     const views = this.#models.map((model, v) => new View(model, promptOf(this.request, v), tokens, wantedFrom));
     const slots = this.#models.map((_, slot) => slot);
-    const nature = { distribution: 0, slots, sampling: this.request.sampling, stream: 0 };
+    const nature = { choice: 0, distribution: 0, slots, sampling: this.request.sampling, stream: 0 };
     return new Sequence(this.#branchContext, nature, tokens, views);
   }
 
@@ -359,9 +362,10 @@ export class Run {
     if (this.request.maxTokens > 0) return;
     // Nothing to generate: every choice ends here.
     for (let choice = this.#choices.length; choice < this.request.n; choice++) {
-      const nature = { distribution: 0, slots: [], sampling: this.request.sampling, stream: choice };
+      const nature = { choice, distribution: 0, slots: [], sampling: this.request.sampling, stream: choice };
       this.#choices.push(this.#choice(choice, new Sequence(this.#branchContext, nature, [], [])));
     }
+    this.#isExpanded = true;
     for (const choice of this.#choices) {
       choice.answer.finish = { reason: 'length', stopReason: null };
       this.#events.push({ kind: 'finished', choice: choice.index, reason: 'length', stopReason: null });

@@ -42,6 +42,7 @@ export interface BranchContext {
 }
 
 export interface BranchNature {
+  readonly choice: number;
   /** Which distribution of the request draws on it, and its views: numbers of the request's views, in the order of `views`. */
   readonly distribution: number;
   readonly slots: readonly number[];
