@@ -8,6 +8,8 @@ export interface SessionSettings {
   /** Threads of the session's own pool, the calling thread included. */
   readonly threads: number;
   readonly device: 'cpu';
+  /** For graphs that are made on demand: rewrites that take long to look for, and that kernels of ours give no occasion for, are left out. */
+  readonly quickly?: boolean;
   /** Writes a trace of every operator to files with this prefix: for measurements only. */
   readonly profilePrefix?: string;
 }
@@ -26,14 +28,14 @@ export interface Session {
 
 export async function createSession(
   model: Uint8Array | { readonly path: string },
-  { threads, device, profilePrefix }: SessionSettings,
+  { threads, device, quickly = false, profilePrefix }: SessionSettings,
 ): Promise<Session> {
   const options: InferenceSession.SessionOptions = {
     executionProviders: [device],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    graphOptimizationLevel: 'all',
+    graphOptimizationLevel: quickly ? 'basic' : 'all',
     logSeverityLevel: 3,
     // Several sessions take turns on the same cores: a pool that goes on spinning after its run steals them from the next one (three
     // models of 135M in turn: 45 ms with spinning, 18 ms without).

@@ -1,81 +1,12 @@
-// Rows of a call → which kernel serves them, and what it is fed. Pure functions between kernels.ts (who runs what when)
-// and kernel.ts (graphs): what the rows have in common becomes the variant, what differs becomes tensors with one row
-// each.
-import { scalarsOf, slotsOf } from '../../decoders/expr.js';
+// Rows of a call → what their kernel is fed: what differs between rows becomes tensors with one row each. Pure; which kernel it is has been
+// decided by variants.ts.
+import { scalarsOf } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { type Feeds, Tensor } from '../session.js';
 import { FIRST_UNIFORM, LAST_UNIFORM } from './blocks.js';
-import type { KernelVariant, SlotVariant, Soundness } from './kernel.js';
-import type { FuseCall, SamplerRow, ViewLogits } from './kernels.js';
-import type { SamplerClass, SamplerKind } from './stage.js';
-
-/** Some rows of a call, to be run through one kernel. */
-export interface Pass {
-  readonly rows: readonly number[];
-  readonly kind: SamplerKind;
-  /** How many tokens are sorted, where anything is. */
-  readonly preselection: number;
-  readonly soundness: Soundness;
-}
-
-export interface Batch {
-  readonly call: FuseCall;
-  readonly pass: Pass;
-}
-
-/** Few enough to sort in a tenth of a millisecond, enough for nearly every nucleus of a trained model. */
-const USUAL_PRESELECTION = 256;
-
-export function classOf(row: SamplerRow): SamplerClass {
-  if (isGreedy(row)) return 'greedy';
-  return row.topK > 0 || row.topP < 1 ? 'filtered' : 'full';
-}
-
-/** top_k rows say how many they need; a nucleus, in a row or in a mask, does not. */
-export function firstPreselection({ distribution, rows, vocabSize }: FuseCall): number {
-  const needed = rows.map((row) => (isGreedy(row) ? 1 : row.topK > 0 ? row.topK : USUAL_PRESELECTION));
-  const masks = needsPreselection(distribution[0] as Scores) ? USUAL_PRESELECTION : 1;
-  return Math.min(vocabSize, Math.max(masks, ...needed));
-}
-
-/** How many fusion weights a row of the call has. */
-export function boundsOf({ distribution }: FuseCall): number {
-  return slotsOf(distribution[0] as Scores).filter(({ kind }) => kind === 'bound').length;
-}
-
-/** How many floats of a row a processor keeps at hand while it passes over them again and again. */
-const FLOATS_AT_HAND = 2 ** 17;
-
-/** How many rows to run through a kernel at once: a solver's many passes are dear over rows that the cache cannot hold. */
-export function rowsTogether(call: FuseCall): number {
-  return boundsOf(call) > 0 ? Math.max(1, Math.floor(FLOATS_AT_HAND / call.vocabSize)) : call.rows.length;
-}
-
-export function variantOf({ call, pass }: Batch): KernelVariant {
-  const rows = pass.rows.map((row) => call.rows[row] as SamplerRow);
-  const drawn = rows.filter((row) => !isGreedy(row));
-  return {
-    vocabSize: call.vocabSize,
-    views: call.views.map((view) => ({ gathered: rowsOf(view, pass.rows) !== null, width: view.logits.width })),
-    slots: slotVariants(pass.rows.map((row) => call.distribution[row] as Scores)),
-    soundness: pass.soundness,
-    sampler: {
-      kind: pass.kind,
-      edits: rows.some(({ edits }) => edits.ids.length > 0),
-      temperature: drawn.some(({ temperature }) => temperature !== 1),
-      minP: drawn.some(({ minP }) => minP > 0),
-      greedyRows: pass.kind === 'full' && drawn.length < rows.length,
-      wholeMass:
-        pass.kind === 'filtered' &&
-        drawn.some(({ topP, topK }) => topP < 1 && (topK === 0 || topK > pass.preselection)),
-      logprob: call.logprobs,
-      top: call.topLogprobs > 0,
-      full: call.full,
-    },
-    trace: call.trace ?? false,
-    draft: draftVariant(call, pass),
-  };
-}
+import { type FuseCall, isGreedy, type SamplerRow, type ViewLogits } from './call.js';
+import type { KernelVariant } from './kernel.js';
+import { type Batch, needsPreselection, type Pass } from './variants.js';
 
 /** Inputs of the kernel of `variant`. Inputs that it does not have are left out. */
 export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
@@ -94,8 +25,7 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
   call.views.forEach((view, index) => {
     const { data, rows: count, width } = view.logits;
     feeds[`view_${index}`] = new Tensor('float32', data, [count, width]);
-    const picked = rowsOf(view, pass.rows);
-    if (picked) feeds[`rows_${index}`] = new Tensor('int32', picked, [picked.length]);
+    if (variant.views[index]?.gathered) feeds[`rows_${index}`] = rowsTensor(view, pass.rows);
   });
   const bound = variant.slots.flatMap((slot, index) => (slot === 'bound' ? [index] : []));
   if (bound.length > 0) {
@@ -109,7 +39,7 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
   if (sampler.top)
     feeds['top'] = new Tensor('int64', BigInt64Array.of(BigInt(Math.min(call.topLogprobs, call.vocabSize))), [1]);
   if (sampler.temperature) feeds['inverse_temperature'] = column((row) => 1 / drawn(row, row.temperature, 1));
-  if (variant.draft !== null) Object.assign(feeds, draftFeeds(call, pass, rows));
+  if (variant.draft !== null) Object.assign(feeds, draftFeeds(call, pass, rows, variant.draft));
   if (sampler.minP) feeds['min_p'] = column((row) => drawn(row, row.minP, 0));
   if (sampler.kind === 'filtered' || sampler.kind === 'nucleus' || needsPreselection(call.distribution[0] as Scores))
     feeds['preselection'] = new Tensor('int64', BigInt64Array.of(BigInt(pass.preselection)), [1]);
@@ -163,12 +93,12 @@ function editFeeds(rows: readonly SamplerRow[]): Record<string, Tensor> {
   };
 }
 
-function draftVariant({ rows, draft }: FuseCall, pass: Pass): KernelVariant['draft'] {
-  if (!rows[pass.rows[0] ?? 0]?.draft) return null;
-  return draft ? { gathered: rowsOf(draft, pass.rows) !== null, width: draft.logits.width } : 'looked up';
-}
-
-function draftFeeds({ draft }: FuseCall, pass: Pass, rows: readonly SamplerRow[]): Record<string, Tensor> {
+function draftFeeds(
+  { draft }: FuseCall,
+  pass: Pass,
+  rows: readonly SamplerRow[],
+  variant: KernelVariant['draft'],
+): Record<string, Tensor> {
   const shape = [rows.length, 1];
   const bounded = (uniform: number): number => Math.min(Math.max(uniform, FIRST_UNIFORM), LAST_UNIFORM);
   const feeds: Record<string, Tensor> = {
@@ -190,35 +120,13 @@ function draftFeeds({ draft }: FuseCall, pass: Pass, rows: readonly SamplerRow[]
   };
   if (draft) {
     feeds['view_draft'] = new Tensor('float32', draft.logits.data, [draft.logits.rows, draft.logits.width]);
-    const picked = rowsOf(draft, pass.rows);
-    if (picked) feeds['rows_draft'] = new Tensor('int32', picked, [picked.length]);
+    if (typeof variant === 'object' && variant?.gathered) feeds['rows_draft'] = rowsTensor(draft, pass.rows);
   }
   return feeds;
 }
 
-/** The view's rows for these rows of the call; null when they are all of them in order. */
-function rowsOf({ logits, rowIndex }: ViewLogits, rows: readonly number[]): Int32Array | null {
+/** The view's rows for these rows of the call. */
+function rowsTensor({ rowIndex }: ViewLogits, rows: readonly number[]): Tensor {
   const picked = Int32Array.from(rows, (row) => (rowIndex ? (rowIndex[row] ?? 0) : row));
-  return picked.length === logits.rows && picked.every((row, index) => row === index) ? null : picked;
-}
-
-/**
- * A weight that is 1 (or −1) in every row is part of the kernel; every other scalar is bound. Thresholds of masks
- * always are.
- */
-export function slotVariants(exprs: readonly Scores[]): SlotVariant[] {
-  const scalars = exprs.map(scalarsOf);
-  return slotsOf(exprs[0] as Scores).map(({ kind }, slot) => {
-    if (kind === 'weight' && scalars.every((own) => own[slot] === 1)) return 'one';
-    if (kind === 'weight' && scalars.every((own) => own[slot] === -1)) return 'minus one';
-    return 'bound';
-  });
-}
-
-function needsPreselection(expr: Scores): boolean {
-  return slotsOf(expr).some(({ kind }) => kind === 'mass');
-}
-
-export function isGreedy(row: SamplerRow): boolean {
-  return row.temperature === 0 || row.forcedId !== null;
+  return new Tensor('int32', picked, [picked.length]);
 }

@@ -1,7 +1,7 @@
 // The graph that a distribution's views meet in, as text, for `explain --graph`: the variant of one request that samples from the whole
 // vocabulary at its own temperature.
 import { viewsOf, type Scores } from '../../decoders/expr.js';
-import { slotVariants } from '../../kernels/logits/binding.js';
+import { slotVariants } from '../../kernels/logits/variants.js';
 import { buildKernel } from '../../kernels/logits/kernel.js';
 import { print } from '../../kernels/print.js';
 
