@@ -73,14 +73,22 @@ export function setTokensAt({ setTokens }: RainValues, { depth }: TreeNode): num
 
 /** Simulates from these leaves, has the texts judged, and expands the leaves, all side by side. */
 export function* lookAhead(rain: Rain, leaves: readonly Path[]): Searching<readonly Look[]> {
-  const walks = yield* all(leaves.map((path, l) => goTo(rain, l, path)));
   return yield* borrowing(function* (loans) {
-    const simulated = yield* all(walks.map((walk) => simulateAndExpand(rain, walk, loans)));
-    const values = yield* judge(rain, simulated);
-    const looks = yield* all(simulated.map((each, s) => lookOf(rain, each, values[s] ?? NaN)));
-    yield* all(simulated.map((each) => lingerAtTheBest(rain, each, loans)));
-    return looks;
+    const walks = yield* all(leaves.map((path, l) => goTo(rain, l, path)));
+    return yield* all(walks.map((walk) => lookFrom(rain, walk, loans)));
   });
+}
+
+function* lookFrom(rain: Rain, walk: Walk, loans: Loans): Searching<Look> {
+  const { scout, path } = walk;
+  if (scout.ended) return yield* lookAt(rain, path, scout);
+  const wanted = wantedAt(rain, leafOf(path));
+  // Known before anything is forked, so that the forks begin with what is computed here.
+  const top = yield* logprobs(scout, placesFor(wanted));
+  const [look, sets] = yield* both(simulate(rain, walk, loans), setsAfter(scout, top, wanted, loans));
+  yield* expand(rain, path, sets);
+  yield* lingerAtTheBest(rain, walk, sets, loans);
+  return look;
 }
 
 /** Gives the root children without looking ahead. */
@@ -124,33 +132,15 @@ function* goTo({ trunk, scouts }: Rain, number: number, path: Path): Searching<W
   return { scout, path };
 }
 
-/** A walk, a branch that goes on from it to the end of a clause (the scout itself where it stands at one), and the leaf's new children. */
-interface Simulated extends Walk {
-  readonly branch: Branch;
-  readonly sets: readonly Drawn[];
-}
-
-function* simulateAndExpand(rain: Rain, walk: Walk, loans: Loans): Searching<Simulated> {
-  const { scout, path } = walk;
-  if (scout.ended) return { ...walk, branch: scout, sets: [] };
-  const wanted = wantedAt(rain, leafOf(path));
-  // Known before anything is forked, so that the forks begin with what is computed here.
-  const top = yield* logprobs(scout, placesFor(wanted));
-  const isClause = yield* endsClause(rain, scout);
-  const branch = isClause ? scout : yield* loans.fork(scout, { sampling: FREELY });
-  const simulation = isClause ? [] : [simulate(rain, branch)];
-  const [sets = []] = yield* all([setsAfter(scout, top, wanted, loans), ...simulation]);
-  yield* expand(rain, path, sets);
-  return { ...walk, branch, sets };
-}
-
-/** Token by token, in step with the sets that are drawn beside it. */
-function* simulate(rain: Rain, branch: Branch): Searching<readonly Drawn[]> {
+/** To the end of a clause, on a fork where the scout does not stand at one: token by token, in step with the sets that are drawn beside it. */
+function* simulate(rain: Rain, { scout, path }: Walk, loans: Loans): Searching<Look> {
+  if (yield* endsClause(rain, scout)) return yield* lookAt(rain, path, scout);
+  const branch = yield* loans.fork(scout, { sampling: FREELY });
   for (let drawn = 0; drawn < rain.values.lookahead && !branch.ended; drawn++) {
     yield* sample(branch, { tokens: 1 });
     if (yield* endsClause(rain, branch)) break;
   }
-  return [];
+  return yield* lookAt(rain, path, branch);
 }
 
 function* endsClause({ clauseEnds }: Rain, branch: Branch): Searching<boolean> {
@@ -172,10 +162,15 @@ function* expand(rain: Rain, path: Path, sets: readonly Drawn[]): Searching<void
 }
 
 /** The next look from here goes to the child that ranks best now, most likely: the scout waits there. */
-function* lingerAtTheBest({ values }: Rain, { scout, path, sets }: Simulated, loans: Loans): Searching<void> {
-  const { children } = leafOf(path);
-  if (children.length === 0) return;
-  const fork = sets[children.indexOf(select(leafOf(path), values.exploration))]?.fork ?? null;
+function* lingerAtTheBest(
+  { values }: Rain,
+  { scout, path }: Walk,
+  sets: readonly Drawn[],
+  loans: Loans,
+): Searching<void> {
+  const leaf = leafOf(path);
+  if (sets.length === 0) return;
+  const fork = sets[leaf.children.indexOf(select(leaf, values.exploration))]?.fork ?? null;
   if (fork !== null) yield* loans.become(scout, fork);
 }
 
@@ -194,27 +189,28 @@ function* attach(rain: Rain, path: Path, sets: readonly Candidate[], priors: rea
   yield* trace({ event: 'expand', node: node.id, children: told });
 }
 
-/** What the texts are worth. Equal ones are judged once. */
-function* judge({ values, judged }: Rain, simulated: readonly Simulated[]): Searching<readonly number[]> {
-  const texts = yield* all(simulated.map(({ branch }) => text(branch)));
-  const isNew = (said: string, t: number): boolean => !judged.has(said) && texts.indexOf(said) === t;
-  const fresh = simulated.flatMap(({ branch }, t) => (isNew(texts[t] ?? '', t) ? [branch] : []));
-  yield* count('judged_before', simulated.length - fresh.length);
-  if (fresh.length > 0) {
-    const scores = yield* scoreAll(values.judge, fresh);
-    texts.filter(isNew).forEach((said, s) => judged.set(said, scaled(scores[s] ?? NaN, values.scale)));
-  }
-  return texts.map((said) => judged.get(said) ?? NaN);
-}
-
-function* lookOf({ trunk, values }: Rain, { path, branch }: Simulated, value: number): Searching<Look> {
+/** What there is to learn from a text that begins with this path. */
+function* lookAt(rain: Rain, path: Path, branch: Branch): Searching<Look> {
+  const { trunk, values } = rain;
   const start = trunk.tokens.length;
   const ahead = branch.tokens.slice(start + tokensOf(path).length);
   const { embedding } = values;
-  if (embedding === null) return { path, ahead, value, embeddings: [] };
   const starts = path.map((_, at) => start + tokensOf([path[0], ...path.slice(1, at)]).length);
-  const below = yield* all(starts.slice(1).map((from) => embedFrom(embedding, branch, from)));
-  return { path, ahead, value, embeddings: [null, ...below] };
+  const below = embedding === null ? [] : starts.slice(1).map((from) => embedFrom(embedding, branch, from));
+  const [value, embeddings] = yield* both(judge(rain, branch), all(below));
+  return { path, ahead, value, embeddings: [null, ...embeddings] };
+}
+
+/** What a text is worth. Equal texts are judged once. */
+function* judge({ values, judged }: Rain, branch: Branch): Searching<number> {
+  const said = yield* text(branch);
+  const known = judged.get(said);
+  yield* count('judged_before', known === undefined ? 0 : 1);
+  if (known !== undefined) return known;
+  const [score = NaN] = yield* scoreAll(values.judge, [branch]);
+  const value = scaled(score, values.scale);
+  judged.set(said, value);
+  return value;
 }
 
 /** Of the text from this token on. */
@@ -236,4 +232,8 @@ function scaled(score: number, scale: Scale): number {
 
 function tokensOf(path: Path): readonly number[] {
   return path.slice(1).flatMap(({ tokens }) => tokens);
+}
+
+function* both<A, B>(one: Searching<A>, other: Searching<B>): Searching<[A, B]> {
+  return (yield* all<A | B>([one, other])) as [A, B];
 }

@@ -79,6 +79,32 @@ const reading = (world: Toy): Partial<TwinWorld> => ({
     source === 0 ? embeddingOf(world, tokens) : [world.rewards[0]!(withoutEnd(world, tokens))],
 });
 
+/** Does it take forwards? Only while a search waits for some can its budget end. */
+const takesTime = (request: SearchRequest): boolean =>
+  request.kind === 'all'
+    ? request.requests.some(takesTime)
+    : request.kind === 'sample' || request.kind === 'logprobs' || request.kind === 'read';
+
+/** As the engine goes on when a search does not. Notes which requests take time. */
+function* orPlainly(search: Search, trunk: Branch, waits: boolean[]): Search {
+  try {
+    for (let step = search.next(); step.done !== true;) {
+      waits.push(takesTime(step.value));
+      let answer: SearchAnswer;
+      try {
+        answer = yield step.value;
+      } catch (error) {
+        step = search.throw(error);
+        continue;
+      }
+      step = search.next(answer);
+    }
+  } catch (error) {
+    if (!(error instanceof BudgetSpent)) throw error;
+    yield* plainly(trunk);
+  }
+}
+
 const check = (world: Toy, { traces }: ToyRun, fields: Partial<AuditRules> = {}, isSimilar = false) =>
   audit(
     traces,
@@ -374,41 +400,24 @@ describe('what it asks for', () => {
       }),
     );
   });
-  it('several leaves per round are judged together', () => {
+  it('several leaves per round take fewer steps', () => {
     const world = toy(13, () => -1);
-    const rounds = ({ requests }: ToyRun): number =>
-      requests.filter((kind, at) => kind === 'read' && requests[at - 1] !== 'read').length;
-    expect(rounds(run(world, { parallel: 4 }))).toBeLessThan(0.6 * rounds(run(world)));
+    const steps = (parallel: number): number => {
+      const { planned } = planToy(rain, { inner: 'L', judge: table(1, [-1, 1]), parallel });
+      const waits: boolean[] = [];
+      runTwin((trunk) => orPlainly(rain.run(trunk, planned.values), trunk, waits), {
+        scores: (_, tokens) => world.models['L']!(tokens),
+        stopTokenIds: [endOf(world)],
+        maxTokens: world.maxTokens,
+        ...reading(world),
+      });
+      return waits.filter((isWait) => isWait).length;
+    };
+    expect(steps(4)).toBeLessThan(0.6 * steps(1));
   });
 });
 
 describe('interrupted', () => {
-  /** Does it take forwards? Only while a search waits for some can its budget end. */
-  const takesTime = (request: SearchRequest): boolean =>
-    request.kind === 'all'
-      ? request.requests.some(takesTime)
-      : request.kind === 'sample' || request.kind === 'logprobs' || request.kind === 'read';
-
-  /** As the engine goes on when a search does not. Notes which requests take time. */
-  function* orPlainly(search: Search, trunk: Branch, waits: boolean[]): Search {
-    try {
-      for (let step = search.next(); step.done !== true;) {
-        waits.push(takesTime(step.value));
-        let answer: SearchAnswer;
-        try {
-          answer = yield step.value;
-        } catch (error) {
-          step = search.throw(error);
-          continue;
-        }
-        step = search.next(answer);
-      }
-    } catch (error) {
-      if (!(error instanceof BudgetSpent)) throw error;
-      yield* plainly(trunk);
-    }
-  }
-
   it.each([{ similarity: 'off' }, { similarity: 'E', parallel: 3, candidates: 3, add_spread: 100 }])(
     'wherever it waits no fork is left, and what was said stays: %o',
     (fields) => {

@@ -69,7 +69,7 @@ describe('all', () => {
       yield* logprobs(branch, 1);
       yield* count(`${name} after`);
     }
-    expect(stepsOf(all([busy('a', 2), all([busy('b', 0), busy('c', 1)])])).asked).toEqual([
+    expect(stepsOf(all<unknown>([busy('a', 2), all([busy('b', 0), busy('c', 1)])])).asked).toEqual([
       ['a', 'c'],
       ['a'],
       ['logprobs', 'logprobs', 'logprobs'],
