@@ -6,7 +6,7 @@ import { type Feeds, Tensor } from '../session.js';
 import { FIRST_UNIFORM, LAST_UNIFORM } from './blocks.js';
 import { type FuseCall, isGreedy, type SamplerRow, type ViewLogits } from './call.js';
 import type { KernelVariant } from './kernel.js';
-import { type Batch, needsPreselection, type Pass } from './variants.js';
+import { type Batch, beginOf, needsPreselection, type Pass } from './variants.js';
 
 /** Inputs of the kernel of `variant`. Inputs that it does not have are left out. */
 export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
@@ -23,9 +23,7 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
     ),
   };
   call.views.forEach((view, index) => {
-    const { data, rows: count, width } = view.logits;
-    feeds[`view_${index}`] = new Tensor('float32', data, [count, width]);
-    if (variant.views[index]?.gathered) feeds[`rows_${index}`] = rowsTensor(view, pass.rows);
+    Object.assign(feeds, viewFeeds(`${index}`, view, pass.rows, variant.views[index]?.gathered ?? false));
   });
   const bound = variant.slots.flatMap((slot, index) => (slot === 'bound' ? [index] : []));
   if (bound.length > 0) {
@@ -101,7 +99,8 @@ function draftFeeds(
 ): Record<string, Tensor> {
   const shape = [rows.length, 1];
   const bounded = (uniform: number): number => Math.min(Math.max(uniform, FIRST_UNIFORM), LAST_UNIFORM);
-  const feeds: Record<string, Tensor> = {
+  const gathered = typeof variant === 'object' && (variant?.gathered ?? false);
+  return {
     draft_id: new Tensor(
       'int32',
       Int32Array.from(rows, (row) => row.draft?.id ?? 0),
@@ -117,16 +116,22 @@ function draftFeeds(
       Float64Array.from(rows, (row) => bounded(row.draft?.residual ?? 0)),
       shape,
     ),
+    ...(draft ? viewFeeds('draft', draft, pass.rows, gathered) : {}),
   };
-  if (draft) {
-    feeds['view_draft'] = new Tensor('float32', draft.logits.data, [draft.logits.rows, draft.logits.width]);
-    if (typeof variant === 'object' && variant?.gathered) feeds['rows_draft'] = rowsTensor(draft, pass.rows);
-  }
-  return feeds;
 }
 
-/** The view's rows for these rows of the call. */
-function rowsTensor({ rowIndex }: ViewLogits, rows: readonly number[]): Tensor {
+/** The view's rows for these rows of the call: picked, or where they lie one after the other. */
+function viewFeeds(name: string, view: ViewLogits, rows: readonly number[], gathered: boolean): Record<string, Tensor> {
+  const { logits, rowIndex } = view;
+  const { data, rows: count, width } = logits;
+  if (!gathered) {
+    const begin = beginOf(view, rows) ?? 0;
+    const own = data.subarray(begin * width, (begin + rows.length) * width);
+    return { [`view_${name}`]: new Tensor('float32', own, [rows.length, width]) };
+  }
   const picked = Int32Array.from(rows, (row) => (rowIndex ? (rowIndex[row] ?? 0) : row));
-  return new Tensor('int32', picked, [picked.length]);
+  return {
+    [`view_${name}`]: new Tensor('float32', data, [count, width]),
+    [`rows_${name}`]: new Tensor('int32', picked, [picked.length]),
+  };
 }

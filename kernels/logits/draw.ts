@@ -10,8 +10,8 @@ const perRow = { axes: [1], keepdims: true } as const;
 /** `q` is null where proposals were looked up: all of its mass is on them. */
 export function drawByDraft(graph: GraphBuilder, p: Choice, q: Choice | null, width: number): Choice {
   const proposal = Cast(graph.input('draft_id', 'int32', ['R', 1]), 'int64');
-  const target = normalised(p.weights());
-  const source = q && normalised(q.weights());
+  const target = probsOf(p);
+  const source = q && probsOf(q);
   const own = at(target, proposal);
   const threshold = graph.input('draft_accept', 'float64', ['R', 1]);
   const stands = Less(source ? Mul(threshold, Cast(at(source, proposal), 'float64')) : threshold, Cast(own, 'float64'));
@@ -26,7 +26,8 @@ export function drawByDraft(graph: GraphBuilder, p: Choice, q: Choice | null, wi
   };
 }
 
-/** Weights to probabilities; the sum of a row is above zero. */
-function normalised(weights: Value): Value {
-  return Div(weights, ReduceSum(weights, perRow));
+/** The sum of a row of weights is above zero. */
+function probsOf(choice: Choice): Value {
+  const weights = choice.weights();
+  return choice.areProbs ? weights : Div(weights, ReduceSum(weights, perRow));
 }

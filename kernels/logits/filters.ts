@@ -79,6 +79,7 @@ export function chooseFromTop(
     weights: () =>
       // A row of zeros, for what was not looked at.
       ScatterElements(Sub(tempered, tempered), top.indices, Cast(Where(kept, within, 0), 'float32'), { axis: 1 }),
+    areProbs: false,
   };
 }
 
@@ -137,5 +138,6 @@ export function chooseFromNucleus(
     covered: And(Less(above, limit64), GreaterOrEqual(reached, limit64)),
     kept: () => count(Greater(weights, 0)),
     weights: () => weights,
+    areProbs: false,
   };
 }

@@ -116,6 +116,7 @@ function choose(graph: GraphBuilder, stage: Stage): Choice {
         covered: null,
         kept: () => allowed(stage.scores),
         weights: () => stage.tempered,
+        areProbs: true,
       };
     }
     case 'full':
@@ -137,5 +138,6 @@ function chooseFromAll(graph: GraphBuilder, { scores, tempered, width, variant }
   const isGreedy = variant.greedyRows ? graph.input('greedy', 'bool', ['R', 1]) : null;
   const id = isGreedy && best ? Where(isGreedy, best, place) : place;
   const kept = (): Value => (isAbove ? count(And(isAbove, Greater(scores, -Infinity))) : allowed(scores));
-  return { id, probable: id, drawn: Greater(total, 0), covered: null, kept, weights: () => weights };
+  const drawn = Greater(total, 0);
+  return { id, probable: id, drawn, covered: null, kept, weights: () => weights, areProbs: isAbove === null };
 }

@@ -62,6 +62,8 @@ export interface Choice {
   readonly kept: () => Value;
   /** [R, width] float32: what is drawn from, up to a factor per row. Passes of its own, for rows whose tokens come by way of a draft. */
   readonly weights: () => Value;
+  /** The weights are probabilities: they sum to one. */
+  readonly areProbs: boolean;
 }
 
 /** [R, width] bool: at least min_p times as probable as the best token. */

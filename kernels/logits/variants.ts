@@ -41,7 +41,6 @@ export function firstPreselection({
 
 /** How many floats of a row a processor keeps at hand while it passes over them again and again. */
 const FLOATS_AT_HAND = 2 ** 17;
-
 /** How many rows to run through a kernel at once: a solver's many passes are dear over rows that the cache cannot hold. */
 export function rowsTogether(call: FuseCall): number {
   return boundsOf(call) > 0 ? Math.max(1, Math.floor(FLOATS_AT_HAND / call.vocabSize)) : call.rows.length;
@@ -96,7 +95,7 @@ export function variantOf({ call, pass }: Batch): KernelVariant {
   const rows = pass.rows.map((row) => call.rows[row] as SamplerRow);
   const isDrafted = rows.some((row) => row.draft);
   const lie = draft ? [...call.views, draft] : call.views;
-  const gathered = pass.soundness === 'checked' || lie.some((view) => !isInOrder(view, pass.rows));
+  const gathered = pass.soundness === 'checked' || lie.some((view) => beginOf(view, pass.rows) === null);
   const need = {
     ...call,
     trace: call.trace ?? false,
@@ -137,9 +136,11 @@ function variantFrom(
   };
 }
 
-/** The rows of the call are all of the view's, in order. */
-function isInOrder({ logits, rowIndex }: ViewLogits, rows: readonly number[]): boolean {
-  return rows.length === logits.rows && rows.every((row, index) => (rowIndex ? rowIndex[row] : row) === index);
+/** Where these rows of the call begin among the view's, which has them one after the other; null where it has not. */
+export function beginOf({ rowIndex }: ViewLogits, rows: readonly number[]): number | null {
+  const at = (row: number): number => (rowIndex ? (rowIndex[row] ?? 0) : row);
+  const begin = at(rows[0] ?? 0);
+  return rows.every((row, index) => at(row) === begin + index) ? begin : null;
 }
 
 /**

@@ -352,7 +352,7 @@ it('a fusion of fusions', async () => {
   );
 });
 
-/** Large ones are solved in parts, which the last of may be shorter. */
+/** Large ones are solved in parts, the last of which may be shorter. */
 it.each([
   { width: 128_256, search: 'single' },
   { width: 20_001, search: 'single' },
