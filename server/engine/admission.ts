@@ -59,6 +59,11 @@ export class Admission {
     return before - this.#queue.length;
   }
 
+  /** The first that lacks kernels. */
+  get unprepared(): Run | undefined {
+    return this.#queue.find(({ needs }) => needs.length > 0);
+  }
+
   drain(): Run[] {
     return this.#queue.splice(0);
   }
@@ -71,6 +76,7 @@ export class Admission {
     const admitted: Run[] = [];
     const awaited = new Set<EngineModel>();
     this.#queue = this.#queue.filter((run) => {
+      if (run.needs.length > 0) return true;
       const models = [...run.demand.keys()];
       if (!models.some((model) => awaited.has(model)) && this.#hasRoom(run, [...running, ...admitted])) {
         admitted.push(run);

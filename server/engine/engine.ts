@@ -17,6 +17,9 @@ import type { View } from './view.js';
 /** Prompt positions scored per tick and row: each holds a whole row of logits until it is decided. */
 const SCORED_PER_TICK = 32;
 
+/** A kernel takes from a few milliseconds to some tens to make; one that is there takes none. */
+const PREPARING_MS = 5;
+
 export type EngineLimits = Pick<EngineSettings, 'tokensPerTick' | 'maxRows' | 'maxWaiting'>;
 
 export interface RequestEvent {
@@ -35,6 +38,7 @@ export class Engine {
   readonly #models: ReadonlyMap<string, EngineModel>;
   readonly #limits: EngineLimits;
   readonly #services: RunServices;
+  readonly #kernels: Kernels;
   readonly #blocks: BlockPolicy;
   readonly #fuser: Fuser;
   readonly #drafter: Drafter;
@@ -59,6 +63,7 @@ export class Engine {
     this.#models = models;
     this.#limits = limits;
     this.#services = services;
+    this.#kernels = kernels;
     this.#blocks = blocks;
     this.#fuser = new Fuser(kernels);
     this.#drafter = new Drafter(this.#fuser, blocks, (model, shares) => this.#forward(model, shares));
@@ -94,6 +99,7 @@ export class Engine {
   /** One step of everything that runs: new tokens in, decisions out. */
   async tick(): Promise<RequestEvent[]> {
     this.#ticks++;
+    await this.#prepare();
     this.#admit();
     for (const run of this.#runs) run.prepare();
     await this.#drafter.draft(this.#runs);
@@ -155,6 +161,17 @@ export class Engine {
     }
     this.#runs = [];
     return this.#takeOutbox();
+  }
+
+  /** Makes logit kernels that waiting requests lack, for a moment: nobody's tick waits for more than one of the large ones. */
+  async #prepare(): Promise<void> {
+    const started = performance.now();
+    let run = this.#admission.unprepared;
+    while (run && performance.now() - started < PREPARING_MS) {
+      const [need] = run.needs;
+      if (!need || ((await this.#kernels.prepare?.(need)) ?? true)) run.needs.shift();
+      run = this.#admission.unprepared;
+    }
   }
 
   #admit(): void {

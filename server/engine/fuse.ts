@@ -18,7 +18,7 @@ import type { Decision, Sequence } from './sequence.js';
 import type { LogitsRef } from './view.js';
 
 /** What the engine needs of the logit kernels. */
-export type Kernels = Pick<LogitKernels, 'run'>;
+export type Kernels = Pick<LogitKernels, 'run'> & Partial<Pick<LogitKernels, 'prepare'>>;
 
 /** A position of a sequence whose logits are all there. */
 export interface ReadyRow {

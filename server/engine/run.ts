@@ -10,7 +10,9 @@ import type { Applied, DecodeEvent, DecodeRequest, PromptTokenRecord, Timings } 
 import { alternative } from './answer.js';
 import { tokensLeft } from './ask.js';
 import { Choice } from './choice.js';
+import type { KernelNeed } from '../../kernels/logits/kernels.js';
 import { demandOf, type Demand } from './demand.js';
+import { needsOf } from './kernel-needs.js';
 import type { EngineModel } from './model.js';
 import { Reads, type ReadServices } from './reads.js';
 import { Sequence, type BranchContext, type Decision } from './sequence.js';
@@ -39,6 +41,8 @@ export class Run {
   readonly #boundHits: number[];
   readonly speculation: Speculation | null;
   readonly reads: Reads | null;
+  /** Logit kernels that may be missing; the run is admitted when there are none left. */
+  readonly needs: KernelNeed[];
   /** A member gave NaN: nothing of this run's rows may be kept or read again. */
   metNan = false;
   readonly views: ViewsPlan;
@@ -83,6 +87,11 @@ export class Run {
     this.#promptScores = request.logprobs?.prompt
       ? [this.#promptRecord(request.promptIds[0]?.[0] ?? 0, null, [])]
       : null;
+    this.needs = needsOf(
+      request,
+      this.views,
+      this.#models.map(({ info }) => info.vocabSize),
+    );
     this.demand = demandOf(request, this.views, { models: this.#models, sources }, services.text);
   }
 
