@@ -22,6 +22,7 @@ export async function checkpointOf(shape: ShapeName, seed = 0, kind: CheckpointK
   return directory;
 }
 
+/** A made-up checkpoint. */
 export interface BenchModel {
   readonly shape: ShapeName;
   readonly weights: Weights;
@@ -30,16 +31,25 @@ export interface BenchModel {
   readonly contextLength?: number;
 }
 
+/** The checkpoint of a folder. */
+export interface FolderModel extends Omit<BenchModel, 'shape' | 'seed'> {
+  readonly folder: string;
+}
+
 export async function startEngine(models: Readonly<Record<string, BenchModel>>, threads = 2): Promise<EngineClient> {
   return EngineClient.start(await settingsOf(models, threads));
 }
 
-export async function settingsOf(models: Readonly<Record<string, BenchModel>>, threads = 2): Promise<EngineSettings> {
+export async function settingsOf(
+  models: Readonly<Record<string, BenchModel | FolderModel>>,
+  threads = 2,
+): Promise<EngineSettings> {
   const settings: ModelSettings[] = [];
-  for (const [name, { shape, weights, seed, kind = 'causal', contextLength }] of Object.entries(models)) {
+  for (const [name, model] of Object.entries(models)) {
+    const { weights, kind = 'causal', contextLength } = model;
     settings.push({
       name,
-      path: await checkpointOf(shape, seed, kind),
+      path: 'folder' in model ? model.folder : await checkpointOf(model.shape, model.seed, kind),
       weights,
       kind,
       device: 'cpu',

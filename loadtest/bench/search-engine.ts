@@ -3,12 +3,12 @@ import type { SearchPlan } from '../../decoders/plan.js';
 import type { Branch, Search } from '../../decoders/search.js';
 import { runSearch } from '../../decoders/searches/index.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
-import { Engine } from '../../server/engine/engine.js';
+import { Engine, type RequestEvent } from '../../server/engine/engine.js';
 import { EngineModel } from '../../server/engine/model.js';
 import { ReadCache } from '../../server/engine/reads.js';
 import { sourceText } from '../../server/models/source-text.js';
 import type { DecodeRequest, SearchJob } from '../../server/wire/decode.js';
-import { requestOf, settingsOf, type BenchModel, type InProcessWork } from './in-process.js';
+import { requestOf, settingsOf, type BenchModel, type FolderModel, type InProcessWork } from './in-process.js';
 
 export class SearchEngine {
   readonly #engine: Engine;
@@ -28,7 +28,10 @@ export class SearchEngine {
     this.#own = own;
   }
 
-  static async start(benchModels: Readonly<Record<string, BenchModel>>, maxRows: number): Promise<SearchEngine> {
+  static async start(
+    benchModels: Readonly<Record<string, BenchModel | FolderModel>>,
+    maxRows: number,
+  ): Promise<SearchEngine> {
     const settings = { ...(await settingsOf(benchModels)), maxRows };
     const models = new Map<string, EngineModel>();
     for (const model of settings.models)
@@ -49,9 +52,7 @@ export class SearchEngine {
   async time(works: readonly InProcessWork[]): Promise<number> {
     const startedMs = performance.now();
     for (const work of works) this.#engine.submit(requestOf(work));
-    while (!this.#engine.idle)
-      for (const { event } of await this.#engine.tick())
-        if (event.kind === 'failed') throw new Error(`a benchmark request failed: ${JSON.stringify(event.error)}`);
+    while (!this.#engine.idle) failIfOneFailed(await this.#engine.tick());
     return performance.now() - startedMs;
   }
 
@@ -70,10 +71,39 @@ export class SearchEngine {
     await this.time([searching(work, plan)]);
   }
 
+  /** Searches of the benchmark's own side by side, each over a plan. What is left of the requests when the last one returns is cancelled. */
+  async runTogether(
+    owns: readonly {
+      readonly work: InProcessWork;
+      readonly plan: SearchPlan;
+      readonly search: (trunk: Branch) => Search;
+    }[],
+  ): Promise<void> {
+    let running = owns.length;
+    const ids = owns.map(({ work, plan, search }, at) => {
+      const method = `own ${at}`;
+      this.#own.set(method, function* (trunk) {
+        yield* search(trunk);
+        running--;
+      });
+      const request = requestOf(searching(work, { ...plan, method }));
+      this.#engine.submit(request);
+      return request.requestId;
+    });
+    while (running > 0) failIfOneFailed(await this.#engine.tick());
+    for (const id of ids) this.#engine.cancel(id);
+    while (!this.#engine.idle) await this.#engine.tick();
+  }
+
   async stop(): Promise<void> {
     for (const model of this.#models.values()) await model.release();
     await this.#kernels.release();
   }
+}
+
+function failIfOneFailed(told: readonly RequestEvent[]): void {
+  for (const { event } of told)
+    if (event.kind === 'failed') throw new Error(`a benchmark request failed: ${JSON.stringify(event.error)}`);
 }
 
 /** The same request, decoded by a search. Scorers read the bare answer. */

@@ -1,68 +1,42 @@
-// transfer_q against the schedule of its published code, against itself with more requests at once, and in blocks against plain decoding. All of
-// them run in one engine in this process, which lets searches of a benchmark stand beside the real one.
+// transfer_q against the schedule of its published code, against itself with more requests at once, and in blocks against plain decoding: on a
+// made-up model of 135M, where computing decides and the reward has no bounds, and on a model of the pocket suite, whose reward is bounded.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { Scorer, SearchPlan } from '../../decoders/plan.js';
-import {
-  commit,
-  force,
-  logprobs as nextTokens,
-  type Branch,
-  type Search,
-  type SearchAnswer,
-  type Searching,
-} from '../../decoders/search.js';
+import { commit, force, logprobs as nextTokens } from '../../decoders/search.js';
+import type { Branch, Search, SearchAnswer, Searching } from '../../decoders/search.js';
 import { runSearch } from '../../decoders/searches/index.js';
 import { plainly } from '../../decoders/searches/sample.js';
 import { buildDecoding } from '../../decoders/spec.js';
-import { LogitKernels } from '../../kernels/logits/kernels.js';
-import { Engine } from '../../server/engine/engine.js';
-import type { EngineSettings } from '../../server/engine/messages.js';
-import { EngineModel } from '../../server/engine/model.js';
-import { ReadCache } from '../../server/engine/reads.js';
-import { sourceText } from '../../server/models/source-text.js';
-import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
+import { Tokenizer } from '../../server/models/tokenizer.js';
 import { promptIds } from '../arrivals.js';
 import { shapes } from './checkpoint.js';
-import { settingsOf } from './in-process.js';
+import { plain, type BenchModel, type FolderModel, type InProcessWork } from './in-process.js';
 import { publishedSchedule, type PublishedValues } from './published-schedule.js';
 import { atLeast, atMost, informs, median, type Row } from './rows.js';
-import { firstTextId } from './tokenizer.js';
+import { SearchEngine } from './search-engine.js';
+import { packageRoot } from './server.js';
 
-const ROUNDS = 3;
-const SHAPE = 'smol135';
-const VOCAB = shapes[SHAPE].vocab;
-/** What the answer has so far, prompt included: the middle of 128 new tokens after a prompt of 160. */
+const ROUNDS = 2;
+/** What there is of the answer, prompt included: the middle of 128 new tokens after a prompt of 160. */
 const PREFIX = 224;
 const CANDIDATES = 10;
 const LOOKAHEAD = 20;
 const WEIGHT = 1;
+/** Eight requests with ten rollouts each, and as many answers that are read. */
+const MAX_ROWS = 256;
 
-const spec = {
-  method: 'transfer_q',
-  // One aligned model for both, as in the published code.
-  proposal: 'model',
-  baseline: 'model',
-  reward: 'reward',
-  candidates: CANDIDATES,
-  lookahead: LOOKAHEAD,
-  reward_weight: WEIGHT,
-};
-const planOf = (change: object): SearchPlan => {
-  const { search } = buildDecoding(
-    { ...spec, ...change },
-    {
-      models: ['model'],
-      allowNegativeWeights: false,
-      rewardModels: new Map([['reward', { heads: ['score'], statistics: null }]]),
-    },
-  );
-  if (!search) throw new Error('transfer_q is a search');
-  return search;
-};
-const token = planOf({});
-const blocks = planOf({ block: 8 });
-const halved = planOf({ block: 8, halving: true });
+/** Models called `model` and `reward`, and what they read. */
+interface World {
+  readonly name: string;
+  readonly models: Readonly<Record<'model' | 'reward', BenchModel | FolderModel>>;
+  readonly vocabSize: number;
+  readonly head: string;
+  readonly range: readonly [number, number] | null;
+  prefix(serial: number): readonly number[];
+}
 
-/** A search that is timed from where its prefix is computed to where so many tokens are decided. */
+/** A search that is timed from where all prefixes are computed to where so many tokens are decided. */
 interface Job {
   readonly plan: SearchPlan;
   readonly search: (trunk: Branch) => Search;
@@ -70,8 +44,48 @@ interface Job {
 }
 
 export async function benchTransferQ(): Promise<Row[]> {
-  const bench = await Bench.start();
-  const ours = (plan: SearchPlan, tokens: number): Job => ({ plan, tokens, search: (trunk) => runSearch(plan, trunk) });
+  return [...(await benchWorld(madeUp())), ...(await benchWorld(pocket()))];
+}
+
+function madeUp(): World {
+  // Tokens that a tokenizer finds again in their text, as it does in real text: the vocabulary's made-up words it reads letter by letter.
+  const letterPairs = { firstId: 259, endId: 515 };
+  return {
+    name: 'smol135',
+    models: {
+      model: { shape: 'smol135', weights: 'w8a8' },
+      reward: { shape: 'tiny', weights: 'f32', kind: 'reward' },
+    },
+    vocabSize: shapes.smol135.vocab,
+    head: 'score',
+    range: null,
+    prefix: (serial) => promptIds({ tokens: PREFIX, ...letterPairs }, 17, serial),
+  };
+}
+
+function pocket(): World {
+  const folder = (name: string): string => path.join(packageRoot, 'models', 'pocket', name);
+  const text = readFileSync(path.join(folder('eval'), 'heldout.txt'), 'utf8');
+  const ids = Tokenizer.load(folder('large-chat')).encode(text, { addSpecialTokens: false });
+  return {
+    name: 'pocket-large-chat',
+    models: {
+      model: { folder: folder('large-chat'), weights: 'f32' },
+      reward: { folder: folder('reward-1a'), weights: 'f32', kind: 'reward' },
+    },
+    vocabSize: 1536,
+    head: 'helpful',
+    range: [-4, 4],
+    prefix: (serial) => [...ids].slice((serial * 97) % (ids.length - PREFIX)).slice(0, PREFIX),
+  };
+}
+
+async function benchWorld(world: World): Promise<Row[]> {
+  const token = planOf(world, {});
+  const ours = (change: object, tokens: number): Job => {
+    const plan = planOf(world, change);
+    return { plan, tokens, search: (trunk) => runSearch(plan, trunk) };
+  };
   const values: PublishedValues = {
     ...(token.values as { readonly reward: Scorer }),
     candidates: CANDIDATES,
@@ -80,143 +94,107 @@ export async function benchTransferQ(): Promise<Row[]> {
   };
   const sides: Readonly<Record<string, readonly Job[]>> = {
     published: [{ plan: token, tokens: 1, search: (trunk) => publishedSchedule(trunk, values) }],
-    token: [ours(token, 4)],
-    eight: Array.from({ length: 8 }, () => ours(token, 2)),
-    blocks: [ours(blocks, 16)],
-    halved: [ours(halved, 16)],
-    plain: [{ plan: token, tokens: 32, search: plainly }],
+    token: [ours({}, 4)],
+    eight: Array.from({ length: 8 }, () => ours({}, 2)),
+    blocks: [ours({ block: 8 }, 24)],
+    halved: [ours({ block: 8, halving: true }, 24)],
+    plain: [{ plan: token, tokens: 24, search: plainly }],
   };
+  /** Milliseconds a token, by side, one entry a round. */
+  const takes: Record<string, number[]> = {};
+  const bench = new Bench(await SearchEngine.start(world.models, MAX_ROWS), world);
   try {
-    /** Milliseconds a token, by side, one entry a round. */
-    const takes: Record<string, number[]> = {};
     for (let round = 0; round <= ROUNDS; round++)
       for (const [side, jobs] of Object.entries(sides)) {
         const ms = (await bench.run(jobs)) / jobs.reduce((sum, { tokens }) => sum + tokens, 0);
         if (round > 0) (takes[side] ??= []).push(ms);
       }
-    const ratio = (over: string, under: string): number =>
-      median((takes[over] ?? []).map((ms, round) => ms / (takes[under]?.[round] ?? NaN)));
-    const told = (side: string): string => (takes[side] ?? []).map((ms) => ms.toFixed(0)).join(', ');
-    const shape = `${SHAPE}, q8, ${PREFIX} tokens so far, ${CANDIDATES} candidates, ${LOOKAHEAD} ahead`;
-    const between = (over: string, under: string): string => `${told(over)} against ${told(under)} ms a token`;
-    return [
-      atLeast(
-        'tokens/s ÷ published schedule, 1 request',
-        ratio('published', 'token'),
-        '×',
-        5,
-        `${shape}: ${between('published', 'token')}`,
-      ),
-      atLeast('tokens/s of 8 requests ÷ of 1', ratio('token', 'eight'), '×', 2, between('token', 'eight')),
-      atMost('time in blocks of 8 ÷ plain decoding', ratio('blocks', 'plain'), '×', 6, between('blocks', 'plain')),
-      informs('time in blocks of 8 with halving ÷ plain decoding', ratio('halved', 'plain'), '×', told('halved')),
-      informs('time token by token ÷ plain decoding', ratio('token', 'plain'), '×'),
-    ];
   } finally {
     await bench.stop();
   }
+  const told = (side: string): string => (takes[side] ?? []).map((ms) => ms.toPrecision(3)).join(', ');
+  const of = (over: string, under: string): readonly [ratio: number, note: string] => [
+    median((takes[over] ?? []).map((ms, round) => ms / (takes[under]?.[round] ?? NaN))),
+    `${told(over)} against ${told(under)} ms a token`,
+  ];
+  const { name } = world;
+  const [published, publishedNote] = of('published', 'token');
+  const [eight, eightNote] = of('token', 'eight');
+  const [blocks, blocksNote] = of('blocks', 'plain');
+  const [halved, halvedNote] = of('halved', 'plain');
+  const [whole, wholeNote] = of('token', 'plain');
+  const setting = `${PREFIX} tokens so far, ${CANDIDATES} candidates, ${LOOKAHEAD} ahead: `;
+  return [
+    atLeast(`${name}: tokens/s ÷ published schedule`, published, '×', 5, setting + publishedNote),
+    atLeast(`${name}: tokens/s of 8 requests ÷ of 1`, eight, '×', 2, eightNote),
+    atMost(`${name}: time in blocks of 8 ÷ plain`, blocks, '×', 6, blocksNote),
+    informs(`${name}: time in blocks of 8 with halving ÷ plain`, halved, '×', halvedNote),
+    informs(`${name}: time token by token ÷ plain`, whole, '×', wholeNote),
+  ];
+}
+
+/** One model proposes and looks ahead, as in the published code. */
+function planOf({ head, range }: World, change: object): SearchPlan {
+  const reward = { kind: 'reward', model: 'reward', head, ...(range ? { range } : {}) };
+  const spec = { method: 'transfer_q', proposal: 'model', baseline: 'model', reward, reward_weight: WEIGHT };
+  const { search } = buildDecoding(
+    { ...spec, candidates: CANDIDATES, lookahead: LOOKAHEAD, ...change },
+    {
+      models: ['model'],
+      allowNegativeWeights: false,
+      // The place of the pocket's head among its own is the first too.
+      rewardModels: new Map([['reward', { heads: [head], statistics: null }]]),
+    },
+  );
+  if (!search) throw new Error('transfer_q is a search');
+  return search;
 }
 
 class Bench {
-  readonly #engine: Engine;
-  readonly #models: readonly EngineModel[];
-  readonly #kernels: LogitKernels;
-  readonly #searches: Map<string, (trunk: Branch) => Search>;
-  #requests = 0;
+  readonly #engine: SearchEngine;
+  readonly #world: World;
+  #serial = 0;
 
-  private constructor(
-    engine: Engine,
-    models: readonly EngineModel[],
-    kernels: LogitKernels,
-    searches: Map<string, (trunk: Branch) => Search>,
-  ) {
+  constructor(engine: SearchEngine, world: World) {
     this.#engine = engine;
-    this.#models = models;
-    this.#kernels = kernels;
-    this.#searches = searches;
+    this.#world = world;
   }
 
-  static async start(): Promise<Bench> {
-    const settings: EngineSettings = {
-      ...(await settingsOf({
-        model: { shape: SHAPE, weights: 'q8' },
-        reward: { shape: 'tiny', weights: 'f32', kind: 'reward' },
-      })),
-      // Eight requests with ten rollouts each, and as many answers that are read.
-      maxRows: 256,
-    };
-    const models: EngineModel[] = [];
-    for (const model of settings.models) models.push(await EngineModel.load(model, settings, () => undefined));
-    const kernels = new LogitKernels({ threads: 1 });
-    const searches = new Map<string, (trunk: Branch) => Search>();
-    const engine = new Engine(new Map(models.map((model) => [model.name, model])), kernels, settings, {
-      search: ({ method }, trunk) => searches.get(method)?.(trunk) ?? plainly(trunk),
-      text: sourceText(settings.models),
-      askEndpoint: () => Promise.reject(new Error('no endpoint here')),
-      known: new ReadCache(),
-      failsWithScorer: true,
-    });
-    return new Bench(engine, models, kernels, searches);
-  }
-
-  /** Milliseconds from where all of them have their prefix computed to where the last one has its tokens. */
   async run(jobs: readonly Job[]): Promise<number> {
     let [waiting, running] = [jobs.length, jobs.length];
     let [startedMs, endedMs] = [NaN, NaN];
-    const ids = jobs.map((job) => {
-      const id = `job ${this.#requests++}`;
-      const prefix = [...promptIds({ tokens: PREFIX, firstId: firstTextId, endId: VOCAB }, 17, this.#requests)];
-      this.#searches.set(id, function* (trunk) {
-        yield* force(trunk, prefix);
-        yield* commit(trunk);
-        yield* nextTokens(trunk, 1);
-        waiting--;
-        while (waiting > 0) yield* nextTokens(trunk, 1);
-        startedMs = performance.now();
-        yield* upTo(trunk, PREFIX + job.tokens, job.search(trunk));
-        if (--running === 0) endedMs = performance.now();
-      });
-      this.#engine.submit(requestOf(id, job.plan));
-      return id;
+    const { vocabSize } = this.#world;
+    const work: InProcessWork = {
+      distribution: plain('model'),
+      // The rest of the prefix counts as generated: a branch that is rewound to its beginning has nothing computed.
+      prompt: { tokens: 1, firstId: 259, endId: 260 },
+      maxTokens: PREFIX + 100,
+      vocabSize,
+    };
+    const owns = jobs.map(({ plan, search, tokens }) => {
+      const prefix = this.#world.prefix(this.#serial++);
+      return {
+        work,
+        plan,
+        *search(trunk: Branch): Search {
+          yield* force(trunk, prefix);
+          yield* commit(trunk);
+          yield* nextTokens(trunk, 1);
+          waiting--;
+          while (waiting > 0) yield* nextTokens(trunk, 1);
+          startedMs = performance.now();
+          yield* upTo(trunk, PREFIX + tokens, search(trunk));
+          if (--running === 0) endedMs = performance.now();
+        },
+      };
     });
-    while (running > 0)
-      for (const { event } of await this.#engine.tick())
-        if (event.kind === 'failed') throw new Error(`a benchmark request failed: ${JSON.stringify(event.error)}`);
-    for (const id of ids) this.#engine.cancel(id);
-    while (!this.#engine.idle) await this.#engine.tick();
+    await this.#engine.runTogether(owns);
     return endedMs - startedMs;
   }
 
-  async stop(): Promise<void> {
-    for (const model of this.#models) await model.release();
-    await this.#kernels.release();
+  stop(): Promise<void> {
+    return this.#engine.stop();
   }
-}
-
-function requestOf(id: string, plan: SearchPlan): DecodeRequest {
-  return {
-    requestId: id,
-    distribution: plan.distributions[0] as DecodeRequest['distribution'],
-    // The prompt is the first of the forced tokens: so a branch that is rewound to its beginning has nothing computed.
-    promptIds: [Int32Array.of(firstTextId)],
-    search: {
-      plan: { ...plan, method: id },
-      frames: plan.sources.map(() => [{ before: '', after: '', trims: false, addSpecialTokens: false }]),
-      messages: [],
-    },
-    tokenizer: 'model',
-    vocabSize: VOCAB,
-    n: 1,
-    seed: 1,
-    sampling: greedySampling,
-    maxTokens: PREFIX + 100,
-    minTokens: 0,
-    stop: [],
-    includeStop: false,
-    stopTokenIds: [],
-    logprobs: null,
-    priority: 0,
-  };
 }
 
 /** Drives a search until the trunk has so many tokens. */
