@@ -1,6 +1,7 @@
 // `npm run -s bench -- --json`: every benchmark of this project alone (peers: bench:peers), as one JSON document or as a table. Slow by
 // design; never part of the tests. Runs one benchmark after the other, each with its sides interleaved.
 import { Command } from 'commander';
+import { benchBestOfN } from './best-of-n.js';
 import { benchConversion } from './conversion.js';
 import { benchCapacity, benchTick } from './engine.js';
 import { benchHttp, benchLoopDelay } from './http.js';
@@ -11,6 +12,7 @@ import type { Row } from './rows.js';
 import { benchSpeculation } from './speculation.js';
 import { benchEft } from './steering.js';
 import { benchCacheSlots, benchFormats } from './steps.js';
+import { benchTransferQ } from './transfer-q.js';
 
 /** One entry per benchmark. Rows are named `benchmark: row`; --only takes either. */
 const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
@@ -22,6 +24,8 @@ const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
   eft: benchEft,
   methods: benchMethods,
   speculation: benchSpeculation,
+  'best-of-n': benchBestOfN,
+  'transfer-q': benchTransferQ,
   http: benchHttp,
   'loop-delay': benchLoopDelay,
   conversion: benchConversion,
