@@ -10,22 +10,26 @@ import { REWARD_MODELS, reward, SECOND_REWARD } from '../scorers.js';
 const WIN_OR_TIE = 0.67;
 
 const proposal = 'pocket';
+/** Tuned for the reward: by its look ahead the direct one decides, and by a small one's the indirect, which has another wish. */
+const alignedLarge = 'pocket-large-chat';
 const aligned = 'pocket-chat';
 const [first] = REWARD_MODELS;
 const helpful = reward(first, 'helpful');
 const brief = reward(SECOND_REWARD, 'brief');
 
-/** In nats per unit of reward; rewards lie within [0, 1]. */
-const REWARD_WEIGHT = 10;
+/** In nats per unit of reward; rewards lie within [0, 1]. Each method's own, from 60 calibration questions. */
+const REWARD_WEIGHT = 20;
+const ARGS_WEIGHT = 3;
 const CANDIDATES = 10;
-const BLOCK = 8;
-const LOOKAHEAD = 20;
+const BLOCK = 4;
+const LOOKAHEAD = 32;
 /** Of whole answers and of blocks: as many forwards of a model as the look-ahead of a block takes (the note tells them). */
-const DRAWN = 32;
+const DRAWN = 48;
+/** Of controlled decoding, which judges a block without a look ahead: short ones tell the reward model too little. */
+const DRAWN_BLOCK = 16;
 
 const looking = {
   proposal,
-  baseline: aligned,
   candidates: CANDIDATES,
   rollouts: 1,
   lookahead: LOOKAHEAD,
@@ -41,6 +45,7 @@ const arm = (name: string, decoding: object, temperature?: number): Arm & { read
 const direct = arm('transfer_q', {
   method: 'transfer_q',
   ...looking,
+  baseline: alignedLarge,
   reward: helpful,
   reward_weight: REWARD_WEIGHT,
 });
@@ -50,14 +55,15 @@ const others = [
     inner: proposal,
     reward: helpful,
     candidates: CANDIDATES,
-    reward_weight: REWARD_WEIGHT,
+    reward_weight: ARGS_WEIGHT,
   }),
-  arm('blockwise', { method: 'blockwise', inner: proposal, scorer: helpful, candidates: DRAWN, block: BLOCK }, 1),
+  arm('blockwise', { method: 'blockwise', inner: proposal, scorer: helpful, candidates: DRAWN, block: DRAWN_BLOCK }, 1),
   arm('best of n', { method: 'best_of_n', inner: proposal, scorer: helpful, n: DRAWN }, 1),
 ];
 const indirect = arm('transfer_q, indirect', {
   method: 'transfer_q',
   ...looking,
+  baseline: aligned,
   transfer: 'indirect',
   reward: brief,
   baseline_reward: helpful,
@@ -67,11 +73,7 @@ const indirect = arm('transfer_q, indirect', {
   rollout_sampling: 'sampled',
   reward_weight: REWARD_WEIGHT,
 });
-const plainArms = [
-  plain(aligned, 'aligned small'),
-  plain(proposal, 'large'),
-  plain('pocket-large-chat', 'aligned large'),
-];
+const plainArms = [plain(aligned, 'aligned small'), plain(proposal, 'large'), plain(alignedLarge, 'aligned large')];
 
 /** What the second reward model was trained on, for an answer about a fact: those are harmless, which adds the same to all. */
 const briefness = ({ town }: Bench, task: FactTask, answer: Parameters<Bench['town']['helpfulness']>[1]): number =>
@@ -81,7 +83,7 @@ export const transferQRow: RowModule = {
   method: 'transfer_q',
   claim:
     'Chakraborty et al. 2024 (arXiv:2405.20495): average reward up to 1.45 × the best decoding baseline, 67 % win or tie.',
-  models: [proposal, aligned, 'pocket-large-chat'],
+  models: [proposal, aligned, alignedLarge],
   decoders: ['transfer_q', 'args', 'blockwise', 'best_of_n'],
   async measure(bench) {
     const { town, timed, prompts, seed } = bench;
