@@ -25,6 +25,8 @@ export async function checkpointOf(shape: ShapeName, seed = 0, kind: CheckpointK
 /** A made-up checkpoint. */
 export interface BenchModel {
   readonly shape: ShapeName;
+  /** A checkpoint of that shape that was made elsewhere; a random one is made where this is left out. */
+  readonly path?: string | undefined;
   readonly weights: Weights;
   readonly seed?: number;
   readonly kind?: CheckpointKind;

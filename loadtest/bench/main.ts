@@ -14,8 +14,14 @@ import { benchEft } from './steering.js';
 import { benchCacheSlots, benchFormats } from './steps.js';
 import { benchTransferQ } from './transfer-q.js';
 
+interface Options {
+  readonly json?: boolean;
+  readonly only?: string;
+  readonly family?: string;
+}
+
 /** One entry per benchmark. Rows are named `benchmark: row`; --only takes either. */
-const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
+const benchmarks: Readonly<Record<string, (options: Options) => Promise<Row[]>>> = {
   logits: benchLogits,
   tick: benchTick,
   capacity: benchCapacity,
@@ -23,7 +29,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
   formats: benchFormats,
   eft: benchEft,
   methods: benchMethods,
-  speculation: benchSpeculation,
+  speculation: ({ family }) => benchSpeculation(family ?? null),
   'best-of-n': benchBestOfN,
   'transfer-q': benchTransferQ,
   http: benchHttp,
@@ -35,8 +41,12 @@ const options = new Command('bench')
   .description('Measures kernels, engine and HTTP on this machine.')
   .option('--json', 'print one JSON document')
   .option('--only <name>', `one of ${Object.keys(benchmarks).join(', ')}`)
+  .option(
+    '--family <folder>',
+    'speculation: checkpoints base, tuned and reference of one family instead of random ones',
+  )
   .parse()
-  .opts<{ json?: boolean; only?: string }>();
+  .opts<Options>();
 
 const { only } = options;
 const chosen = Object.entries(benchmarks).filter(([name]) => only === undefined || only.split(':')[0] === name);
@@ -48,7 +58,7 @@ const machine = describeMachine();
 const rows: Row[] = [];
 for (const [name, run] of chosen) {
   process.stderr.write(`${name} …\n`);
-  const fresh = (await run())
+  const fresh = (await run(options))
     .map((row) => ({ ...row, name: row.name.startsWith(`${name}: `) ? row.name : `${name}: ${row.name}` }))
     .filter((row) => only === undefined || row.name.startsWith(only));
   rows.push(...fresh);

@@ -1,5 +1,6 @@
 // What speculation gives back of the price of steering: a large model steered by two small ones, drafted by one of them, against the large
 // model alone and against the same distribution without drafts. All sides in turn in one engine.
+import path from 'node:path';
 import { linear, type Scores } from '../../decoders/expr.js';
 import { expectedTokens } from '../../server/engine/block-policy.js';
 import type { EngineClient } from '../../server/engine/client.js';
@@ -8,44 +9,60 @@ import { plain, runStreams, startEngine, workOf } from './in-process.js';
 import { atLeast, informs, median, type Row } from './rows.js';
 import type { Trace } from '../measure.js';
 
-const ROUNDS = 2;
-const TOKENS: Readonly<Record<number, number>> = { 1: 64, 16: 20 };
-const LIMITS: Readonly<Record<number, number>> = { 1: 1, 16: 0.6 };
+const ROUNDS = 3;
+const STREAMS = {
+  /** Weights in which the base alone is fastest with so many streams. */
+  1: { weights: 'q8', tokens: 64, least: 1 },
+  16: { weights: 'w8a8', tokens: 20, least: 0.6 },
+} as const;
+type Streams = keyof typeof STREAMS;
 
 /**
  * Random models agree on nothing, so the share of the base is set for about 85 of 100 drafts to stand, as for models of one family. What
  * is computed does not depend on it: base + weight · (tuned − reference), all divided by the weight.
  */
 const SHARE = 0.55;
-const steered = linear([
+const ofStrangers = linear([
   [SHARE, plain('base')],
   [1, plain('tuned')],
   [-SHARE, plain('reference')],
+]);
+/** Models of one family need no such help. */
+const ofFamily = linear([
+  [1, plain('base')],
+  [1, plain('tuned')],
+  [-1, plain('reference')],
 ]);
 
 const sampled: Partial<DecodeRequest> = { sampling: { ...greedySampling, temperature: 1 } };
 const drafted: Partial<DecodeRequest> = { ...sampled, speculation: { draft: 'tuned', tokens: 8 } };
 
-export async function benchSpeculation(): Promise<Row[]> {
+/** `family`: a folder with checkpoints base (smol360), tuned and reference (smol135) that agree; random ones where it is null. */
+export async function benchSpeculation(family: string | null): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const streams of [1, 16] as const) rows.push(...(await compareAt(streams, family)));
+  return [...rows, predicted(4), predicted(10), predicted(30)];
+}
+
+async function compareAt(streams: Streams, family: string | null): Promise<Row[]> {
+  const { weights } = STREAMS[streams];
+  const at = (name: string): string | undefined => (family === null ? undefined : path.join(family, name));
   const engine = await startEngine({
-    base: { shape: 'smol360', weights: 'q8' },
-    tuned: { shape: 'smol135', weights: 'q8', seed: 1 },
-    reference: { shape: 'smol135', weights: 'q8', seed: 2 },
+    base: { shape: 'smol360', weights, path: at('base') },
+    tuned: { shape: 'smol135', weights, seed: 1, path: at('tuned') },
+    reference: { shape: 'smol135', weights, seed: 2, path: at('reference') },
   });
   try {
-    const rows: Row[] = [];
-    for (const streams of [1, 16]) rows.push(...(await compare(engine, streams)));
-    return rows;
+    return await compare(engine, streams, family === null ? ofStrangers : ofFamily);
   } finally {
     await engine.stop();
   }
 }
 
-async function compare(engine: EngineClient, streams: number): Promise<Row[]> {
+async function compare(engine: EngineClient, streams: Streams, steered: Scores): Promise<Row[]> {
+  const { weights, tokens, least } = STREAMS[streams];
   const run = async (distribution: Scores, more: Partial<DecodeRequest>): Promise<number> =>
-    tokensPerSecond(
-      await runStreams(engine, { ...workOf('smol360', distribution, 32, TOKENS[streams] ?? 32), more }, streams),
-    );
+    tokensPerSecond(await runStreams(engine, { ...workOf('smol360', distribution, 32, tokens), more }, streams));
   const rates: Record<'alone' | 'steered' | 'drafted', number[]> = { alone: [], steered: [], drafted: [] };
   const before = engine.stats().drafts;
   for (let round = 0; round <= ROUNDS; round++) {
@@ -63,13 +80,14 @@ async function compare(engine: EngineClient, streams: number): Promise<Row[]> {
   const stood = made === 0 ? 0 : (after.accepted - before.accepted) / made;
   const ratio = (a: readonly number[], b: readonly number[]): number =>
     median(a.map((rate, round) => rate / (b[round] ?? NaN)));
-  const note = `smol360 + 2 × smol135, q8, temperature 1; ${streams} streams; base alone ${rates.alone.map(whole).join(', ')} tokens/s`;
+  const range = rates.drafted.map((rate, round) => (rate / (rates.alone[round] ?? NaN)).toFixed(2)).sort();
+  const note = `smol360 + 2 × smol135, ${weights}, temperature 1; rounds ${range.join(', ')}; base alone ${rates.alone.map(whole).join(', ')} tokens/s`;
   return [
     atLeast(
       `steered with drafts ÷ base alone, ${streams} streams`,
       ratio(rates.drafted, rates.alone),
       '×',
-      LIMITS[streams] ?? 0,
+      least,
       note,
     ),
     informs(`steered with drafts ÷ without, ${streams} streams`, ratio(rates.drafted, rates.steered), '×'),
@@ -80,7 +98,6 @@ async function compare(engine: EngineClient, streams: number): Promise<Row[]> {
       '',
       `${made} drafted in ${after.blocks - before.blocks} blocks`,
     ),
-    ...(streams === 1 ? [predicted(4), predicted(10), predicted(30)] : []),
   ];
 }
 
