@@ -12,7 +12,7 @@ import type { Row } from './rows.js';
 import { benchSpeculation } from './speculation.js';
 import { benchEft } from './steering.js';
 import { benchCacheSlots, benchFormats } from './steps.js';
-import { benchTransferQ } from './transfer-q.js';
+import { benchTransferQ, benchTransferQPocket } from './transfer-q.js';
 
 /** One entry per benchmark. Rows are named `benchmark: row`; --only takes either. */
 const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
@@ -26,6 +26,7 @@ const benchmarks: Readonly<Record<string, () => Promise<Row[]>>> = {
   speculation: benchSpeculation,
   'best-of-n': benchBestOfN,
   'transfer-q': benchTransferQ,
+  'transfer-q-pocket': benchTransferQPocket,
   http: benchHttp,
   'loop-delay': benchLoopDelay,
   conversion: benchConversion,
