@@ -4,11 +4,11 @@
 import type { Scorer } from '../plan.js';
 import { scoreAll } from '../scorers/index.js';
 import { all, count, force, logprobs, read, rewind, sample, text, trace } from '../search.js';
-import type { Branch, BranchSampling, Searching } from '../search.js';
+import type { Branch, BranchSampling, Searching, TopTokens } from '../search.js';
 import { borrowing, type Loans } from './forks.js';
-import { placesFor, setsAfter, type Drawn, type Wanted } from './rain-sets.js';
-import { newNode, priorOfNewcomer, priorsOf, select, smoothed, unit } from './rain-tree.js';
-import type { Candidate, Path, TreeNode, TreeRules } from './rain-tree.js';
+import { placesFor, setsAfter, type Wanted } from './rain-sets.js';
+import { forecast, leafOf, newNode, priorOfNewcomer, priorsOf, select, smoothed, unit } from './rain-tree.js';
+import type { Candidate, Look, Path, TreeNode, TreeRules } from './rain-tree.js';
 
 /** Plain data: what the plan hands to the search. */
 export interface RainValues extends TreeRules {
@@ -34,7 +34,7 @@ export type Scale =
 /** One answer's search. */
 export interface Rain {
   readonly trunk: Branch;
-  /** One for each leaf of a round. */
+  /** As many as leaves may be looked from at once. */
   readonly scouts: readonly Branch[];
   readonly values: RainValues;
   /** Judgements by text. */
@@ -45,65 +45,38 @@ export interface Rain {
   nodes: number;
 }
 
-/** What came of a simulation from the end of a path. */
-export interface Look {
-  readonly path: Path;
-  /** What was sampled beyond it. */
-  readonly ahead: readonly number[];
-  readonly value: number;
-  /** Parallel to the path. */
-  readonly embeddings: readonly (readonly number[] | null)[];
-}
-
-/** A scout at the end of a path. */
-interface Walk {
-  readonly scout: Branch;
-  readonly path: Path;
-}
-
 const CLAUSE_ENDS = [',', '.', '?', ':', ';', '\n'] as const;
 /** The model's own law, whatever the request's sampling. */
 const FREELY: BranchSampling = { temperature: 1, topK: 0, topP: 1, minP: 0 };
-
-export const leafOf = (path: Path): TreeNode => path.at(-1) ?? path[0];
 
 export function setTokensAt({ setTokens }: RainValues, { depth }: TreeNode): number {
   return setTokens[Math.min(depth, setTokens.length - 1)] ?? 1;
 }
 
-/** Simulates from these leaves, has the texts judged, and expands the leaves, all side by side. */
-export function* lookAhead(rain: Rain, leaves: readonly Path[]): Searching<readonly Look[]> {
-  return yield* borrowing(function* (loans) {
-    const walks = yield* all(leaves.map((path, l) => goTo(rain, l, path)));
-    return yield* all(walks.map((walk) => lookFrom(rain, walk, loans)));
+/**
+ * Sees to it that the next leaf has a look and children, and those that will likely follow, side by side: as many as `parallel` says. They
+ * count when the search comes to them and not before, so that its law is that of one look after the other.
+ */
+export function* lookAhead(rain: Rain, root: TreeNode): Searching<void> {
+  const { parallel, exploration } = rain.values;
+  const next = forecast(root, parallel, exploration);
+  yield* borrowing(function* (loans) {
+    yield* all(next.map(({ path, times }, l) => lookFrom(rain, scoutOf(rain, l), path, times, loans)));
   });
-}
-
-function* lookFrom(rain: Rain, walk: Walk, loans: Loans): Searching<Look> {
-  const { scout, path } = walk;
-  if (scout.ended) return yield* lookAt(rain, path, scout);
-  const wanted = wantedAt(rain, leafOf(path));
-  // Known before anything is forked, so that the forks begin with what is computed here.
-  const top = yield* logprobs(scout, placesFor(wanted));
-  const [look, sets] = yield* both(simulate(rain, walk, loans), setsAfter(scout, top, wanted, loans));
-  yield* expand(rain, path, sets);
-  yield* lingerAtTheBest(rain, walk, sets, loans);
-  return look;
 }
 
 /** Gives the root children without looking ahead. */
 export function* expandRoot(rain: Rain, root: TreeNode): Searching<void> {
-  const { scout, path } = yield* goTo(rain, 0, [root]);
-  const wanted = wantedAt(rain, root);
-  const top = yield* logprobs(scout, placesFor(wanted));
-  yield* borrowing(function* (loans) {
-    yield* expand(rain, path, yield* setsAfter(scout, top, wanted, loans));
-  });
+  const scout = scoutOf(rain, 0);
+  yield* goTo(rain, scout, [root]);
+  const top = yield* logprobs(scout, placesFor(wantedAt(rain, root)));
+  yield* borrowing((loans) => expand(rain, scout, [root], top, loans));
 }
 
 /** Gives an inner node one more child, if a draw brings a new one. */
 export function* addChild(rain: Rain, path: Path): Searching<void> {
-  const { scout } = yield* goTo(rain, 0, path);
+  const scout = scoutOf(rain, 0);
+  yield* goTo(rain, scout, path);
   const node = leafOf(path);
   const { tokens } = wantedAt(rain, node);
   // The next probable token; of longer sets the greedy one and a drawn one.
@@ -116,61 +89,46 @@ export function* addChild(rain: Rain, path: Path): Searching<void> {
   yield* count('added');
 }
 
-function wantedAt({ values }: Rain, node: TreeNode): Wanted {
-  return { tokens: setTokensAt(values, node), sets: values.candidates };
-}
-
-/** Sends a scout to the end of a path. */
-function* goTo({ trunk, scouts }: Rain, number: number, path: Path): Searching<Walk> {
-  const scout = scouts[number];
-  if (scout === undefined) throw new Error(`no scout ${number}`);
-  const goal = [...trunk.tokens, ...tokensOf(path)];
-  const parting = goal.findIndex((token, at) => token !== scout.tokens[at]);
-  const shared = parting === -1 ? goal.length : parting;
-  if (scout.tokens.length > shared) yield* rewind(scout, shared);
-  if (shared < goal.length && !scout.ended) yield* force(scout, goal.slice(shared));
-  return { scout, path };
-}
-
-/** To the end of a clause, on a fork where the scout does not stand at one: token by token, in step with the sets that are drawn beside it. */
-function* simulate(rain: Rain, { scout, path }: Walk, loans: Loans): Searching<Look> {
-  if (yield* endsClause(rain, scout)) return yield* lookAt(rain, path, scout);
-  const branch = yield* loans.fork(scout, { sampling: FREELY });
-  for (let drawn = 0; drawn < rain.values.lookahead && !branch.ended; drawn++) {
-    yield* sample(branch, { tokens: 1 });
-    if (yield* endsClause(rain, branch)) break;
-  }
-  return yield* lookAt(rain, path, branch);
-}
-
-function* endsClause({ clauseEnds }: Rain, branch: Branch): Searching<boolean> {
-  const last = branch.tokens.at(-1);
-  if (last === undefined) return false;
-  const known = clauseEnds.get(last);
-  if (known !== undefined) return known;
-  const said = yield* text(branch, branch.tokens.length - 1);
-  const isEnd = CLAUSE_ENDS.some((end) => said.endsWith(end));
-  clauseEnds.set(last, isEnd);
-  return isEnd;
-}
-
-function* expand(rain: Rain, path: Path, sets: readonly Drawn[]): Searching<void> {
-  if (sets.length === 0) return;
-  const { tokens } = wantedAt(rain, leafOf(path));
-  yield* attach(rain, path, sets, priorsOf(sets, tokens > 1));
-  yield* count('expanded');
-}
-
-/** The next look from here goes to the child that ranks best now, most likely: the scout waits there. */
-function* lingerAtTheBest(
-  { values }: Rain,
-  { scout, path }: Walk,
-  sets: readonly Drawn[],
-  loans: Loans,
-): Searching<void> {
+/** Looks from a leaf and expands it; with `times` above 1 also from its best child, and so on, as soon as that is known. */
+function* lookFrom(rain: Rain, scout: Branch, path: Path, times: number, loans: Loans): Searching<void> {
+  yield* goTo(rain, scout, path);
   const leaf = leafOf(path);
+  if (scout.ended) {
+    leaf.look = yield* lookAt(rain, path, scout);
+    return;
+  }
+  // Known before anything is forked, so that the forks begin with what is computed here.
+  const top = yield* logprobs(scout, placesFor(wantedAt(rain, leaf)));
+  const branch = yield* loans.fork(scout, { sampling: FREELY });
+  yield* all([simulate(rain, path, branch), goOn(rain, scout, path, top, times, loans)]);
+}
+
+function* goOn(rain: Rain, scout: Branch, path: Path, top: TopTokens, times: number, loans: Loans): Searching<void> {
+  yield* expand(rain, scout, path, top, loans);
+  const leaf = leafOf(path);
+  if (times === 1 || leaf.children.length === 0) return;
+  yield* lookFrom(rain, scout, [...path, select(leaf, rain.values.exploration)], times - 1, loans);
+}
+
+/** To the end of a clause, token by token, in step with the sets that are drawn beside it. */
+function* simulate(rain: Rain, path: Path, branch: Branch): Searching<void> {
+  const start = branch.tokens.length;
+  while (!branch.ended && branch.tokens.length - start < rain.values.lookahead) {
+    if (yield* endsClause(rain, branch)) break;
+    yield* sample(branch, { tokens: 1 });
+  }
+  leafOf(path).look = yield* lookAt(rain, path, branch);
+}
+
+/** Gives a leaf children: none where nothing may follow. The scout goes on to the one that ranks best, where the next look will likely be. */
+function* expand(rain: Rain, scout: Branch, path: Path, top: TopTokens, loans: Loans): Searching<void> {
+  const leaf = leafOf(path);
+  const wanted = wantedAt(rain, leaf);
+  const sets = yield* setsAfter(scout, top, wanted, loans);
   if (sets.length === 0) return;
-  const fork = sets[leaf.children.indexOf(select(leaf, values.exploration))]?.fork ?? null;
+  yield* attach(rain, path, sets, priorsOf(sets, wanted.tokens > 1));
+  yield* count('expanded');
+  const fork = sets[leaf.children.indexOf(select(leaf, rain.values.exploration))]?.fork ?? null;
   if (fork !== null) yield* loans.become(scout, fork);
 }
 
@@ -198,15 +156,17 @@ function* lookAt(rain: Rain, path: Path, branch: Branch): Searching<Look> {
   const starts = path.map((_, at) => start + tokensOf([path[0], ...path.slice(1, at)]).length);
   const below = embedding === null ? [] : starts.slice(1).map((from) => embedFrom(embedding, branch, from));
   const [value, embeddings] = yield* both(judge(rain, branch), all(below));
-  return { path, ahead, value, embeddings: [null, ...embeddings] };
+  return { ahead, value, embeddings: [null, ...embeddings] };
 }
 
 /** What a text is worth. Equal texts are judged once. */
 function* judge({ values, judged }: Rain, branch: Branch): Searching<number> {
   const said = yield* text(branch);
   const known = judged.get(said);
-  yield* count('judged_before', known === undefined ? 0 : 1);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    yield* count('judged_before');
+    return known;
+  }
   const [score = NaN] = yield* scoreAll(values.judge, [branch]);
   const value = scaled(score, values.scale);
   judged.set(said, value);
@@ -217,6 +177,36 @@ function* judge({ values, judged }: Rain, branch: Branch): Searching<number> {
 function* embedFrom(source: number, branch: Branch, from: number): Searching<readonly number[] | null> {
   const said = yield* text(branch, from);
   return said.trim() === '' ? null : unit(yield* read(source, branch, 0, from));
+}
+
+/** Sends a scout to the end of a path. */
+function* goTo({ trunk }: Rain, scout: Branch, path: Path): Searching<void> {
+  const goal = [...trunk.tokens, ...tokensOf(path)];
+  const parting = goal.findIndex((token, at) => token !== scout.tokens[at]);
+  const shared = parting === -1 ? goal.length : parting;
+  if (scout.tokens.length > shared) yield* rewind(scout, shared);
+  if (shared < goal.length && !scout.ended) yield* force(scout, goal.slice(shared));
+}
+
+function scoutOf({ scouts }: Rain, number: number): Branch {
+  const scout = scouts[number];
+  if (scout === undefined) throw new Error(`no scout ${number}`);
+  return scout;
+}
+
+function* endsClause({ clauseEnds }: Rain, branch: Branch): Searching<boolean> {
+  const last = branch.tokens.at(-1);
+  if (last === undefined) return false;
+  const known = clauseEnds.get(last);
+  if (known !== undefined) return known;
+  const said = yield* text(branch, branch.tokens.length - 1);
+  const isEnd = CLAUSE_ENDS.some((end) => said.endsWith(end));
+  clauseEnds.set(last, isEnd);
+  return isEnd;
+}
+
+function wantedAt({ values }: Rain, node: TreeNode): Wanted {
+  return { tokens: setTokensAt(values, node), sets: values.candidates };
 }
 
 function scaled(score: number, scale: Scale): number {

@@ -18,12 +18,23 @@ export interface TreeNode {
   value: number;
   /** Mean of the unit embeddings of the texts from here to the end of a simulation; null before the first, or without embeddings. */
   embedding: readonly number[] | null;
-  /** Visits under way, each counted as the worst one meanwhile. */
-  pending: number;
+  /** What was seen from here, at the first visit or before it; null until somebody has looked. */
+  look: Look | null;
+  /** Visits that are only expected, while the next ones are forecast; else none. */
+  expected: { visits: number; value: number };
   children: TreeNode[];
 }
 
-/** From the root to a leaf. */
+/** A simulation from the end of a node's tokens. */
+export interface Look {
+  /** What was sampled. */
+  readonly ahead: readonly number[];
+  readonly value: number;
+  /** Unit vectors of the text from each set on, those of the path at that time, the root's null; empty without embeddings. */
+  readonly embeddings: readonly (readonly number[] | null)[];
+}
+
+/** From the root to a leaf: a set that was never visited, or one that ends the answer. */
 export type Path = readonly [TreeNode, ...TreeNode[]];
 
 export interface TreeRules {
@@ -45,8 +56,8 @@ export interface Candidate {
 }
 
 export function newNode(id: number, { tokens, logprob }: Candidate, depth: number, prior: number): TreeNode {
-  const unvisited = { visits: 0, ownVisits: 0, value: 0, embedding: null, pending: 0 };
-  return { id, tokens, depth, logprob, prior, ...unvisited, children: [] };
+  const unvisited = { visits: 0, ownVisits: 0, value: 0, embedding: null, look: null };
+  return { id, tokens, depth, logprob, prior, ...unvisited, expected: { visits: 0, value: 0 }, children: [] };
 }
 
 /**
@@ -82,30 +93,71 @@ export function smoothChildren({ children }: TreeNode, smoothing: number): void 
   children.forEach((child, at) => (child.prior = (priors[at] ?? NaN) / total));
 }
 
+export const leafOf = (path: Path): TreeNode => path.at(-1) ?? path[0];
+
 /** argmax (value + 1)/2 + exploration·prior·√(visits of the parent)/(1 + visits), unvisited counting as the worst value; ties: the first. */
-export function select({ visits, pending, children }: TreeNode, exploration: number): TreeNode {
-  const breadth = exploration * Math.sqrt(visits + pending);
-  const rank = (child: TreeNode): number =>
-    standing(child) + (breadth * child.prior) / (1 + child.visits + child.pending);
-  return best(children, rank);
+export function select(parent: TreeNode, exploration: number): TreeNode {
+  const breadth = exploration * Math.sqrt(visitsOf(parent));
+  const rank = (child: TreeNode): number => standing(child) + (breadth * child.prior) / (1 + visitsOf(child));
+  return best(parent.children, rank);
 }
 
+const visitsOf = ({ visits, expected }: TreeNode): number => visits + expected.visits;
+
 /** The value on a scale from 0 (worst) to 1. */
-function standing({ visits, pending, value }: TreeNode): number {
-  const all = visits + pending;
-  return all === 0 ? 0 : ((value * visits - pending) / all + 1) / 2;
+function standing(node: TreeNode): number {
+  const visits = visitsOf(node);
+  return visits === 0 ? 0 : ((node.value * node.visits + node.expected.value) / visits + 1) / 2;
+}
+
+/** May the search go on from here to a child? */
+export function isOpen({ ownVisits, expected, children }: TreeNode): boolean {
+  return ownVisits + expected.visits > 0 && children.length > 0;
 }
 
 /**
- * A simulation from the end of the path was worth `value`: changes the nodes of the path, and siblings that are like them. `embeddings`:
- * unit vectors of the text from each node on, parallel to the path; null where there is none.
+ * The next leaves by the rules, if a look that nobody has taken is worth what its parent is: so many without a look, and how often each comes.
+ * Coming again to a leaf without a look means going on to its best child, whatever that will be.
  */
+export function forecast(root: TreeNode, looks: number, exploration: number): readonly Forecast[] {
+  const found = new Map<TreeNode, { path: Path; times: number }>();
+  const changed: TreeNode[] = [];
+  let missing = 0;
+  for (let visit = 0; visit < looks * FORECAST_VISITS && missing < looks; visit++) {
+    let path: Path = [root];
+    while (isOpen(leafOf(path))) path = [...path, select(leafOf(path), exploration)];
+    const leaf = leafOf(path);
+    if (leaf.look === null) {
+      missing++;
+      found.set(leaf, { path, times: (found.get(leaf)?.times ?? 0) + 1 });
+    }
+    const value = leaf.look?.value ?? path.findLast(({ visits }) => visits > 0)?.value ?? 1;
+    for (const node of path) {
+      node.expected.visits += 1;
+      node.expected.value += value;
+      changed.push(node);
+    }
+  }
+  for (const node of changed) node.expected = { visits: 0, value: 0 };
+  return [...found.values()];
+}
+
+export interface Forecast {
+  readonly path: Path;
+  readonly times: number;
+}
+
+/** Visits that are looked through for one that needs a look. */
+const FORECAST_VISITS = 4;
+
+/** Takes a look at the path's end into account: changes the nodes of the path, and siblings that are like them. */
 export function backUp(
   path: Path,
-  value: number,
-  embeddings: readonly (readonly number[] | null)[],
+  { value, embeddings: all }: Look,
   rules: Pick<TreeRules, 'similarityDiscount' | 'similarityThreshold'>,
 ): void {
+  // What were sets above may have been said since.
+  const embeddings = all.slice(-path.length);
   path.forEach((node, at) => {
     node.visits += 1;
     node.ownVisits += 1;

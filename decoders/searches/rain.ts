@@ -22,9 +22,19 @@ import { all, commit, count, force, logprobs, text, trace } from '../search.js';
 import type { Search, Searching } from '../search.js';
 import { defineSearch } from '../search-method.js';
 import { borrowing } from './forks.js';
-import { addChild, expandRoot, leafOf, lookAhead, setTokensAt } from './rain-ahead.js';
-import type { Look, Rain, RainValues, Scale } from './rain-ahead.js';
-import { backUp, isSettled, mostVisited, newNode, select, smoothChildren, wantsChild } from './rain-tree.js';
+import { addChild, expandRoot, lookAhead, setTokensAt } from './rain-ahead.js';
+import type { Rain, RainValues, Scale } from './rain-ahead.js';
+import {
+  backUp,
+  isOpen,
+  isSettled,
+  leafOf,
+  mostVisited,
+  newNode,
+  select,
+  smoothChildren,
+  wantsChild,
+} from './rain-tree.js';
 import type { Path, TreeNode } from './rain-tree.js';
 
 const OFF = 'off';
@@ -159,9 +169,10 @@ function* answer(rain: Rain): Search {
     const budget = Math.max(values.maxIterations - root.ownVisits, values.extraIterations);
     let looks = 0;
     while (looks < budget) {
-      const leaves = yield* descend(rain, root, Math.min(values.parallel, budget - looks));
-      for (const look of yield* lookAhead(rain, leaves)) yield* learn(rain, look);
-      looks += leaves.length;
+      const path = yield* descend(rain, root);
+      if (leafOf(path).look === null) yield* lookAhead(rain, root);
+      yield* learn(rain, path);
+      looks++;
       if (isSettled(root, values)) break;
     }
     if (root.children.length === 0) yield* expandRoot(rain, root);
@@ -174,30 +185,24 @@ function* answer(rain: Rain): Search {
   }
 }
 
-/** Up to so many different leaves by the selection rule. */
-function* descend(rain: Rain, root: TreeNode, count: number): Searching<readonly Path[]> {
+/** From the root to a leaf by the selection rule. */
+function* descend(rain: Rain, root: TreeNode): Searching<Path> {
   const { values } = rain;
-  const paths: Path[] = [];
-  while (paths.length < count) {
-    let path: Path = [root];
-    while (leafOf(path).children.length > 0) {
-      const node = leafOf(path);
-      if (wantsChild(node, setTokensAt(values, node), values)) yield* addChild(rain, path);
-      path = [...path, select(node, values.exploration)];
-    }
-    // Before the others are judged, there is nothing else to look at.
-    if (paths.some((other) => leafOf(other) === leafOf(path))) break;
-    for (const node of path) node.pending++;
-    paths.push(path);
+  let path: Path = [root];
+  while (isOpen(leafOf(path))) {
+    const node = leafOf(path);
+    if (wantsChild(node, setTokensAt(values, node), values)) yield* addChild(rain, path);
+    path = [...path, select(node, values.exploration)];
   }
-  for (const path of paths) for (const node of path) node.pending--;
-  return paths;
+  return path;
 }
 
-function* learn({ values }: Rain, { path, ahead, value, embeddings }: Look): Searching<void> {
-  backUp(path, value, embeddings, values);
+function* learn({ values }: Rain, path: Path): Searching<void> {
+  const { look } = leafOf(path);
+  if (look === null) throw new Error('nobody has looked from here');
+  backUp(path, look, values);
   yield* count('looks');
-  yield* trace({ event: 'look', path: path.map(({ id }) => id), ahead, value });
+  yield* trace({ event: 'look', path: path.map(({ id }) => id), ahead: [...look.ahead], value: look.value });
 }
 
 /** The set becomes a part of the answer. */

@@ -12,7 +12,7 @@ import type { Row } from './rows.js';
 import { benchSpeculation } from './speculation.js';
 import { benchEft } from './steering.js';
 import { benchCacheSlots, benchFormats } from './steps.js';
-import { benchTransferQ } from './transfer-q.js';
+import { benchTransferQ, benchTransferQPocket } from './transfer-q.js';
 
 interface Options {
   readonly json?: boolean;
@@ -32,6 +32,7 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<Row[]>>>
   speculation: ({ family }) => benchSpeculation(family ?? null),
   'best-of-n': benchBestOfN,
   'transfer-q': benchTransferQ,
+  'transfer-q-pocket': benchTransferQPocket,
   http: benchHttp,
   'loop-delay': benchLoopDelay,
   conversion: benchConversion,
