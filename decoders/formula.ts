@@ -1,25 +1,12 @@
-// Expressions as JSON, both ways: what a request gives to the method `formula`, and a way to keep any expression. Every node is checked, with
-// its path; a leaf is whatever may stand where a model may. Operators that compare scales take log-probabilities: a log softmax is put
-// around members that are not normalised.
+// Expressions read from JSON: what a request gives to the method `formula`. Every node is checked, with its path; a leaf is whatever may
+// stand where a model may. Operators that compare scales take log-probabilities: a log softmax is put around members that are not
+// normalised. formula-json.ts is the way back.
 import { coefficientSum, isInverted, SUM_REMEDY } from './coefficients.js';
-import {
-  DEFAULT_PROMPT,
-  ExprError,
-  fused,
-  linear,
-  logSoftmax,
-  masked,
-  maximum,
-  minimum,
-  nucleus,
-  plausible,
-  where,
-} from './expr.js';
+import { ExprError, fused, linear, logSoftmax, masked, maximum, minimum, nucleus, plausible, where } from './expr.js';
 import type { Expr, Logprobs, Mask, Scores } from './expr.js';
 import { list, nearestName, readNumber, SpecError } from './fields.js';
 import type { Field, Json, JsonObject, Member } from './fields.js';
 import { MAX_EXPERTS } from './member-fields.js';
-import { promptOf, writePrompt } from './prompt.js';
 
 const MAX_NODES = 128;
 const MAX_NESTING = 16;
@@ -70,45 +57,6 @@ export function readExpression(
 
 function refuseInverted(of: Scores, path: string): void {
   if (isInverted(of)) throw new SpecError(path, 'not allowed', coefficientSum(of), SUM_REMEDY);
-}
-
-/** The inverse of `readExpression`, where a leaf reads {"model", "prompt"}. */
-export function writeExpression(node: Expr): Json {
-  switch (node.kind) {
-    case 'logits': {
-      const { model, prompt } = node.view;
-      return prompt === DEFAULT_PROMPT ? model : { model, prompt: writePrompt(promptOf(prompt)) };
-    }
-    case 'linear':
-      return { op: 'sum', terms: node.terms.map(({ weight, of }) => ({ weight, of: writeExpression(of) })) };
-    case 'maximum':
-      return { op: 'union', of: node.of.map(writeExpression) };
-    case 'minimum':
-      return { op: 'intersection', of: node.of.map(writeExpression) };
-    case 'logSoftmax':
-      return { op: 'log_softmax', of: writeExpression(node.of) };
-    case 'masked':
-      return { op: 'masked', of: writeExpression(node.of), mask: writeExpression(node.mask) };
-    case 'where': {
-      const [mask, then, otherwise] = [node.mask, node.then, node.otherwise].map(writeExpression);
-      return { op: 'where', mask: mask ?? null, then: then ?? null, otherwise: otherwise ?? null };
-    }
-    case 'fused':
-      return {
-        op: 'fused',
-        base: writeExpression(node.base),
-        reference: writeExpression(node.reference),
-        experts: node.experts.map(writeExpression),
-        search: node.search,
-        bounds: node.bounds,
-      };
-    case 'plausible':
-      return { op: 'plausible', of: writeExpression(node.of), ratio: node.ratio };
-    case 'nucleus':
-      return { op: 'nucleus', of: writeExpression(node.of), mass: node.mass };
-    default:
-      return node satisfies never;
-  }
 }
 
 interface Read<T extends Expr> {
