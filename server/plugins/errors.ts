@@ -11,31 +11,8 @@ import type {
 import fastifyPlugin from 'fastify-plugin';
 import type { HttpConfig } from '../context.js';
 import { AppError, type ErrorData } from '../errors.js';
+import { errorBody, publicError } from '../wire/error-body.js';
 import { shown } from '../wire/shown.js';
-
-export interface ErrorBody {
-  readonly error: {
-    readonly message: string;
-    readonly type: string;
-    readonly param: string | null;
-    readonly code: string;
-  };
-}
-
-export function errorBody(data: ErrorData): ErrorBody {
-  return { error: { message: data.message, type: data.type, param: data.param, code: data.code } };
-}
-
-/** What a client may see. Causes inside the server are replaced by the request id under which they are logged. */
-export function publicError(error: unknown, requestId: string): ErrorData {
-  if (!(error instanceof AppError)) return new AppError('internal_error', { requestId }).data;
-  const { code, type } = error.data;
-  if (code === 'engine_failed') {
-    return new AppError('engine_failed', { reason: `the cause is in the server's log under request id ${requestId}` })
-      .data;
-  }
-  return type === 'configuration_error' ? new AppError('internal_error', { requestId }).data : error.data;
-}
 
 /** Headers that tell a stock client when to try again: it retries every 5xx by itself. */
 function retryHeaders(data: ErrorData): Record<string, string> {

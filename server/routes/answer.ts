@@ -1,13 +1,13 @@
 // Runs the DecodeRequests of one HTTP request and answers it: as one body, or as a stream of server-sent events. Speaks to the dialect
-// (chat, completions) only through ReplyFormat. Owns the way back: a client that goes away or stops reading cancels its requests.
-import type { FastifyReply, FastifyRequest } from 'fastify';
+// (chat, completions, responses) only through ReplyFormat. Owns the way back: a client that goes away or stops reading cancels its requests.
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { AppContext } from '../context.js';
 import { AppError } from '../errors.js';
-import { errorBody, publicError } from '../plugins/errors.js';
-import type { Metrics } from '../plugins/metrics.js';
+import type { Metrics, RequestObserver } from '../plugins/metrics.js';
 import { SseStream } from '../plugins/sse.js';
 import type { DecodeRequest } from '../wire/decode.js';
-import { CollectingSink, StreamingSink, type Job, type Sink } from './sinks.js';
+import { publicError } from '../wire/error-body.js';
+import { CollectingSink, StreamingSink, type Job, type Outlet, type Sink } from './sinks.js';
 
 /** Aborted in the same turn of the event loop in which the client's connection closes. */
 export function closedSignal(reply: FastifyReply): AbortController {
@@ -43,75 +43,102 @@ async function run(job: Job, context: AppContext, controller: AbortController, s
   }
 }
 
+/** What every way of answering needs of its request. */
+export interface Exchange {
+  readonly context: AppContext;
+  readonly metrics: Metrics;
+  /** Aborted when the reader is gone or has stopped reading; aborting it cancels the request. */
+  readonly controller: AbortController;
+  readonly requestId: string;
+  readonly log: FastifyBaseLogger;
+  /** Nobody is there to be answered. */
+  readonly gone: () => boolean;
+}
+
+function observe(job: Job, { metrics }: Exchange): RequestObserver {
+  const first = job.requests[0]!;
+  return metrics.observe(job.strategy.name, { n: first.n, maxTokens: first.maxTokens });
+}
+
+function count(error: unknown, job: Job, observer: RequestObserver, { metrics, gone }: Exchange): void {
+  const code = error instanceof AppError ? error.data.code : 'internal_error';
+  if (gone() || code === 'cancelled') observer.aborted();
+  else if (refusals.has(code)) metrics.rejected(job.strategy.name, code);
+  else observer.failed(code);
+}
+
+/** The whole answer; undefined when nobody is there any more. */
+async function collect(job: Job, exchange: Exchange): Promise<object | undefined> {
+  const observer = observe(job, exchange);
+  const sink = new CollectingSink(job, observer);
+  try {
+    await run(job, exchange.context, exchange.controller, sink);
+  } catch (error) {
+    count(error, job, observer, exchange);
+    throw error;
+  }
+  if (exchange.gone()) {
+    observer.aborted();
+    return undefined;
+  }
+  const usage = sink.totals.usage();
+  observer.done(usage.prompt_tokens);
+  return job.format.body(sink.choices, usage, sink.totals.decoding());
+}
+
+/** Streams into an outlet. Throws what went wrong before the outlet was open; afterwards the stream itself says it. */
+export async function stream(job: Job, outlet: Outlet, exchange: Exchange): Promise<void> {
+  const { context, controller, gone, log, requestId } = exchange;
+  const observer = observe(job, exchange);
+  const sink = new StreamingSink(job, observer, outlet);
+  // A refusal that comes at once is an HTTP status; after a ping's time of silence the stream opens and stays open.
+  const opening = setTimeout(() => sink.open(), context.config.pingMs);
+  try {
+    await run(job, context, controller, sink);
+    if (gone()) observer.aborted();
+    else {
+      observer.done(sink.totals.usage().prompt_tokens);
+      sink.finish();
+    }
+  } catch (error) {
+    count(error, job, observer, exchange);
+    if (!outlet.opened) throw error;
+    if (gone()) return;
+    const data = publicError(error, requestId);
+    if (data.status >= 500) log.error({ err: error }, 'request failed while it was streamed');
+    sink.fail(data);
+  } finally {
+    clearTimeout(opening);
+  }
+}
+
+/** Answers an HTTP request: as one body (returned), or as server-sent events. */
 export async function answer(
   job: Job,
   request: FastifyRequest,
   reply: FastifyReply,
-  { context, metrics, controller }: { context: AppContext; metrics: Metrics; controller: AbortController },
+  { context, metrics, controller }: Pick<Exchange, 'context' | 'metrics' | 'controller'>,
 ): Promise<object | undefined> {
-  const model = job.strategy.name;
-  const first = job.requests[0]!;
-  const observer = metrics.observe(model, { n: first.n, maxTokens: first.maxTokens });
   const gone = (): boolean => reply.raw.destroyed && !reply.raw.writableFinished;
-
-  const fail = (error: unknown): void => {
-    const code = error instanceof AppError ? error.data.code : 'internal_error';
-    if (gone() || code === 'cancelled') observer.aborted();
-    else if (refusals.has(code)) metrics.rejected(model, code);
-    else observer.failed(code);
-  };
-
+  const { id: requestId, log } = request;
+  const exchange: Exchange = { context, metrics, controller, requestId, log, gone };
   if (!job.stream) {
-    const sink = new CollectingSink(job, observer);
-    try {
-      await run(job, context, controller, sink);
-    } catch (error) {
-      fail(error);
-      throw error;
-    }
-    if (gone()) {
-      observer.aborted();
-      // Nobody is there to be answered.
-      reply.hijack();
-      return undefined;
-    }
-    const usage = sink.totals.usage();
-    observer.done(usage.prompt_tokens);
-    return job.format.body(sink.choices, usage, sink.totals.decoding());
+    const body = await collect(job, exchange);
+    if (body === undefined) reply.hijack();
+    return body;
   }
-
   const { pingMs, writeTimeoutMs } = context.config;
   const sse = new SseStream(reply, {
     pingMs,
     writeTimeoutMs,
     onStalled: () => {
-      request.log.warn({ seconds: writeTimeoutMs / 1000 }, 'a stream was cut because its reader took nothing');
-      metrics.slowReader(model);
+      log.warn({ seconds: writeTimeoutMs / 1000 }, 'a stream was cut because its reader took nothing');
+      metrics.slowReader(job.strategy.name);
       controller.abort();
     },
   });
-  const sink = new StreamingSink(job, observer, sse);
-  // A refusal that comes at once is an HTTP status; after a ping's time of silence the stream opens and stays open.
-  const opening = setTimeout(() => sink.open(), pingMs);
-  try {
-    await run(job, context, controller, sink);
-    if (gone()) {
-      observer.aborted();
-      if (!sse.opened) reply.hijack();
-    } else {
-      observer.done(sink.totals.usage().prompt_tokens);
-      sink.finish();
-    }
-  } catch (error) {
-    fail(error);
-    if (!sse.opened) throw error;
-    if (gone()) return undefined;
-    const data = publicError(error, request.id);
-    if (data.status >= 500) request.log.error({ err: error }, 'request failed while it was streamed');
-    sink.fail(errorBody(data));
-  } finally {
-    clearTimeout(opening);
-  }
+  await stream(job, sse, exchange);
+  if (gone() && !sse.opened) reply.hijack();
   return undefined;
 }
 

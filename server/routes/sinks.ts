@@ -2,17 +2,10 @@
 // ReplyFormat. Fed by answer.ts, one event at a time, from all prompts of the request.
 import type { Scores } from '../../decoders/expr.js';
 import type { ResolvedStrategy } from '../context.js';
+import type { ErrorData } from '../errors.js';
 import type { RequestObserver } from '../plugins/metrics.js';
-import type { SseStream } from '../plugins/sse.js';
 import type { Applied, DecodeEvent, DecodeRequest, Usage } from '../wire/decode.js';
-import {
-  sseDone,
-  sseEvent,
-  type Choice,
-  type DecodingReport,
-  type ReplyFormat,
-  type WireUsage,
-} from '../wire/reply.js';
+import type { Choice, DecodingReport, ReplyFormat, WireUsage } from '../wire/reply.js';
 import { expertNames, joinTraces, storyOf, TraceWriter, type WireTrace } from '../wire/trace.js';
 
 export interface Job {
@@ -21,6 +14,16 @@ export interface Job {
   readonly format: ReplyFormat;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+}
+
+/** Where the text of a stream goes: server-sent events of a response, or frames of a websocket. */
+export interface Outlet {
+  readonly opened: boolean;
+  open(): void;
+  write(events: string): void;
+  /** Null when the reader keeps up. */
+  drained(): Promise<void> | null;
+  end(): void;
 }
 
 type Progress = Exclude<DecodeEvent, { kind: 'failed' }>;
@@ -231,25 +234,25 @@ export class StreamingSink implements Sink {
   readonly #job: Job;
   readonly #observer: RequestObserver;
   readonly #traces: Traces;
-  readonly #sse: SseStream;
+  readonly #outlet: Outlet;
   #running: number;
   /** The last closing chunk waits for the report of what was applied. */
   #lastClose: ((decoding: DecodingReport) => string) | null = null;
 
-  constructor(job: Job, observer: RequestObserver, sse: SseStream) {
+  constructor(job: Job, observer: RequestObserver, outlet: Outlet) {
     this.#job = job;
     this.#observer = observer;
-    this.#sse = sse;
+    this.#outlet = outlet;
     this.totals = new Totals(job);
     this.#traces = new Traces(job);
     this.#running = job.requests.reduce((sum, request) => sum + request.n, 0);
   }
 
   open(): void {
-    if (this.#sse.opened) return;
-    this.#sse.open();
+    if (this.#outlet.opened) return;
+    this.#outlet.open();
     const choices = this.#job.requests.reduce((sum, request) => sum + request.n, 0);
-    for (let choice = 0; choice < choices; choice++) this.#sse.write(this.#job.format.open(choice));
+    for (let choice = 0; choice < choices; choice++) this.#outlet.write(this.#job.format.open(choice));
   }
 
   event(prompt: number, event: Progress): void {
@@ -259,20 +262,22 @@ export class StreamingSink implements Sink {
     switch (event.kind) {
       case 'prompt':
         for (let choice = 0; choice < request.n; choice++) {
-          this.#sse.write(format.prompt(choiceOf(request, prompt, choice), event.tokens));
+          this.#outlet.write(format.prompt(choiceOf(request, prompt, choice), event.tokens));
         }
         return;
       case 'delta': {
         const index = choiceOf(request, prompt, event.choice);
         const { text, ids, tokens } = event;
-        this.#sse.write(format.delta({ choice: index, text, ids, tokens, trace: this.#traces.write(request, event) }));
+        this.#outlet.write(
+          format.delta({ choice: index, text, ids, tokens, trace: this.#traces.write(request, event) }),
+        );
         this.#observer.output(index, event.ids.length);
         return;
       }
       case 'search': {
         const trace = storyOf(event.entries, event.cut ?? false);
         const choice = choiceOf(request, prompt, event.choice);
-        this.#sse.write(format.delta({ choice, text: '', ids: [], tokens: [], trace }));
+        this.#outlet.write(format.delta({ choice, text: '', ids: [], tokens: [], trace }));
         return;
       }
       case 'finished': {
@@ -280,7 +285,7 @@ export class StreamingSink implements Sink {
         const stop = reportedStop(strategy, event.stopReason);
         this.#observer.finished(event.reason);
         this.#running--;
-        if (this.#running > 0) this.#sse.write(format.close(index, event.reason, stop, null));
+        if (this.#running > 0) this.#outlet.write(format.close(index, event.reason, stop, null));
         else this.#lastClose = (decoding) => format.close(index, event.reason, stop, decoding);
         return;
       }
@@ -294,20 +299,19 @@ export class StreamingSink implements Sink {
   }
 
   ready(): Promise<void> | null {
-    return this.#sse.drained();
+    return this.#outlet.drained();
   }
 
   finish(): void {
     const decoding = this.totals.decoding();
-    if (this.#lastClose !== null) this.#sse.write(this.#lastClose(decoding));
-    if (this.#job.includeUsage) this.#sse.write(this.#job.format.usage(this.totals.usage(), decoding));
-    this.#sse.write(sseDone);
-    this.#sse.end();
+    if (this.#lastClose !== null) this.#outlet.write(this.#lastClose(decoding));
+    if (this.#job.includeUsage) this.#outlet.write(this.#job.format.usage(this.totals.usage(), decoding));
+    this.#outlet.write(this.#job.format.end());
+    this.#outlet.end();
   }
 
-  fail(body: object): void {
-    this.#sse.write(sseEvent(JSON.stringify(body)));
-    this.#sse.write(sseDone);
-    this.#sse.end();
+  fail(error: ErrorData): void {
+    this.#outlet.write(this.#job.format.failure(error));
+    this.#outlet.end();
   }
 }

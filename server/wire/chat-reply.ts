@@ -5,6 +5,8 @@ import { chatLogprobs } from './logprobs.js';
 import {
   chunkPrefix,
   chunkSuffix,
+  sseEnd,
+  sseFailure,
   traceFields,
   type Choice,
   type DecodingReport,
@@ -73,6 +75,9 @@ export class ChatReply implements ReplyFormat {
   usage(usage: WireUsage, decoding: DecodingReport): string {
     return `${this.#prefix}[],"usage":${JSON.stringify(usage)},"decoding":${JSON.stringify(decoding)}}\n\n`;
   }
+
+  readonly end = sseEnd;
+  readonly failure = sseFailure;
 
   body(choices: readonly Choice[], usage: WireUsage, decoding: DecodingReport): object {
     const { logprobs, tokenIds, promptIds } = this.#options;

@@ -4,6 +4,8 @@ import { CompletionLogprobsWriter, type CompletionLogprobs } from './logprobs.js
 import {
   chunkPrefix,
   chunkSuffix,
+  sseEnd,
+  sseFailure,
   traceFields,
   type Choice,
   type DecodingReport,
@@ -73,6 +75,9 @@ export class CompletionReply implements ReplyFormat {
   usage(usage: WireUsage, decoding: DecodingReport): string {
     return `${this.#prefix}[],"usage":${JSON.stringify(usage)},"decoding":${JSON.stringify(decoding)}}\n\n`;
   }
+
+  readonly end = sseEnd;
+  readonly failure = sseFailure;
 
   body(choices: readonly Choice[], usage: WireUsage, decoding: DecodingReport): object {
     return {

@@ -1,5 +1,7 @@
-// What the two text endpoints have in common in their answers: the head that all chunks of a stream share, the usage, the report of
-// what was applied, and the interface through which routes/answer.ts speaks either dialect.
+// What the text endpoints have in common in their answers: the head that all chunks of a stream share, the usage, the report of
+// what was applied, and the interface through which routes/answer.ts speaks any dialect.
+import type { ErrorData } from '../errors.js';
+import { errorBody } from './error-body.js';
 import type { FinishReason, PromptTokenRecord, SearchReport, SpeculationReport, TokenRecord } from './decode.js';
 import type { WireTrace } from './trace.js';
 
@@ -80,11 +82,18 @@ export interface ReplyFormat {
     decoding: DecodingReport | null,
   ): string;
   usage(usage: WireUsage, decoding: DecodingReport): string;
+  /** Ends a stream that has said everything. */
+  end(): string;
+  /** Ends a stream that has failed. */
+  failure(error: ErrorData): string;
   body(choices: readonly Choice[], usage: WireUsage, decoding: DecodingReport): object;
 }
 
-export const sseEvent = (json: string): string => `data: ${json}\n\n`;
-export const sseDone = 'data: [DONE]\n\n';
+const sseDone = 'data: [DONE]\n\n';
+
+/** How the chat and completions dialects end, and how they fail once a stream is open. */
+export const sseEnd = (): string => sseDone;
+export const sseFailure = (error: ErrorData): string => `data: ${JSON.stringify(errorBody(error))}\n\n${sseDone}`;
 
 /** The constant beginning of every chunk, up to and including `"choices":`. */
 export function chunkPrefix(head: ReplyHead, object: string): string {
