@@ -8,6 +8,7 @@ import { drainPlugin } from './plugins/drain.js';
 import { clientErrorHandler, errorsPlugin, frameworkErrorHandler } from './plugins/errors.js';
 import { acceptOnlyJson } from './plugins/json-body.js';
 import { Metrics } from './plugins/metrics.js';
+import { websocketPlugin } from './plugins/websocket.js';
 import { writeGuard } from './plugins/write-guard.js';
 import { chatRoute } from './routes/chat.js';
 import { completionsRoute } from './routes/completions.js';
@@ -64,6 +65,8 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   await app.register(errorsPlugin, { config });
   await app.register(drainPlugin);
   await app.register(writeGuard, { writeTimeoutMs: config.writeTimeoutMs });
+
+  await app.register(websocketPlugin, { config, metrics });
 
   const options = { context, metrics };
   statusRoutes(app, options);

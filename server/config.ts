@@ -37,6 +37,7 @@ export interface Config {
   readonly search: Readonly<ConfigFile['search']>;
   readonly server: Readonly<ConfigFile['server']>;
   readonly limits: Readonly<ConfigFile['limits']>;
+  readonly websocket: Readonly<ConfigFile['websocket']>;
   readonly runtime: { readonly threads: number };
   /** Absolute. */
   readonly artifactDirectory: string;
@@ -239,6 +240,7 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     search: parsed.search,
     server: { ...parsed.server, host, port },
     limits: parsed.limits,
+    websocket: parsed.websocket,
     runtime: { threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads() },
     artifactDirectory: resolve(base, environment['TRIMTAB_ARTIFACTS'] || parsed.artifactDirectory),
     allowNegativeWeights: parsed.allowNegativeWeights,

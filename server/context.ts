@@ -8,6 +8,23 @@ import type { JsonObject, Speculation } from '../decoders/spec.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
 import type { DecodeEvent, DecodeRequest, Frame } from './wire/decode.js';
 
+export interface WebsocketConfig {
+  /** Of pages; "*" is any. */
+  readonly origins: readonly string[];
+  readonly connections: number;
+  /** That run on one connection. */
+  readonly decodes: number;
+  readonly messageBytes: number;
+  /** On average; twice as many in a burst. */
+  readonly messagesPerSecond: number;
+  /** What may wait for a slow reader before its decodes stand still. */
+  readonly queueBytes: number;
+  /** Silence of the other side, pongs included, after which it counts as gone. */
+  readonly idleMs: number;
+  /** Longest time without credit. */
+  readonly pauseMs: number;
+}
+
 export interface HttpConfig {
   /** Shown in `system_fingerprint` (hashed) and on /health. */
   readonly version: string;
@@ -30,6 +47,7 @@ export interface HttpConfig {
   readonly maxPrompts: number;
   /** Upper bound of n × prompts × max_tokens. */
   readonly tokensPerRequest: number;
+  readonly websocket: WebsocketConfig;
   /** Level of the JSON log on stderr; prompts and answers are never logged. Default "warn". */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }

@@ -95,6 +95,47 @@ export const errorTable = {
     message:
       'The whole vocabulary for {tokens} tokens would be {bytes} bytes of reply and the limit is {limit}. Lower max_tokens, n or the number of prompts, or send logprobs of at most 5.',
   },
+  // ---- websockets
+  upgrade_required: {
+    status: 426,
+    type: 'invalid_request_error',
+    message: '{path} is a websocket. Connect with a websocket client; docs/websocket.md has the messages.',
+  },
+  origin_not_allowed: {
+    status: 403,
+    type: 'invalid_request_error',
+    message: 'Pages of {origin} may not open a websocket here. Have the operator add it to websocket.origins.',
+  },
+  invalid_frame: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The message cannot be acted on: {reason}. Send one JSON object per text frame, as in docs/websocket.md.',
+  },
+  duplicate_id: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'A decode with the id {id} is running on this connection. Choose another id, or wait until it has ended.',
+  },
+  decode_not_found: {
+    status: 404,
+    type: 'not_found_error',
+    message: 'No decode with the id {id} is running on this connection: it was never started, or it has ended.',
+  },
+  too_many_decodes: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: '{limit} decodes are running on this connection, which is the limit. Wait until one of them has ended.',
+  },
+  not_changeable: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The decode cannot be changed like this: {reason}. It goes on as it was; start another one instead.',
+  },
+  paused_too_long: {
+    status: 408,
+    type: 'server_error',
+    message: 'No credit came for {seconds} s, so the decode was ended. Grant it sooner or raise websocket.pauseMs.',
+  },
   // ---- capacity
   not_ready: {
     status: 503,

@@ -61,7 +61,10 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
     const close = async (): Promise<void> => {
       engine.drain();
       // Closing the listener waits for open answers; at the deadline their sockets are cut, which cancels them in the engine.
-      const deadline = setTimeout(() => app.server.closeAllConnections(), config.limits.drainTimeoutMs);
+      const deadline = setTimeout(() => {
+        app.server.closeAllConnections();
+        app.websockets.cut();
+      }, config.limits.drainTimeoutMs);
       await app.close();
       clearTimeout(deadline);
       await engine.stop();
@@ -123,7 +126,7 @@ async function listen(app: Awaited<ReturnType<typeof buildApp>>, config: Config)
   return `http://${shownHost}:${bound.port}`;
 }
 
-function httpConfig({ server, limits }: Config): HttpConfig {
+function httpConfig({ server, limits, websocket }: Config): HttpConfig {
   return {
     version,
     strict: server.strict,
@@ -138,6 +141,7 @@ function httpConfig({ server, limits }: Config): HttpConfig {
     traceTokens: limits.traceTokens,
     maxPrompts: limits.maxPrompts,
     tokensPerRequest: limits.tokensPerRequest,
+    websocket,
   };
 }
 

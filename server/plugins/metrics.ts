@@ -50,6 +50,23 @@ export class Metrics {
     'Requests whose client went away or stopped reading.',
   );
   readonly #slowReaders = this.#counter('trimtab_slow_readers_total', 'Streams cut because nothing was read.');
+  readonly #websockets = new Gauge({
+    name: 'trimtab_websocket_connections',
+    help: 'Open websockets.',
+    registers: [this.registry],
+  });
+  readonly #websocketMessages = new Counter({
+    name: 'trimtab_websocket_messages_total',
+    help: 'Websocket messages by direction (in, out) and type.',
+    labelNames: ['direction', 'type'],
+    registers: [this.registry],
+  });
+  readonly #websocketCloses = new Counter({
+    name: 'trimtab_websocket_closes_total',
+    help: 'Websockets closed, by close code.',
+    labelNames: ['code'],
+    registers: [this.registry],
+  });
   readonly #firstToken = this.#histogram(
     'vllm:time_to_first_token_seconds',
     'From the request to the first text of any choice.',
@@ -97,6 +114,19 @@ export class Metrics {
 
   slowReader(model: string): void {
     this.#slowReaders.inc({ model_name: model, engine });
+  }
+
+  websockets(open: number): void {
+    this.#websockets.set(open);
+  }
+
+  /** `type` is one of a fixed set: a client must not be able to make series. */
+  websocketMessage(direction: 'in' | 'out', type: string): void {
+    this.#websocketMessages.inc({ direction, type });
+  }
+
+  websocketClosed(code: number): void {
+    this.#websocketCloses.inc({ code: closeCodes.has(code) ? String(code) : 'other' });
   }
 
   /** A request that never began. */
@@ -268,5 +298,8 @@ export class Metrics {
 }
 
 const delayResolutionMs = 10;
+
+/** Those that are ours and those that a client usually sends; it may send any. */
+const closeCodes: ReadonlySet<number> = new Set([1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1013]);
 
 type SetSeries = (labels: Record<string, string>, value: number) => void;

@@ -31,6 +31,16 @@ export const config: HttpConfig = {
   maxN: 8,
   maxPrompts: 4,
   tokensPerRequest: 2000,
+  websocket: {
+    origins: ['https://page.example'],
+    connections: 8,
+    decodes: 4,
+    messageBytes: 64 * 1024,
+    messagesPerSecond: 1000,
+    queueBytes: 64 * 1024,
+    idleMs: 10_000,
+    pauseMs: 10_000,
+  },
   traceTokens: 4,
   logLevel: 'silent',
 };
