@@ -14,6 +14,7 @@ import { chatRoute } from './routes/chat.js';
 import { completionsRoute } from './routes/completions.js';
 import { decodingRoutes } from './routes/decoding.js';
 import { modelsRoutes } from './routes/models.js';
+import { responsesRoute } from './routes/responses.js';
 import { statusRoutes } from './routes/status.js';
 
 const acceptableRequestId = /^[\w.:-]{1,128}$/;
@@ -73,6 +74,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   modelsRoutes(app, options);
   chatRoute(app, options);
   completionsRoute(app, options);
+  responsesRoute(app, options);
   decodingRoutes(app, options);
   return app;
 }

@@ -93,7 +93,7 @@ export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptio
       const asked = askedTokens(body);
       const own = { kind: 'messages', messages, encoding } as const;
       const views = await viewPrompts(context.text, strategy, own);
-      const head = replyHead('chatcmpl', body, strategy, context);
+      const head = replyHead('chatcmpl-', body, strategy, context);
       const requests = decodeRequests({
         id: head.id,
         body,

@@ -93,7 +93,7 @@ export function completionsRoute(app: FastifyInstance, { context, metrics }: Rou
       const searches = await Promise.all(owns.map((own) => searchJob(text, strategy, own)));
       const logprobs = logprobsParams(body, asked);
       if (logprobs?.prompt === true) checkOnePrompt(strategy);
-      const head = replyHead('cmpl', body, strategy, context);
+      const head = replyHead('cmpl-', body, strategy, context);
       const requests = decodeRequests({
         id: head.id,
         body,

@@ -76,7 +76,7 @@ export interface Length {
   /** Used when nothing was asked for, cut to what is left; null: all that is left. */
   readonly fallback: number | null;
   /** The field that holds the prompt, for messages. */
-  readonly param: 'prompt' | 'messages';
+  readonly param: 'prompt' | 'messages' | 'input';
 }
 
 /** Room for the answer to one prompt, whose views have `promptTokens` tokens. */
@@ -129,6 +129,10 @@ export function decodeRequests({
   if (n > config.maxN) throw invalid('n', `must be at most ${config.maxN}`, n, 'Lower n or raise limits.maxN.');
   if (body.stream !== true && body.stream_options !== undefined) {
     throw invalid('stream_options', 'is allowed only with "stream": true', body.stream_options, 'Leave it out.');
+  }
+  if (body.stream_options?.include_obfuscation === true) {
+    const remedy = 'Events are never padded: leave it out.';
+    throw new AppError('not_supported', { param: 'stream_options.include_obfuscation', value: true, remedy });
   }
   for (const ids of prompts.flat()) {
     if (ids.length === 0) throw invalid(length.param, 'has no tokens', '', 'Send at least one token of text.');

@@ -5,7 +5,7 @@ import type { preValidationHookHandler } from 'fastify';
 import type { AppContext, Engine, ResolvedStrategy } from '../context.js';
 import { AppError } from '../errors.js';
 import type { Metrics } from '../plugins/metrics.js';
-import { checkKeys, ignoredHeader } from '../wire/keys.js';
+import { checkKeys, ignoredHeader, type Rules } from '../wire/keys.js';
 import type { ReplyHead } from '../wire/reply.js';
 import type { SharedRequest } from '../wire/sampling.js';
 
@@ -41,8 +41,20 @@ function dropNulls(body: Record<string, unknown>): void {
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Before the schema: drops what is null and returns the keys that were ignored. Throws for those that are refused. */
+export function checkTopLevel(
+  body: unknown,
+  declared: readonly string[],
+  strict: boolean,
+  rules: Rules = {},
+): readonly string[] {
+  if (!isObject(body)) return [];
+  dropNulls(body);
+  return checkKeys(body, declared, strict, rules);
+}
+
 /** Reading the body comes after the check of readiness: a server that cannot answer does not parse megabytes first. */
-export function v1Hooks(context: AppContext, metrics: Metrics, declared: readonly string[]) {
+export function v1Hooks(context: AppContext, metrics: Metrics, declared: readonly string[], rules: Rules = {}) {
   const onRequest = (_request: unknown, _reply: unknown, done: (error?: Error) => void): void => {
     try {
       checkReady(context.engine);
@@ -56,11 +68,8 @@ export function v1Hooks(context: AppContext, metrics: Metrics, declared: readonl
   const preValidation: preValidationHookHandler = (request, reply, done) => {
     const { body } = request;
     try {
-      if (isObject(body)) {
-        dropNulls(body);
-        const ignored = checkKeys(body, declared, context.config.strict);
-        if (ignored.length > 0) void reply.header('x-trimtab-ignored', ignoredHeader(ignored));
-      }
+      const ignored = checkTopLevel(body, declared, context.config.strict, rules);
+      if (ignored.length > 0) void reply.header('x-trimtab-ignored', ignoredHeader(ignored));
       done();
     } catch (error) {
       done(error as Error);
@@ -77,13 +86,13 @@ export function fingerprint({ config, engine }: AppContext): string {
 }
 
 export function replyHead(
-  prefix: 'chatcmpl' | 'cmpl',
+  prefix: 'chatcmpl-' | 'cmpl-' | 'resp_',
   body: SharedRequest,
   strategy: ResolvedStrategy,
   context: AppContext,
 ): ReplyHead {
   return {
-    id: `${prefix}-${randomUUID().replaceAll('-', '')}`,
+    id: `${prefix}${randomUUID().replaceAll('-', '')}`,
     created: Math.floor(Date.now() / 1000),
     model: strategy.name,
     fingerprint: fingerprint(context),

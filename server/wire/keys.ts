@@ -24,8 +24,10 @@ interface Refused {
   readonly remedy: string;
 }
 
+export type Rules = Readonly<Record<string, Refused>>;
+
 const never = (): boolean => false;
-const only =
+export const only =
   (...values: readonly unknown[]) =>
   (value: unknown): boolean =>
     values.includes(value);
@@ -34,11 +36,14 @@ const typeText = (value: unknown): boolean => (value as { type?: unknown } | nul
 const listOfText = (value: unknown): boolean =>
   Array.isArray(value) && value.length > 0 && value.every((item) => item === 'text');
 
+/** A key that is refused whatever it holds. */
+export const refuse = (remedy: string): Refused => ({ accepts: never, remedy });
+
 const leaveOut = 'Leave it out.';
 const noTools = 'Tools are not available yet: leave it out.';
 const noConstraint = 'Constrained output is not available yet: leave it out.';
 
-const refused: Readonly<Record<string, Refused>> = {
+const refused: Rules = {
   tools: { accepts: emptyList, remedy: noTools },
   tool_choice: { accepts: only('none', 'auto'), remedy: noTools },
   functions: { accepts: emptyList, remedy: noTools },
@@ -78,15 +83,22 @@ const refused: Readonly<Record<string, Refused>> = {
   grammar_backend: { accepts: never, remedy: leaveOut },
 };
 
+const own = (rules: Rules, key: string): Refused | undefined => (Object.hasOwn(rules, key) ? rules[key] : undefined);
+
 /**
  * Returns the keys that were ignored. Throws not_supported for a control that cannot be applied and, when `strict`,
- * unknown_key for a key that nothing here knows.
+ * unknown_key for a key that nothing here knows. `rules` are the route's own and come before those of all routes.
  */
-export function checkKeys(body: Body, declared: readonly string[], strict: boolean): readonly string[] {
+export function checkKeys(
+  body: Body,
+  declared: readonly string[],
+  strict: boolean,
+  rules: Rules = {},
+): readonly string[] {
   const ignored: string[] = [];
   for (const key of Object.keys(body)) {
     if (declared.includes(key) || harmless.has(key)) continue;
-    const rule = Object.hasOwn(refused, key) ? refused[key] : undefined;
+    const rule = own(rules, key) ?? own(refused, key);
     if (rule === undefined) {
       if (strict) throw unknownKey(key, declared);
       ignored.push(key);

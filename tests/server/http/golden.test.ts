@@ -1,7 +1,18 @@
 // Golden transcripts: the bytes of each kind of stream and body, after normalising id, creation time and fingerprint.
 import { afterEach, expect, test } from 'vitest';
 import { AppError } from '../../../server/errors.js';
-import { chat, completion, eos, harness, hello, normalised, says, type Harness, type Script } from './support.js';
+import {
+  chat,
+  completion,
+  eos,
+  harness,
+  hello,
+  normalised,
+  response,
+  says,
+  type Harness,
+  type Script,
+} from './support.js';
 
 let running: Harness | null = null;
 afterEach(async () => {
@@ -37,6 +48,7 @@ const breaks: Script = async function* () {
 
 const chatPath = '/v1/chat/completions';
 const textPath = '/v1/completions';
+const responsesPath = '/v1/responses';
 
 const cases: Record<string, readonly [Script, string, object]> = {
   'chat-stream': [hello, chatPath, chat({ stream: true })],
@@ -81,6 +93,21 @@ const cases: Record<string, readonly [Script, string, object]> = {
     says({ pieces: [], reason: 'length' }),
     textPath,
     completion({ echo: true, max_tokens: 0, logprobs: 0 }),
+  ],
+  'response-stream': [hello, responsesPath, response({ stream: true, metadata: { a: 'b' }, instructions: 'be brief' })],
+  'response-stream-length': [
+    says({ pieces: [{ text: 'A' }], reason: 'length' }),
+    responsesPath,
+    response({ stream: true }),
+  ],
+  'response-stream-empty': [says({ pieces: [] }), responsesPath, response({ stream: true })],
+  'response-stream-logprobs': [hello, responsesPath, response({ stream: true, top_logprobs: 1 })],
+  'response-stream-error': [breaks, responsesPath, response({ stream: true })],
+  'response-body': [hello, responsesPath, response()],
+  'response-body-length-logprobs': [
+    says({ pieces: [{ text: 'A' }], reason: 'length' }),
+    responsesPath,
+    response({ max_output_tokens: 1, include: ['message.output_text.logprobs'], return_token_ids: true }),
   ],
 };
 

@@ -250,11 +250,13 @@ export const chat = (fields: object = {}): object => ({
 
 export const completion = (fields: object = {}): object => ({ model: 'bytes', prompt: 'hi', seed: 7, ...fields });
 
+export const response = (fields: object = {}): object => ({ model: 'bytes', input: 'hi', seed: 7, ...fields });
+
 /** Everything that differs from run to run, replaced. */
 export const normalised = (transcript: string): string =>
   transcript
-    .replace(/"id":"(chatcmpl|cmpl)-[0-9a-f]{32}"/g, '"id":"$1-ID"')
-    .replace(/"created":\d+/g, '"created":0')
+    .replace(/"(id|item_id)":"(chatcmpl-|cmpl-|resp_|msg_)[0-9a-f]{32}"/g, '"$1":"$2ID"')
+    .replace(/"(created|created_at|completed_at)":\d+/g, '"$1":0')
     .replace(/"system_fingerprint":"fp_[0-9a-f]{10}"/g, '"system_fingerprint":"fp_X"');
 
 /** The JSON payloads of a stream, without its end mark. */

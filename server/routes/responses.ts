@@ -1,0 +1,126 @@
+// POST /v1/responses: OpenAI's Responses dialect without its store. Items become messages, from there on it is a chat. The same job serves
+// a response.create frame (responses-socket.ts).
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import type { AppContext, ChatMessage, ResolvedStrategy } from '../context.js';
+import { AppError } from '../errors.js';
+import type { LogprobsParams, SamplingParams } from '../wire/decode.js';
+import { ResponsesReply, sseFrame, type Frame } from '../wire/responses-reply.js';
+import { ResponsesRequest, responsesRules } from '../wire/responses.js';
+import { shown } from '../wire/shown.js';
+import { answer, closedSignal } from './answer.js';
+import { decodeRequests } from './prepare.js';
+import { fitting, inputMessages } from './response-input.js';
+import { searchJob } from './search-job.js';
+import type { Job } from './sinks.js';
+import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
+import { viewPrompts } from './view-prompts.js';
+
+const encoding = { addGenerationPrompt: true, continueFinal: false };
+
+/** Nested fields that a schema accepts and this server cannot honour. */
+function checkControls({ text, reasoning }: ResponsesRequest): void {
+  const refuse = (param: string, value: unknown, remedy: string): never => {
+    throw new AppError('not_supported', { param, value: shown(value), remedy });
+  };
+  const format = text?.format?.type ?? 'text';
+  if (format !== 'text') refuse('text.format', text?.format, 'Only {"type": "text"} is available yet.');
+  const verbosity = text?.verbosity ?? 'medium';
+  if (verbosity !== 'medium') refuse('text.verbosity', verbosity, 'Leave it out.');
+  for (const [key, value] of Object.entries(reasoning ?? {})) {
+    const isOff = value === null || (key === 'effort' && value === 'none');
+    if (!isOff) refuse(`reasoning.${key}`, value, 'Leave it out.');
+  }
+}
+
+function logprobsParams({ include, top_logprobs: top = 0 }: ResponsesRequest): LogprobsParams | null {
+  const isAsked = include?.includes('message.output_text.logprobs') ?? false;
+  return isAsked || top > 0 ? { top, full: false, prompt: false } : null;
+}
+
+/** What a response repeats of its request, with the values that were used. */
+function echoed(body: ResponsesRequest, sampling: SamplingParams): Readonly<Record<string, unknown>> {
+  return {
+    background: false,
+    instructions: body.instructions ?? null,
+    max_output_tokens: body.max_output_tokens ?? null,
+    metadata: body.metadata ?? {},
+    parallel_tool_calls: true,
+    previous_response_id: null,
+    reasoning: { effort: null, summary: null },
+    service_tier: 'default',
+    store: false,
+    temperature: sampling.temperature,
+    text: { format: { type: 'text' } },
+    tool_choice: 'auto',
+    tools: [],
+    top_logprobs: body.top_logprobs ?? 0,
+    top_p: sampling.topP,
+    truncation: body.truncation ?? 'disabled',
+  };
+}
+
+/** The messages to answer: all of them, or those that fit where the client lets the others go. */
+async function conversation(
+  body: ResponsesRequest,
+  strategy: ResolvedStrategy,
+  { text }: AppContext,
+): Promise<readonly ChatMessage[]> {
+  const messages = inputMessages(body);
+  if (body.truncation !== 'auto') return messages;
+  const room = strategy.contextLength - (body.max_output_tokens ?? 1);
+  return fitting(messages, async (some) => {
+    const views = await viewPrompts(text, strategy, { kind: 'messages', messages: some, encoding });
+    return Math.max(...views.map(({ length }) => length)) <= room;
+  });
+}
+
+/** Everything that can be refused is refused here, before anything is computed. */
+export async function responseJob(
+  body: ResponsesRequest,
+  context: AppContext,
+  { stream, frame }: { readonly stream: boolean; readonly frame: Frame },
+): Promise<Job> {
+  checkControls(body);
+  const strategy = context.catalog.resolve(body.model, body.decoding);
+  const messages = await conversation(body, strategy, context);
+  const own = { kind: 'messages', messages, encoding } as const;
+  const views = await viewPrompts(context.text, strategy, own);
+  const head = replyHead('resp_', body, strategy, context);
+  const logprobs = logprobsParams(body);
+  const requests = decodeRequests({
+    id: head.id,
+    body,
+    strategy,
+    prompts: [views],
+    searches: [await searchJob(context.text, strategy, own)],
+    length: { asked: body.max_output_tokens ?? null, fallback: null, param: 'input' },
+    logprobs,
+    config: context.config,
+  });
+  const tokenIds = body.return_token_ids ?? false;
+  const format = new ResponsesReply(head, {
+    itemId: `msg_${randomUUID().replaceAll('-', '')}`,
+    echoed: echoed(body, requests[0]!.sampling),
+    logprobs: logprobs !== null,
+    tokenIds,
+    promptIds: tokenIds ? Array.from(views[0]!) : [],
+    frame,
+  });
+  return { strategy, requests, format, stream, includeUsage: true };
+}
+
+export function responsesRoute(app: FastifyInstance, { context, metrics }: RouteOptions): void {
+  app.post<{ Body: ResponsesRequest }>(
+    '/v1/responses',
+    {
+      schema: { body: ResponsesRequest },
+      ...v1Hooks(context, metrics, Object.keys(ResponsesRequest.properties), responsesRules),
+    },
+    async (request, reply) => {
+      const controller = closedSignal(reply);
+      const job = await responseJob(request.body, context, { stream: request.body.stream ?? false, frame: sseFrame });
+      return answer(job, request, reply, { context, metrics, controller });
+    },
+  );
+}
