@@ -1,13 +1,13 @@
 // POST /v1/chat/completions: messages through each view's own chat template, then the same way as every other answer.
 import type { FastifyInstance } from 'fastify';
-import type { ChatEncoding, ChatMessage } from '../context.js';
+import type { AppContext, ChatEncoding, ChatMessage } from '../context.js';
 import { AppError } from '../errors.js';
 import { ChatReply } from '../wire/chat-reply.js';
 import { ChatRequest, type WireMessage } from '../wire/chat.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import { shown } from '../wire/shown.js';
 import { answer, closedSignal } from './answer.js';
-import { decodeRequests } from './prepare.js';
+import { decodeRequests, type ReadBody } from './prepare.js';
 import { searchJob } from './search-job.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
 import { viewPrompts } from './view-prompts.js';
@@ -79,6 +79,30 @@ function chatLogprobsParams(body: ChatRequest): LogprobsParams | null {
   return null;
 }
 
+/** Everything that can be refused is refused here, before anything is computed. */
+export async function readChat(body: ChatRequest, context: AppContext): Promise<ReadBody> {
+  const strategy = context.catalog.resolve(body.model, body.decoding);
+  const messages = body.messages.map(chatMessage);
+  const encoding = chatEncoding(body);
+  const logprobs = chatLogprobsParams(body);
+  const asked = askedTokens(body);
+  const own = { kind: 'messages', messages, encoding } as const;
+  const views = await viewPrompts(context.text, strategy, own);
+  const head = replyHead('chatcmpl-', body, strategy, context);
+  const requests = decodeRequests({
+    id: head.id,
+    body,
+    strategy,
+    prompts: [views],
+    searches: [await searchJob(context.text, strategy, own)],
+    length: { asked, fallback: null, param: 'messages' },
+    logprobs,
+    config: context.config,
+  });
+  const tokenIds = body.return_token_ids ?? false;
+  return { head, strategy, requests, logprobs, tokenIds, promptIds: [views[0]!], echo: null };
+}
+
 export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptions): void {
   app.post<{ Body: ChatRequest }>(
     '/v1/chat/completions',
@@ -86,29 +110,11 @@ export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptio
     async (request, reply) => {
       const controller = closedSignal(reply);
       const { body } = request;
-      const strategy = context.catalog.resolve(body.model, body.decoding);
-      const messages = body.messages.map(chatMessage);
-      const encoding = chatEncoding(body);
-      const logprobs = chatLogprobsParams(body);
-      const asked = askedTokens(body);
-      const own = { kind: 'messages', messages, encoding } as const;
-      const views = await viewPrompts(context.text, strategy, own);
-      const head = replyHead('chatcmpl-', body, strategy, context);
-      const requests = decodeRequests({
-        id: head.id,
-        body,
-        strategy,
-        prompts: [views],
-        searches: [await searchJob(context.text, strategy, own)],
-        length: { asked, fallback: null, param: 'messages' },
-        logprobs,
-        config: context.config,
-      });
-      const tokenIds = body.return_token_ids ?? false;
+      const { head, strategy, requests, logprobs, tokenIds, promptIds } = await readChat(body, context);
       const format = new ChatReply(head, {
         logprobs: logprobs !== null,
         tokenIds,
-        promptIds: tokenIds ? Array.from(views[0]!) : [],
+        promptIds: tokenIds ? Array.from(promptIds[0]!) : [],
       });
       const job = { strategy, requests, format, stream: body.stream ?? false, includeUsage: head.includeUsage };
       return answer(job, request, reply, { context, metrics, controller });

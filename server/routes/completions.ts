@@ -1,13 +1,13 @@
 // POST /v1/completions: text or token ids, one or many, go to every view as they are.
 import type { FastifyInstance } from 'fastify';
-import type { ResolvedStrategy, TextService } from '../context.js';
+import type { AppContext, ResolvedStrategy, TextService } from '../context.js';
 import { AppError } from '../errors.js';
 import { CompletionReply } from '../wire/completion-reply.js';
 import { CompletionRequest, wholeVocabulary } from '../wire/completions.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import { shown } from '../wire/shown.js';
 import { answer, closedSignal } from './answer.js';
-import { decodeRequests, promptFromIds } from './prepare.js';
+import { decodeRequests, promptFromIds, type ReadBody } from './prepare.js';
 import { searchJob } from './search-job.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
 import { viewPrompts } from './view-prompts.js';
@@ -55,6 +55,60 @@ async function echoed(text: TextService, model: string, prompts: readonly Prompt
   );
 }
 
+/** Everything that can be refused is refused here, before anything is computed. */
+export async function readCompletion(body: CompletionRequest, context: AppContext): Promise<ReadBody> {
+  const { config, text } = context;
+  const strategy = context.catalog.resolve(body.model, body.decoding);
+  const prompts = promptList(body.prompt);
+  if (prompts.length > config.maxPrompts) {
+    const problem = `must have at most ${config.maxPrompts} entries`;
+    const remedy = 'Send several requests.';
+    throw new AppError('invalid_value', { param: 'prompt', problem, value: prompts.length, remedy });
+  }
+  const asked = body.max_tokens ?? null;
+  if (asked === 0 && body.echo !== true) {
+    const problem = 'may be 0 only with "echo": true';
+    throw new AppError('invalid_value', {
+      param: 'max_tokens',
+      problem,
+      value: shown(asked),
+      remedy: 'Send at least 1.',
+    });
+  }
+  const addSpecialTokens = body.add_special_tokens ?? true;
+  const ids = await Promise.all(
+    prompts.map(async (prompt) =>
+      typeof prompt === 'string'
+        ? text.encode(strategy.tokenizerModel, prompt, { addSpecialTokens })
+        : promptFromIds(prompt, strategy),
+    ),
+  );
+  const owns = ids.map((own) => ({ kind: 'ids', ids: own }) as const);
+  const views = await Promise.all(owns.map((own) => viewPrompts(text, strategy, own)));
+  const searches = await Promise.all(owns.map((own) => searchJob(text, strategy, own)));
+  const logprobs = logprobsParams(body, asked);
+  if (logprobs?.prompt === true) checkOnePrompt(strategy);
+  const head = replyHead('cmpl-', body, strategy, context);
+  const requests = decodeRequests({
+    id: head.id,
+    body,
+    strategy,
+    prompts: views,
+    searches,
+    length: { asked, fallback: defaultMaxTokens, param: 'prompt' },
+    logprobs,
+    config,
+  });
+  if (logprobs?.full === true) {
+    checkFullSize(
+      requests.reduce((sum, { n, maxTokens }) => sum + n * maxTokens, 0),
+      strategy,
+    );
+  }
+  const echo = body.echo === true ? await echoed(text, strategy.tokenizerModel, prompts) : null;
+  return { head, strategy, requests, logprobs, tokenIds: body.return_token_ids ?? false, promptIds: ids, echo };
+}
+
 export function completionsRoute(app: FastifyInstance, { context, metrics }: RouteOptions): void {
   app.post<{ Body: CompletionRequest }>(
     '/v1/completions',
@@ -62,61 +116,13 @@ export function completionsRoute(app: FastifyInstance, { context, metrics }: Rou
     async (request, reply) => {
       const controller = closedSignal(reply);
       const { body } = request;
-      const { config, text } = context;
-      const strategy = context.catalog.resolve(body.model, body.decoding);
-      const prompts = promptList(body.prompt);
-      if (prompts.length > config.maxPrompts) {
-        const problem = `must have at most ${config.maxPrompts} entries`;
-        const remedy = 'Send several requests.';
-        throw new AppError('invalid_value', { param: 'prompt', problem, value: prompts.length, remedy });
-      }
-      const asked = body.max_tokens ?? null;
-      if (asked === 0 && body.echo !== true) {
-        const problem = 'may be 0 only with "echo": true';
-        throw new AppError('invalid_value', {
-          param: 'max_tokens',
-          problem,
-          value: shown(asked),
-          remedy: 'Send at least 1.',
-        });
-      }
-      const addSpecialTokens = body.add_special_tokens ?? true;
-      const ids = await Promise.all(
-        prompts.map(async (prompt) =>
-          typeof prompt === 'string'
-            ? text.encode(strategy.tokenizerModel, prompt, { addSpecialTokens })
-            : promptFromIds(prompt, strategy),
-        ),
-      );
-      const owns = ids.map((own) => ({ kind: 'ids', ids: own }) as const);
-      const views = await Promise.all(owns.map((own) => viewPrompts(text, strategy, own)));
-      const searches = await Promise.all(owns.map((own) => searchJob(text, strategy, own)));
-      const logprobs = logprobsParams(body, asked);
-      if (logprobs?.prompt === true) checkOnePrompt(strategy);
-      const head = replyHead('cmpl-', body, strategy, context);
-      const requests = decodeRequests({
-        id: head.id,
-        body,
-        strategy,
-        prompts: views,
-        searches,
-        length: { asked, fallback: defaultMaxTokens, param: 'prompt' },
-        logprobs,
-        config,
-      });
-      if (logprobs?.full === true) {
-        checkFullSize(
-          requests.reduce((sum, { n, maxTokens }) => sum + n * maxTokens, 0),
-          strategy,
-        );
-      }
-      const tokenIds = body.return_token_ids ?? false;
+      const { head, strategy, requests, logprobs, tokenIds, promptIds, echo } = await readCompletion(body, context);
       const format = new CompletionReply(head, {
         logprobs: body.logprobs === undefined ? null : { full: logprobs?.full ?? false },
         tokenIds,
         n: body.n ?? 1,
-        promptIds: tokenIds ? ids.map((promptIds) => Array.from(promptIds)) : [],
-        echo: body.echo === true ? await echoed(text, strategy.tokenizerModel, prompts) : null,
+        promptIds: tokenIds ? promptIds.map((ids) => Array.from(ids)) : [],
+        echo,
       });
       const job = { strategy, requests, format, stream: body.stream ?? false, includeUsage: head.includeUsage };
       return answer(job, request, reply, { context, metrics, controller });

@@ -4,6 +4,7 @@ import { randomInt } from 'node:crypto';
 import type { HttpConfig, ResolvedStrategy } from '../context.js';
 import { AppError } from '../errors.js';
 import type { DecodeRequest, LogprobsParams, SamplingParams, SearchJob } from '../wire/decode.js';
+import type { ReplyHead } from '../wire/reply.js';
 import type { SharedRequest } from '../wire/sampling.js';
 import { shown } from '../wire/shown.js';
 
@@ -93,6 +94,21 @@ function maxTokensFor(promptTokens: number, length: Length, share: number, strat
     });
   }
   return length.asked ?? Math.max(1, Math.min(length.fallback ?? rest, rest, share));
+}
+
+/** A body that was read, whatever it is answered with. */
+export interface ReadBody {
+  readonly head: ReplyHead;
+  readonly strategy: ResolvedStrategy;
+  /** One per prompt. */
+  readonly requests: readonly DecodeRequest[];
+  readonly logprobs: LogprobsParams | null;
+  /** Ids of prompt and answer are to be told. */
+  readonly tokenIds: boolean;
+  /** What they are, per prompt: the client's own, or those of the first view's template. */
+  readonly promptIds: readonly Int32Array[];
+  /** The text of each prompt where it is repeated. */
+  readonly echo: readonly string[] | null;
 }
 
 export interface Parts {
