@@ -15,6 +15,7 @@ import { completionsRoute } from './routes/completions.js';
 import { decodingRoutes } from './routes/decoding.js';
 import { modelsRoutes } from './routes/models.js';
 import { responsesRoute } from './routes/responses.js';
+import { responsesSocket } from './routes/responses-socket.js';
 import { statusRoutes } from './routes/status.js';
 
 const acceptableRequestId = /^[\w.:-]{1,128}$/;
@@ -75,6 +76,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   chatRoute(app, options);
   completionsRoute(app, options);
   responsesRoute(app, options);
+  responsesSocket(app, options);
   decodingRoutes(app, options);
   return app;
 }

@@ -29,10 +29,6 @@ export function sendError(reply: FastifyReply, data: ErrorData): FastifyReply {
     .send(errorBody(data));
 }
 
-interface ValidationFailure extends FastifyError {
-  validation: FastifySchemaValidationError[];
-}
-
 interface DescribedSchema {
   readonly description?: string;
   readonly properties?: Readonly<Record<string, DescribedSchema>>;
@@ -59,18 +55,22 @@ function at(value: unknown, path: readonly string[]): unknown {
 }
 
 /** The deepest complaint is the most telling: of a union, the branch that came furthest. */
-function invalidValue(failure: ValidationFailure, request: FastifyRequest): AppError {
+export function invalidValue(
+  failures: readonly FastifySchemaValidationError[],
+  body: unknown,
+  schema: unknown,
+): AppError {
+  const described = schema as DescribedSchema | undefined;
   const depth = (error: FastifySchemaValidationError): number => segments(error.instancePath).length;
-  const deepest = Math.max(...failure.validation.map(depth));
-  const candidates = failure.validation.filter((error) => depth(error) === deepest);
+  const deepest = Math.max(...failures.map(depth));
+  const candidates = failures.filter((error) => depth(error) === deepest);
   const union = candidates.find((error) => error.keyword === 'anyOf');
   const error = union ?? candidates[0]!;
   const path = segments(error.instancePath);
   const missing = error.keyword === 'required' ? String(error.params['missingProperty']) : null;
   const full = missing === null ? path : [...path, missing];
-  const schema = request.routeOptions.schema?.body as DescribedSchema | undefined;
   const expected =
-    (full[0] === undefined ? undefined : schema?.properties?.[full[0]]?.description) ?? schema?.description;
+    (full[0] === undefined ? undefined : described?.properties?.[full[0]]?.description) ?? described?.description;
   return new AppError('invalid_value', {
     param: full.length === 0 ? 'body' : named(full).slice(0, 128),
     problem:
@@ -79,7 +79,7 @@ function invalidValue(failure: ValidationFailure, request: FastifyRequest): AppE
         : union !== undefined || error.message === undefined
           ? 'is of the wrong type'
           : error.message,
-    value: shown(missing === null ? at(request.body, path) : undefined),
+    value: shown(missing === null ? at(body, path) : undefined),
     remedy: expected === undefined ? '' : `Send ${expected}.`,
   });
 }
@@ -87,7 +87,13 @@ function invalidValue(failure: ValidationFailure, request: FastifyRequest): AppE
 function fromFastify(error: FastifyError, request: FastifyRequest, config: HttpConfig): AppError | null {
   switch (error.code) {
     case 'FST_ERR_VALIDATION':
-      return error.validation === undefined ? null : invalidValue(error as ValidationFailure, request);
+      return error.validation === undefined
+        ? null
+        : invalidValue(
+            error.validation,
+            request.body,
+            request.routeOptions.schema?.body as DescribedSchema | undefined,
+          );
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_TYPE':
       return new AppError('unsupported_media_type', { value: shown(request.headers['content-type']) });

@@ -182,7 +182,7 @@ test('the same text and the same object, whole or streamed', async () => {
     'response.output_item.done',
     'response.completed',
   ]);
-  const deltas = events.map(({ data }) => data['delta'] ?? '').join('');
+  const deltas = events.map(({ data }) => (data['delta'] ?? '') as string).join('');
   expect(deltas).toBe(whole.output[0]!.content[0]!.text);
   const last = events.at(-1)!.data['response'] as typeof whole;
   expect(last.output[0]!.content[0]!.text).toBe(deltas);
