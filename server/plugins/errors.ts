@@ -92,7 +92,7 @@ function fromFastify(error: FastifyError, request: FastifyRequest, config: HttpC
         : invalidValue(
             error.validation,
             request.body,
-            request.routeOptions.schema?.body as DescribedSchema | undefined,
+            request.routeOptions.schema?.body,
           );
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_TYPE':

@@ -54,8 +54,13 @@ export function acceptOnlyJson(app: FastifyInstance): void {
     if (jsonDepth(text) > maxDepth) {
       throw new AppError('invalid_json', { reason: `it is nested deeper than ${maxDepth} levels` });
     }
-    let [failed, parsed]: [boolean, unknown] = [false, undefined];
-    void parse(request, text, (error, body) => ([failed, parsed] = [error !== null, body]));
+    let failed = false;
+    let parsed: unknown;
+    // The parser answers before it returns.
+    void parse(request, text, (error, body: unknown) => {
+      failed = error !== null;
+      parsed = body;
+    });
     if (failed) throw new AppError('invalid_json', { reason: reasonOf(text) });
     return parsed;
   };
