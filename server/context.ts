@@ -6,7 +6,7 @@ import type { SearchPlan } from '../decoders/plan.js';
 import type { PromptVariant } from '../decoders/prompt.js';
 import type { JsonObject, Speculation } from '../decoders/spec.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
-import type { DecodeEvent, DecodeRequest, Frame } from './wire/decode.js';
+import type { Change, DecodeEvent, DecodeRequest, Frame, Grant } from './wire/decode.js';
 
 export interface WebsocketConfig {
   /** Of pages; "*" is any. */
@@ -57,6 +57,10 @@ export type EngineState = 'starting' | 'ready' | 'draining' | 'failed';
 export interface Engine {
   /** Throws AppError (at once or from the first `next`). Breaking out of the loop or aborting cancels the request. */
   submit(request: DecodeRequest, signal: AbortSignal): AsyncIterable<DecodeEvent>;
+  /** Lets a request go on, or makes it wait; nothing where it has ended. */
+  grant(requestId: string, grant: Grant): void;
+  /** Other scalars from the next token on: answered by the event `changed`, unless the request ends before. */
+  change(requestId: string, change: Change): void;
   stats(): EngineStats;
   readonly info: readonly LoadedModelInfo[];
   readonly state: EngineState;

@@ -5,7 +5,7 @@ import type { EngineClient } from './engine/client.js';
 import { noStats } from './engine/messages.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
 import { AppError } from './errors.js';
-import type { DecodeEvent, DecodeRequest } from './wire/decode.js';
+import type { Change, DecodeEvent, DecodeRequest, Grant } from './wire/decode.js';
 
 export class EngineSlot implements Engine {
   #client: EngineClient | null = null;
@@ -50,5 +50,13 @@ export class EngineSlot implements Engine {
   submit(request: DecodeRequest, signal: AbortSignal): AsyncIterable<DecodeEvent> {
     if (this.#client === null) throw new AppError('not_ready', { retryAfterSeconds: 2 });
     return this.#client.submit(request, signal);
+  }
+
+  grant(requestId: string, grant: Grant): void {
+    this.#client?.grant(requestId, grant);
+  }
+
+  change(requestId: string, change: Change): void {
+    this.#client?.change(requestId, change);
   }
 }

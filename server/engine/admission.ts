@@ -47,6 +47,15 @@ export class Admission {
     this.#insert(run);
   }
 
+  get queue(): readonly Run[] {
+    return this.#queue;
+  }
+
+  /** Would a tick prepare or admit any of them, beside those that run? */
+  hasWork(running: readonly Run[]): boolean {
+    return this.unprepared !== undefined || this.#admissible(running).size > 0;
+  }
+
   /** A preempted run waits again, at the place that its arrival gives it. */
   putBack(run: Run): void {
     this.#insert(run);
@@ -73,18 +82,21 @@ export class Admission {
    * that it waits for, and never keeps anyone waiting for another.
    */
   admit(running: readonly Run[]): Run[] {
-    const admitted: Run[] = [];
+    const admitted = this.#admissible(running);
+    if (admitted.size > 0) this.#queue = this.#queue.filter((run) => !admitted.has(run));
+    return [...admitted];
+  }
+
+  #admissible(running: readonly Run[]): Set<Run> {
+    const admitted = new Set<Run>();
     const awaited = new Set<EngineModel>();
-    this.#queue = this.#queue.filter((run) => {
-      if (run.needs.length > 0) return true;
+    for (const run of this.#queue) {
+      if (run.needs.length > 0) continue;
       const models = [...run.demand.keys()];
-      if (!models.some((model) => awaited.has(model)) && this.#hasRoom(run, [...running, ...admitted])) {
-        admitted.push(run);
-        return false;
-      }
-      models.forEach((model) => awaited.add(model));
-      return true;
-    });
+      if (!models.some((model) => awaited.has(model)) && this.#hasRoom(run, [...running, ...admitted]))
+        admitted.add(run);
+      else models.forEach((model) => awaited.add(model));
+    }
     return admitted;
   }
 

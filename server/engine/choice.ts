@@ -17,7 +17,7 @@ import { branchText } from './branch-text.js';
 import { Driver, type Host, type OneRequest } from './driver.js';
 import type { Reads } from './reads.js';
 import type { Sequence } from './sequence.js';
-import { type Decision } from './sequence.js';
+import { commonLength, type Decision } from './sequence.js';
 import type { TokenTable } from './text-stream.js';
 
 /** What a choice needs of its request. */
@@ -272,8 +272,16 @@ export class Choice implements Host {
     if (length < least || length > sequence.tokens.length)
       throw new Error(`cannot rewind ${sequence.tokens.length} tokens to ${length}; ${least} are committed`);
     if (length < sequence.tokens.length) this.rewinds++;
+    this.#noticeRewind(sequence, length);
     sequence.rewind(length);
     return null;
+  }
+
+  /** Only of the trunk: forks are the search's own affair. */
+  #noticeRewind(sequence: Sequence, to: number): void {
+    const from = sequence.tokens.length;
+    if (sequence === this.trunk && to < from && this.#context.request.notices)
+      this.#events.push({ kind: 'rewind', choice: this.index, from, to });
   }
 
   #become(sequence: Sequence, other: Sequence): null {
@@ -281,6 +289,7 @@ export class Choice implements Host {
     const committed = sequence === this.trunk ? this.answer.length : 0;
     if (sequence.tokens.slice(0, committed).some((id, at) => id !== other.tokens[at]))
       throw new Error('the other branch lacks what is committed');
+    this.#noticeRewind(sequence, commonLength(sequence.tokens, other.tokens));
     sequence.become(other);
     this.#forks.delete(other);
     return null;
@@ -301,6 +310,8 @@ export class Choice implements Host {
       if (delta) this.#events.push(delta);
     }
     sequence.forgetOrigins(sequence.tokens.length);
+    if (this.#context.request.notices && this.#context.request.search && !this.isPlain)
+      this.#events.push({ kind: 'commit', choice: this.index, length: this.answer.length });
     return null;
   }
 
@@ -327,6 +338,7 @@ export class Choice implements Host {
     this.#driver.stop();
     for (const fork of this.#forks) this.#drop(fork);
     this.trunk.ask = null;
+    this.#noticeRewind(this.trunk, this.answer.length);
     this.trunk.rewind(this.answer.length);
     this.isPlain = true;
     this.#driver = new Driver(plainly(this.trunk), this);

@@ -2,7 +2,7 @@
 // loop, or aborting the signal, cancels the request in the engine. Knows no HTTP.
 import { Worker } from 'node:worker_threads';
 import { AppError } from '../errors.js';
-import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
+import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 import { noStats } from './messages.js';
 import type { EngineSettings, EngineStats, FromEngine, LoadedModelInfo, ToEngine } from './messages.js';
 
@@ -98,6 +98,16 @@ export class EngineClient {
       this.#mailboxes.delete(request.requestId);
       if (!ended) this.#post({ kind: 'cancel', requestId: request.requestId });
     }
+  }
+
+  /** Lets a request go on, or makes it wait; nothing where it has ended. */
+  grant(requestId: string, grant: Grant): void {
+    if (this.#mailboxes.has(requestId)) this.#post({ kind: 'grant', requestId, grant });
+  }
+
+  /** Other scalars from the next token on, answered by `changed` unless the request ends before; nothing where it has ended. */
+  change(requestId: string, change: Change): void {
+    if (this.#mailboxes.has(requestId)) this.#post({ kind: 'change', requestId, change });
   }
 
   /** Refuses new requests from now on; those that run go on. */

@@ -1,7 +1,7 @@
 // The engine: read tick() first. Requests come in by submit() and cancel(), events go out as the value of tick(); in between there is no
 // callback, no timer and no hidden state. Knows models, rows and searches; knows no thread, no HTTP and no tokenizer.
 import { AppError } from '../errors.js';
-import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
+import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 import { Admission, servedBefore } from './admission.js';
 import { AdaptiveBlocks, DECIDE, type BlockPolicy } from './block-policy.js';
 import { Drafter } from './draft.js';
@@ -96,6 +96,20 @@ export class Engine {
       }
   }
 
+  /** Takes effect at once. */
+  grant(requestId: string, grant: Grant): void {
+    for (const run of this.#find(requestId)) run.grant(grant);
+  }
+
+  /** Takes effect at the beginning of the next tick, which tells it. */
+  change(requestId: string, change: Change): void {
+    for (const run of this.#find(requestId)) run.change(change);
+  }
+
+  #find(requestId: string): readonly Run[] {
+    return [...this.#runs, ...this.#admission.queue].filter(({ request }) => request.requestId === requestId);
+  }
+
   /** One step of everything that runs: new tokens in, decisions out. */
   async tick(): Promise<RequestEvent[]> {
     this.#ticks++;
@@ -117,11 +131,16 @@ export class Engine {
     return this.#takeOutbox();
   }
 
-  /** Settles when an endpoint answers; null when there is other work to do. */
-  get onlyExternal(): Promise<void> | null {
-    if (this.#admission.waiting > 0 || this.#outbox.length > 0) return null;
-    const waits = this.#runs.flatMap((run) => (run.cancelled ? [] : (run.onlyExternal ?? [])));
-    return waits.length > 0 && waits.length === this.#runs.length ? Promise.race(waits) : null;
+  /** What lets it go on when no tick would: answers of endpoints, or else only a message. Null when there is work to do. */
+  get waits(): readonly Promise<void>[] | null {
+    if (this.#outbox.length > 0 || this.#runs.length === 0 || this.#admission.hasWork(this.#runs)) return null;
+    const waits: Promise<void>[] = [];
+    for (const run of this.#runs) {
+      const own = run.waits;
+      if (own === null) return null;
+      waits.push(...own);
+    }
+    return waits;
   }
 
   /** Throws when rows or bytes have leaked; called when idle. */

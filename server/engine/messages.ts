@@ -2,7 +2,7 @@
 // cross; tensors never do.
 import type { ErrorData } from '../errors.js';
 import type { EndpointSettings } from '../models/endpoints.js';
-import type { DecodeEvent, DecodeRequest } from '../wire/decode.js';
+import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 
 /** How to load one model. Paths are absolute; the artifact is made (and cached) when it is missing. */
 export interface ModelSettings {
@@ -39,6 +39,8 @@ export interface EngineSettings {
 export type ToEngine =
   | { readonly kind: 'submit'; readonly request: DecodeRequest }
   | { readonly kind: 'cancel'; readonly requestId: string }
+  | { readonly kind: 'grant'; readonly requestId: string; readonly grant: Grant }
+  | { readonly kind: 'change'; readonly requestId: string; readonly change: Change }
   | { readonly kind: 'shutdown' };
 
 /** Facts of a loaded model that the main thread needs. */

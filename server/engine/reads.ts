@@ -101,6 +101,11 @@ export class Reads {
     return this.#open.find(({ failure }) => failure !== null)?.failure ?? null;
   }
 
+  /** Nothing is being read. */
+  get isIdle(): boolean {
+    return this.#open.length === 0;
+  }
+
   /** Settles when an endpoint has answered; null when none is asked or a model is. */
   get onlyExternal(): Promise<void> | null {
     return this.#open.length > 0 && this.#open.every(({ source }) => source.kind === 'http') ? this.#external : null;

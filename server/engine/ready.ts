@@ -1,6 +1,5 @@
 // Which positions of a run can be decided now: every view that is asked has its logits. Prompt positions and given tokens may be many at
 // once, drawn ones are one, or as many as a block of drafts covers. Pure; called by the engine and by the drafter.
-import type { Scores } from '../../decoders/expr.js';
 import { AppError } from '../errors.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import { forcedNext } from './ask.js';
@@ -64,7 +63,7 @@ function rowAt(
     run,
     sequence,
     position,
-    distribution: distributionOf(run, distribution),
+    distribution: run.distributionAt(distribution),
     ahead: Math.max(0, position - sequence.position),
     logits,
     draft,
@@ -80,10 +79,6 @@ function logitsOf(run: Run, sequence: Sequence, position: number): LogitsRef[] |
   return logits.length < views.length ? null : logits;
 }
 
-function distributionOf({ request }: Run, distribution: number): Scores {
-  return request.search?.plan.distributions[distribution] ?? request.distribution;
-}
-
 /** The position after the drafts, as the draft alone sees it; null while its logits are not there. */
 export function draftRow(run: Run, sequence: Sequence): ReadyRow | null {
   const ahead = sequence.drafts.length;
@@ -95,7 +90,7 @@ export function draftRow(run: Run, sequence: Sequence): ReadyRow | null {
     run,
     sequence,
     position,
-    distribution: run.request.distribution,
+    distribution: run.distributionAt(0),
     forcedId: null,
     ahead,
     logits: [],

@@ -1,15 +1,16 @@
 // One request being served: its choices, the prompt that they share, and what it has to say (events). Rows are claimed when it is admitted
 // and given back by release(), exactly once. Called by the engine only.
-import { slotsOf, viewsOf } from '../../decoders/expr.js';
+import { slotsOf, viewsOf, type Scores } from '../../decoders/expr.js';
 import type { SearchPlan } from '../../decoders/plan.js';
 import { BudgetSpent, ScorerFailed, type Branch, type Search } from '../../decoders/search.js';
 import { plainly } from '../../decoders/searches/sample.js';
 import { planViews, type ViewsPlan } from '../../decoders/views-plan.js';
 import { AppError } from '../errors.js';
-import type { Applied, DecodeEvent, DecodeRequest, PromptTokenRecord, Timings } from '../wire/decode.js';
+import type { Applied, Change, DecodeEvent, DecodeRequest, Grant, PromptTokenRecord, Timings } from '../wire/decode.js';
 import { alternative } from './answer.js';
 import { tokensLeft } from './ask.js';
 import { Choice } from './choice.js';
+import { Credit } from './credit.js';
 import type { KernelNeed } from '../../kernels/logits/kernels.js';
 import { demandOf, type Demand } from './demand.js';
 import { needsOf } from './kernel-needs.js';
@@ -49,6 +50,11 @@ export class Run {
   readonly #models: readonly EngineModel[];
   readonly #services: RunServices;
   readonly #branchContext: BranchContext;
+  readonly #credit: Credit;
+  /** In force; the first is what the answer is drawn from. */
+  #distributions: readonly Scores[];
+  #changes: Change[] = [];
+  #wasPaused = false;
   #choices: Choice[] = [];
   /** All choices are there. */
   #isExpanded = false;
@@ -70,6 +76,8 @@ export class Run {
     this.request = request;
     this.arrival = arrival;
     this.#services = services;
+    this.#credit = new Credit(request.n, request.credit ?? null);
+    this.#distributions = request.search?.plan.distributions ?? [request.distribution];
     this.#boundHits = slotsOf(request.distribution).flatMap(({ kind }) => (kind === 'bound' ? [0] : []));
     this.views = planViews(request.distribution, request.search?.plan ?? null, request.speculation ?? null);
     this.#models = this.views.views.map(({ model }) => find(models, model));
@@ -105,9 +113,10 @@ export class Run {
     return only && this.#choices.length === 1 ? only.branches : this.#choices.flatMap(({ branches }) => branches);
   }
 
-  /** Branches whose views are to take in what they lack: those that are asked for something, or the prompt's. */
+  /** Branches whose views are to take in what they lack: those that are asked for something, or the prompt's; none without credit. */
   get hungry(): readonly Sequence[] {
-    const hungry = (choice: Choice): readonly Sequence[] => (choice.hasBegun ? choice.hungry : choice.branches);
+    const hungry = (choice: Choice): readonly Sequence[] =>
+      this.#creditOf(choice) === 0 ? NONE : choice.hasBegun ? choice.hungry : choice.branches;
     const [only] = this.#choices;
     return only && this.#choices.length === 1 ? hungry(only) : this.#choices.flatMap(hungry);
   }
@@ -117,9 +126,53 @@ export class Run {
     return this.#choices[0]?.trunk.views[0]?.cachedTokens ?? 0;
   }
 
-  /** Settles when an endpoint has answered that is all this run waits for; null while it has other work. */
-  get onlyExternal(): Promise<void> | null {
-    return this.hungry.every(({ ask }) => ask === null) && !this.done ? (this.reads?.onlyExternal ?? null) : null;
+  /** What lets it go on when no tick would: answers of endpoints, or, without credit, a message. Null while it has work. */
+  get waits(): readonly Promise<void>[] | null {
+    if (this.cancelled || this.failure || this.done || this.#changes.length > 0) return null;
+    if (this.hungry.some(({ ask }) => ask !== null)) return null;
+    const external = this.reads?.onlyExternal ?? null;
+    if (external) return [external];
+    return this.#lacksCredit && (this.reads?.isIdle ?? true) ? [] : null;
+  }
+
+  /** A distribution of the request, with the scalars in force. */
+  distributionAt(distribution: number): Scores {
+    return this.#distributions[distribution] ?? this.request.distribution;
+  }
+
+  grant(grant: Grant): void {
+    this.#credit.grant(
+      grant,
+      this.#choices.map(({ answer }) => answer.length),
+    );
+  }
+
+  change(change: Change): void {
+    this.#changes.push(change);
+  }
+
+  /** Between ticks nothing is half decided: what comes after the answers as they stand is drawn by the new scalars. */
+  #applyChanges(): void {
+    for (const { serial, distributions } of this.#changes) {
+      this.#distributions = distributions;
+      const positions = Array.from({ length: this.request.n }, (_, index) => {
+        const choice = this.#choices[index];
+        return choice?.done ? null : (choice?.answer.length ?? 0);
+      });
+      this.#events.push({ kind: 'changed', serial, positions });
+    }
+    if (this.#changes.length > 0) this.#changes = [];
+  }
+
+  /** No choice that has not ended may go on. */
+  get #lacksCredit(): boolean {
+    if (this.#choices.length === 0) return this.#credit.left(0, 0) === 0;
+    return this.#choices.every((choice) => choice.done || this.#creditOf(choice) === 0);
+  }
+
+  #creditOf({ index, answer }: Choice): number {
+    // Where only the prompt is scored there is nothing to bound.
+    return this.request.maxTokens === 0 ? Infinity : this.#credit.left(index, answer.length);
   }
 
   /** Claims rows: for the prompt when new, for every unfinished branch when it comes back from preemption. */
@@ -141,6 +194,7 @@ export class Run {
 
   /** The beginning of a tick: what waits gets its rows. */
   prepare(): void {
+    this.#applyChanges();
     for (const { views } of this.live) views.forEach((view) => view.refreshRegime());
     this.#guarded(() => this.reads?.start());
   }
@@ -172,8 +226,9 @@ export class Run {
   /** Tokens that are asked for in a row, at most: drafts beyond them would be in vain. */
   tokensAsked(sequence: Sequence): number {
     const { ask } = sequence;
-    const isPlain = this.#choiceOf(sequence)?.isPlain ?? false;
-    return isPlain ? Infinity : ask?.kind === 'grow' ? tokensLeft(ask) : 0;
+    const choice = this.#choiceOf(sequence);
+    if (choice?.isPlain) return this.#creditOf(choice);
+    return ask?.kind === 'grow' ? tokensLeft(ask) : 0;
   }
 
   /** Once the first choice has its prompt in, the other choices continue from copies of its rows, and all searches begin. */
@@ -257,6 +312,9 @@ export class Run {
     for (const choice of this.#choices) events.push(...choice.takeEvents());
     if (this.cancelled) return [];
     if (this.failure) return [{ kind: 'failed', error: this.failure.data }];
+    const isPaused = !this.done && !this.#credit.isHeld && this.#lacksCredit;
+    if (isPaused && !this.#wasPaused) events.push({ kind: 'paused' });
+    this.#wasPaused = isPaused;
     if (this.done)
       events.push({
         kind: 'done',
@@ -386,6 +444,8 @@ export class Run {
     return { ...alternative(this.#branchContext.table, id, 0), logprob, top };
   }
 }
+
+const NONE: readonly Sequence[] = [];
 
 /** Of a view; a draft that is no member and has no prompt of its own reads the first view's. */
 function promptOf({ promptIds }: DecodeRequest, view: number): Int32Array {

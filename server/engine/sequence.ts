@@ -252,7 +252,7 @@ export class Sequence implements Branch {
   }
 }
 
-function commonLength(a: readonly number[], b: readonly number[]): number {
+export function commonLength(a: readonly number[], b: readonly number[]): number {
   let length = 0;
   while (length < a.length && length < b.length && a[length] === b[length]) length++;
   return length;

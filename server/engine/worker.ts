@@ -48,6 +48,12 @@ function receive(message: ToEngine): void {
     case 'cancel':
       engine?.cancel(message.requestId);
       break;
+    case 'grant':
+      engine?.grant(message.requestId, message.grant);
+      break;
+    case 'change':
+      engine?.change(message.requestId, message.change);
+      break;
     case 'shutdown':
       stopping = true;
       break;
@@ -84,9 +90,13 @@ async function serve(engine: Engine): Promise<void> {
       statsAt = 0;
       continue;
     }
-    // An endpoint's answer, or a message, wakes it.
-    const external = engine.onlyExternal;
-    if (external) await Promise.race([external, new Promise<void>((resolve) => (wake = resolve))]);
+    const { waits } = engine;
+    if (waits) {
+      // Nobody would tell it later: figures of what stands still are told now.
+      post({ kind: 'stats', stats: engine.stats() });
+      await Promise.race([...waits, new Promise<void>((resolve) => (wake = resolve))]);
+      wake = null;
+    }
     await step(engine);
     if (performance.now() - statsAt > STATS_INTERVAL_MS) {
       statsAt = performance.now();

@@ -31,7 +31,11 @@ async function run(job: Job, context: AppContext, controller: AbortController, s
       ended = event.kind === 'done';
       sink.event(prompt, event);
       const reader = sink.ready();
-      if (reader !== null) await reader;
+      if (reader === null) continue;
+      // What nobody takes is not decoded either: it would only wait here instead of there.
+      context.engine.grant(request.requestId, { kind: 'hold', on: true });
+      await reader;
+      context.engine.grant(request.requestId, { kind: 'hold', on: false });
     }
     if (!ended && !signal.aborted) throw new AppError('engine_failed', { reason: 'the answer ended too early' });
   };

@@ -219,6 +219,12 @@ export class CollectingSink implements Sink {
         this.totals.add(prompt, event.usage, event.applied);
         this.#observer.timed(event.timings, event.usage);
         return;
+      case 'commit':
+      case 'rewind':
+      case 'paused':
+      case 'changed':
+        // Nobody asks for them over HTTP.
+        return;
       default:
         event satisfies never;
     }
@@ -292,6 +298,12 @@ export class StreamingSink implements Sink {
       case 'done':
         this.totals.add(prompt, event.usage, event.applied);
         this.#observer.timed(event.timings, event.usage);
+        return;
+      case 'commit':
+      case 'rewind':
+      case 'paused':
+      case 'changed':
+        // Nobody asks for them over HTTP.
         return;
       default:
         event satisfies never;

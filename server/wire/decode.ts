@@ -101,6 +101,26 @@ export interface DecodeRequest {
   readonly traceLimit?: number;
   /** Lower goes first. */
   readonly priority: number;
+  /** Tokens that each choice may emit until more are granted; null or left out: no bound. */
+  readonly credit?: number | null;
+  /** Tell what a search commits, and where it goes back. */
+  readonly notices?: boolean;
+}
+
+/** Changes how far a request that runs may go. Tokens count per choice. */
+export type Grant =
+  | { readonly kind: 'add'; readonly tokens: number }
+  /** From where each choice stands; null: no bound. */
+  | { readonly kind: 'set'; readonly tokens: number | null }
+  /** The reader cannot keep up: nothing goes on, whatever is granted. */
+  | { readonly kind: 'hold'; readonly on: boolean };
+
+/** Other scalars for a request that runs, from the next token on. */
+export interface Change {
+  /** Told again when it takes effect. */
+  readonly serial: number;
+  /** The same structures over the same views; of a search as many as its plan has, otherwise one. */
+  readonly distributions: readonly Scores[];
 }
 
 export interface Alternative {
@@ -233,5 +253,13 @@ export type DecodeEvent =
       /** The stop string or stop token id that ended it, null for EOS-free ends. */
       readonly stopReason: string | number | null;
     }
+  /** A search has made its first `length` tokens the answer. */
+  | { readonly kind: 'commit'; readonly choice: number; readonly length: number }
+  /** A search took its trunk back; nothing that was told is concerned. */
+  | { readonly kind: 'rewind'; readonly choice: number; readonly from: number; readonly to: number }
+  /** All choices that have not ended wait for credit. */
+  | { readonly kind: 'paused' }
+  /** By choice: the first token that the change acts on; null where the choice had ended. */
+  | { readonly kind: 'changed'; readonly serial: number; readonly positions: readonly (number | null)[] }
   | { readonly kind: 'done'; readonly usage: Usage; readonly applied: Applied; readonly timings: Timings }
   | { readonly kind: 'failed'; readonly error: ErrorData };

@@ -33,7 +33,8 @@ function serverOf(askEndpoint: AskEndpoint, failsWithScorer: boolean) {
 async function run(engine: ReturnType<typeof makeEngine>['engine']) {
   const log = [];
   while (!engine.idle) {
-    await engine.onlyExternal;
+    const { waits } = engine;
+    if (waits) await Promise.race(waits);
     log.push(...(await engine.tick()));
   }
   engine.check();
@@ -80,7 +81,7 @@ it('a slow endpoint holds up its own request only, and a cancel does not wait fo
     );
   const { engine, models } = serverOf(never, true);
   engine.submit(searchRequest('slow', endpoint, whole));
-  while (engine.onlyExternal === null) await engine.tick();
+  while (engine.waits === null) await engine.tick();
   engine.submit(request('quick', whole));
   const log: RequestEvent[] = [];
   while (!log.some(({ requestId, event }) => requestId === 'quick' && event.kind === 'done'))

@@ -123,8 +123,13 @@ function textOf(ids: readonly number[]): string {
   return ids.map((id) => (id === END ? '' : String.fromCharCode(97 + id))).join('');
 }
 
-/** Naive decoding of one choice: the whole context through every model for every token. */
-export function naive(req: DecodeRequest, choice: number, ropeSwitch = Infinity): Answer {
+/** Naive decoding of one choice: the whole context through every model for every token. `lawAt`: of a request that is changed while it runs. */
+export function naive(
+  req: DecodeRequest,
+  choice: number,
+  ropeSwitch = Infinity,
+  lawAt: (position: number) => Scores = () => req.distribution,
+): Answer {
   const ids: number[] = [];
   const logprobs: number[] = [];
   const counts = new Map<number, number>();
@@ -141,7 +146,7 @@ export function naive(req: DecodeRequest, choice: number, ropeSwitch = Infinity)
       ids.length < req.minTokens ? req.stopTokenIds : [],
     );
     const scores = applyEdits(
-      evaluate(req.distribution, (view) =>
+      evaluate(lawAt(ids.length), (view) =>
         rowOf(
           view.model,
           views.findIndex(({ model }) => model === view.model),
@@ -170,11 +175,16 @@ export function answerOf(events: readonly DecodeEvent[], choice: number): Answer
   };
 }
 
-export function expectNaive(events: readonly DecodeEvent[] | undefined, req: DecodeRequest, ropeSwitch?: number): void {
+export function expectNaive(
+  events: readonly DecodeEvent[] | undefined,
+  req: DecodeRequest,
+  ropeSwitch?: number,
+  lawAt?: (choice: number, position: number) => Scores,
+): void {
   expect(events?.at(-1)?.kind).toBe('done');
   for (let choice = 0; choice < req.n; choice++) {
     const actual = answerOf(events!, choice);
-    const expected = naive(req, choice, ropeSwitch);
+    const expected = naive(req, choice, ropeSwitch, lawAt && ((position) => lawAt(choice, position)));
     expect({ ...actual, logprobs: [] }).toEqual({ ...expected, logprobs: [] });
     actual.logprobs.forEach((logprob, i) => expect(logprob).toBeCloseTo(expected.logprobs[i]!, 5));
   }

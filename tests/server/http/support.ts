@@ -196,6 +196,8 @@ export async function harness(script: Script, overrides: Partial<HttpConfig> = {
       submitted.push({ request, signal });
       return script(request, signal);
     },
+    grant: () => undefined,
+    change: () => undefined,
     stats: () => ({
       running: 2,
       waiting: 1,
