@@ -82,6 +82,39 @@ export async function wholeCostOf(
   };
 }
 
+/** Answers in a timed set. */
+export const SET = 32;
+
+/**
+ * Wall time of a set of whole answers ÷ that of the plain model's, in turn: what a search costs where its answers are shorter or longer than
+ * plain ones. As many are in flight as `ask` keeps.
+ */
+export async function setTimeRatio(
+  ask: Ask,
+  questions: readonly Question[],
+  { model, decoding, temperature }: Omit<AskOptions, 'seed'>,
+  plain: string,
+): Promise<number> {
+  const warmth = temperature === undefined ? {} : { temperature };
+  const sides = [
+    { model, ...warmth, ...(decoding === undefined ? {} : { decoding }) },
+    { model: plain, ...warmth },
+  ];
+  const chosen = questions.slice(0, SET);
+  for (const asked of sides) await ask.all(chosen.slice(0, 1), { ...asked, seed: UNCOUNTED });
+  const taken: number[] = [];
+  for (const asked of sides) {
+    const started = performance.now();
+    await ask.all(chosen, { ...asked, seed: UNCOUNTED + 1 });
+    taken.push(performance.now() - started);
+  }
+  const [search = NaN, base = NaN] = taken;
+  return search / base;
+}
+
+/** Seeds that nothing else here has: what a judge has read once costs nothing again. */
+const UNCOUNTED = 1_000_000;
+
 /** Decoder rows per emitted token of answers that have come, prompts included: for comparing at equal forwards. */
 export const forwardsPerToken = (replies: readonly Reply[]): number =>
   replies.reduce((sum, reply) => sum + rowsOf(reply), 0) /

@@ -51,6 +51,8 @@ export interface Bench {
   readonly ask: Ask;
   /** One request in flight, nothing remembered: for cost. */
   readonly timed: Ask;
+  /** The same with eight in flight. */
+  readonly timedTogether: Ask;
   /** Test prompts per figure. */
   readonly prompts: number;
   readonly seed: number;

@@ -61,6 +61,7 @@ const benchAt = (url: string): Bench => ({
   town,
   ask: remembering(askAt(url, options.concurrency, () => progress.tick())),
   timed: askAt(url, 1, () => progress.tick()),
+  timedTogether: askAt(url, 8, () => progress.tick()),
   prompts: options.prompts ?? (options.quick === true ? QUICK_PROMPTS : FULL_PROMPTS),
   seed: options.seed,
   suite,

@@ -19,8 +19,8 @@ export const SECOND_REWARD = 'pocket-reward-2';
 
 export const reward = (model: string, head: string): RewardSpec => ({ kind: 'reward', model, head });
 
-/** The template of the large model's card, for a judge that is asked in both orders of the options. Its slots are those of the world's. */
+/** The template of the large model's card; in one order of the options, for in either the model is right about all but one text in 300. */
 export function selfEvaluation(model: string, criterion: Criterion = 'harmless'): object {
   const { template, labels, options } = JUDGING[criterion];
-  return { kind: 'self_evaluation', model, template, labels, options };
+  return { kind: 'self_evaluation', model, template, labels, options, swap: false };
 }

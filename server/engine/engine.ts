@@ -78,7 +78,7 @@ export class Engine {
   /** Queues a request. What can never be served, or finds the queue full, is answered at once with `failed`. */
   submit(request: DecodeRequest): void {
     try {
-      this.#admission.enqueue(new Run(request, this.#models, this.#arrivals++, this.#services));
+      this.#admission.enqueue(new Run(request, this.#models, this.#arrivals++, this.#services, this.#limits.maxRows));
     } catch (error) {
       // Whatever is wrong with one request is told to that request only.
       const told = error instanceof AppError ? error : new AppError('engine_failed', { reason: String(error) });

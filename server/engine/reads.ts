@@ -70,6 +70,7 @@ const WORTH_WAITING = 16;
 export class Reads {
   readonly #job: SearchJob;
   readonly #models: readonly (EngineModel | null)[];
+  readonly #rows: (model: EngineModel) => number;
   readonly #services: ReadServices;
   readonly #aborts = new AbortController();
   #open: Reading[] = [];
@@ -81,10 +82,16 @@ export class Reads {
   /** Endpoints that have not answered; settles when any does. */
   #external: Promise<void> | null = null;
 
-  /** `models`: parallel to the plan's sources; null for endpoints. */
-  constructor(job: SearchJob, models: readonly (EngineModel | null)[], services: ReadServices) {
+  /** `models`: parallel to the plan's sources; null for endpoints. `rows`: of each model, for all readings and the text they continue. */
+  constructor(
+    job: SearchJob,
+    models: readonly (EngineModel | null)[],
+    rows: (model: EngineModel) => number,
+    services: ReadServices,
+  ) {
     this.#job = job;
     this.#models = models;
+    this.#rows = rows;
     this.#services = services;
   }
 
@@ -149,6 +156,7 @@ export class Reads {
       const model = this.#modelOf(reading);
       if (!model || reading.view) continue;
       const anchor = this.#anchors.get(model);
+      if (!this.#hasRoom(model)) continue;
       if (reading.source.kind === 'embedding') {
         // All positions have a say, so none can be taken from a row that another text has left.
         reading.view = new View(model, reading.ids, [], 1 - reading.ids.length);
@@ -205,6 +213,12 @@ export class Reads {
 
   #modelOf(reading: Reading): EngineModel | null {
     return this.#models[this.#job.plan.sources.indexOf(reading.source)] ?? null;
+  }
+
+  /** Is a row left for one more reading, beside that of the text which others continue? */
+  #hasRoom(model: EngineModel): boolean {
+    const taken = this.#open.filter(({ view }) => view?.model === model).length;
+    return taken + 1 < this.#rows(model);
   }
 
   /** Is nothing on the way that this text could continue? */

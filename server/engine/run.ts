@@ -72,6 +72,7 @@ export class Run {
     models: ReadonlyMap<string, EngineModel>,
     arrival: number,
     services: RunServices,
+    maxRows: number,
   ) {
     this.request = request;
     this.arrival = arrival;
@@ -91,7 +92,9 @@ export class Run {
     const sources = (request.search?.plan.sources ?? []).map((source) =>
       source.kind === 'http' ? null : find(models, source.model),
     );
-    this.reads = request.search && sources.length > 0 ? new Reads(request.search, sources, services) : null;
+    this.demand = demandOf(request, this.views, { models: this.#models, sources }, services.text, maxRows);
+    const rows = (model: EngineModel): number => this.demand.get(model)?.readings ?? 0;
+    this.reads = request.search && sources.length > 0 ? new Reads(request.search, sources, rows, services) : null;
     this.#promptScores = request.logprobs?.prompt
       ? [this.#promptRecord(request.promptIds[0]?.[0] ?? 0, null, [])]
       : null;
@@ -100,7 +103,6 @@ export class Run {
       this.views,
       this.#models.map(({ info }) => info.vocabSize),
     );
-    this.demand = demandOf(request, this.views, { models: this.#models, sources }, services.text);
   }
 
   get done(): boolean {

@@ -94,7 +94,7 @@ export async function readChat(body: ChatRequest, context: AppContext): Promise<
     body,
     strategy,
     prompts: [views],
-    searches: [await searchJob(context.text, strategy, own)],
+    searches: [await searchJob(context, strategy, own)],
     length: { asked, fallback: null, param: 'messages' },
     logprobs,
     config: context.config,

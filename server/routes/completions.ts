@@ -85,7 +85,7 @@ export async function readCompletion(body: CompletionRequest, context: AppContex
   );
   const owns = ids.map((own) => ({ kind: 'ids', ids: own }) as const);
   const views = await Promise.all(owns.map((own) => viewPrompts(text, strategy, own)));
-  const searches = await Promise.all(owns.map((own) => searchJob(text, strategy, own)));
+  const searches = await Promise.all(owns.map((own) => searchJob(context, strategy, own)));
   const logprobs = logprobsParams(body, asked);
   if (logprobs?.prompt === true) checkOnePrompt(strategy);
   const head = replyHead('cmpl-', body, strategy, context);

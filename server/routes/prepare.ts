@@ -3,10 +3,11 @@
 import { randomInt } from 'node:crypto';
 import type { HttpConfig, ResolvedStrategy } from '../context.js';
 import { AppError } from '../errors.js';
-import type { DecodeRequest, LogprobsParams, SamplingParams, SearchJob } from '../wire/decode.js';
+import type { DecodeRequest, LogprobsParams, SamplingParams } from '../wire/decode.js';
 import type { ReplyHead } from '../wire/reply.js';
 import type { SharedRequest } from '../wire/sampling.js';
 import { shown } from '../wire/shown.js';
+import type { PreparedSearch } from './search-job.js';
 
 const invalid = (param: string, problem: string, value: unknown, remedy: string): AppError =>
   new AppError('invalid_value', { param, problem, value: shown(value), remedy });
@@ -80,7 +81,7 @@ export interface Length {
   readonly param: 'prompt' | 'messages' | 'input';
 }
 
-/** Room for the answer to one prompt, whose views have `promptTokens` tokens. */
+/** Room for the answer to one prompt, whose views have `promptTokens` tokens; of unstated length it has `share` at most. */
 function maxTokensFor(promptTokens: number, length: Length, share: number, strategy: ResolvedStrategy): number {
   const rest = strategy.contextLength - promptTokens;
   const needed = length.asked ?? 1;
@@ -118,7 +119,7 @@ export interface Parts {
   /** Per prompt, per view. */
   readonly prompts: readonly (readonly Int32Array[])[];
   /** Per prompt. */
-  readonly searches: readonly (SearchJob | null)[];
+  readonly searches: readonly (PreparedSearch | null)[];
   readonly length: Length;
   readonly logprobs: LogprobsParams | null;
   readonly config: HttpConfig;
@@ -157,9 +158,10 @@ export function decodeRequests({
   const withDefault: Length = { ...length, fallback: strategy.defaults.maxTokens ?? length.fallback };
   // An answer of unstated length never breaks the budget: it gets its share.
   const share = Math.floor(config.tokensPerRequest / (n * prompts.length));
-  const maxTokens = prompts.map((views) =>
-    maxTokensFor(Math.max(...views.map((ids) => ids.length)), withDefault, share, strategy),
-  );
+  const maxTokens = prompts.map((views, prompt) => {
+    const most = Math.min(share, searches[prompt]?.room ?? Infinity);
+    return maxTokensFor(Math.max(...views.map((ids) => ids.length)), withDefault, most, strategy);
+  });
   const asked = n * maxTokens.reduce((sum, tokens) => sum + tokens, 0);
   if (asked > config.tokensPerRequest) {
     const param = n > 1 ? 'n' : 'max_tokens';
@@ -197,7 +199,7 @@ export function decodeRequests({
     ...shared,
     requestId: `${id}-${index}`,
     promptIds,
-    search: searches[index] ?? null,
+    search: searches[index]?.job ?? null,
     seed: seedOf[index]!,
     maxTokens: maxTokens[index]!,
   }));

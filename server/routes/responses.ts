@@ -93,7 +93,7 @@ export async function responseJob(
     body,
     strategy,
     prompts: [views],
-    searches: [await searchJob(context.text, strategy, own)],
+    searches: [await searchJob(context, strategy, own)],
     length: { asked: body.max_output_tokens ?? null, fallback: null, param: 'input' },
     logprobs,
     config: context.config,

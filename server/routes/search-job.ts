@@ -1,7 +1,7 @@
 // A search's plan and the request's own prompt → what the engine needs to score answers: the text around an answer as each source reads it.
 // Templates are rendered where templates are; what the client said is never read as a slot. Called by both text routes.
 import type { SearchPlan } from '../../decoders/plan.js';
-import type { ChatMessage, ResolvedStrategy, TextService } from '../context.js';
+import type { AppContext, ChatMessage, Engine, ResolvedStrategy, TextService } from '../context.js';
 import type { Frame, SearchJob } from '../wire/decode.js';
 import type { OwnPrompt } from './view-prompts.js';
 
@@ -11,15 +11,34 @@ interface Spoken {
   readonly begun: string;
 }
 
+export interface PreparedSearch {
+  readonly job: SearchJob;
+  /** Tokens of an answer that the context of everything that reads it holds beside the text around it; Infinity where nothing does. */
+  readonly room: number;
+}
+
 export async function searchJob(
-  text: TextService,
+  { text, engine }: Pick<AppContext, 'text' | 'engine'>,
   { search, tokenizerModel }: Pick<ResolvedStrategy, 'search' | 'tokenizerModel'>,
   own: OwnPrompt,
-): Promise<SearchJob | null> {
+): Promise<PreparedSearch | null> {
   if (search === null) return null;
   const spoken = await spokenIn(text, tokenizerModel, own);
   const frames = search.sources.map((source) => framesOf(text, source, spoken, own.kind === 'ids'));
-  return { plan: search, frames: await Promise.all(frames), messages: spoken.messages };
+  const job = { plan: search, frames: await Promise.all(frames), messages: spoken.messages };
+  return { job, room: await roomBeside(text, job, engine.info) };
+}
+
+async function roomBeside(text: TextService, { plan, frames }: SearchJob, models: Engine['info']): Promise<number> {
+  const rooms = plan.sources.flatMap((source, at) => {
+    const context = source.kind === 'http' ? undefined : models.find(({ name }) => name === source.model);
+    if (context === undefined) return [];
+    return (frames[at] ?? []).map(async ({ before, after, addSpecialTokens }) => {
+      const around = await text.encode(context.name, before + after, { addSpecialTokens });
+      return context.contextLength - around.length;
+    });
+  });
+  return Math.min(Infinity, ...(await Promise.all(rooms)));
 }
 
 async function spokenIn(text: TextService, model: string, own: OwnPrompt): Promise<Spoken> {

@@ -91,6 +91,19 @@ const samplings = fc.record({
 const requests = fc.record({ spec: specs, sampling: samplings, seed: fc.nat(), n: fc.constantFrom(1, 2) });
 
 describe('through the engine', () => {
+  it('readings wait for each other where rows are few', async () => {
+    // The branches are the small model's, so the reward model has rows for readings only.
+    const one = asked('r', { method: 'best_of_n', inner: 'small', scorer: first, n: 4 });
+    const emitted: number[][] = [];
+    for (const maxRows of [4, 64]) {
+      const { engine } = makeEngine({ limits: { maxRows } });
+      const events = await run(engine, [one]);
+      emitted.push(toldOf(events.get('r')!, 0).ids);
+    }
+    expect(emitted[0]!.length).toBeGreaterThan(0);
+    expect(emitted[0]).toEqual(emitted[1]);
+  });
+
   it('every request is what the twin makes of it, alone or with others', async () => {
     let [tokens, told] = [0, 0];
     await fc.assert(

@@ -68,6 +68,11 @@ describe.each(deployments)('%s', (model) => {
     expect(decoding.models).toContain('pocket');
   });
 
+  test('answers where the length is left open', async () => {
+    const reply = await client.chat.completions.create({ ...ask, model, seed: 3 });
+    expect(reply.choices[0]!.message.content).not.toBe('');
+  });
+
   test('gives every row back when clients leave in the middle', async () => {
     const leaving = Array.from({ length: 6 }, async (_, i) => {
       const controller = new AbortController();

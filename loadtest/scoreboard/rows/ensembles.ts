@@ -7,8 +7,8 @@ import { above, figure, meanOf, rate, type RowModule } from '../figure.js';
 import { REWARD_MODELS, reward } from '../scorers.js';
 
 const base = 'pocket';
-/** The paper has 64; with the answer that is shown these are the 64 rows of a model that a server keeps unless told otherwise. */
-const DRAWN = 63;
+/** As the paper. */
+const DRAWN = 64;
 
 const members = REWARD_MODELS.map((model) => reward(model, 'helpful'));
 const bestBy = (name: string, scorer: object): Arm & { readonly decoding: object } => ({
