@@ -28,7 +28,7 @@ const onlyKernels = {
 
 export default tseslint.config(
   {
-    ignores: ['dist/', 'node_modules/', 'coverage/', 'loadtest/peers/', 'models/pocket/build/', '**/*.js', '**/*.mjs'],
+    ignores: ['**/dist/', '**/node_modules/', 'coverage/', 'loadtest/peers/', 'models/pocket/build/', '**/*.js', '**/*.mjs'],
   },
   ...tseslint.configs.recommendedTypeChecked,
   {

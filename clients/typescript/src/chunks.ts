@@ -1,0 +1,83 @@
+// A chunk of a stream, or a whole reply (which is one chunk with everything in it) → events. Both dialects.
+import type { DoneEvent, StreamEvent, StartedEvent } from './events.js';
+import type { ReplyFacts } from './http.js';
+import { fields, isThere, items, number, string, whole, type Fields } from './read.js';
+import type { DecodingReport, FinishReason, SearchTrace, TokenTrace, Usage } from './replies.js';
+import { tokensOf } from './tokens.js';
+
+/** What every chunk repeats. */
+export function startedOf(chunk: unknown, { requestId, ignored }: ReplyFacts): StartedEvent {
+  const head = fields(chunk, 'a chunk');
+  return {
+    type: 'started',
+    id: string(head['id'], 'id'),
+    model: string(head['model'], 'model'),
+    created: number(head['created'], 'created'),
+    system_fingerprint: string(head['system_fingerprint'], 'system_fingerprint'),
+    requestId,
+    ignored,
+  };
+}
+
+export function* eventsOf(chunk: unknown): Generator<StreamEvent, void, undefined> {
+  const { choices, prompt_token_ids: prompt } = fields(chunk, 'a chunk');
+  if (isThere(prompt)) yield promptOf(prompt, null);
+  for (const each of items(choices, 'choices')) yield* choiceEvents(fields(each, 'choices'));
+}
+
+function promptOf(ids: unknown, choice: number | null): StreamEvent {
+  const numbers = items(ids, 'prompt_token_ids').map((id) => whole(id, 'prompt_token_ids'));
+  return { type: 'prompt', choice, token_ids: numbers };
+}
+
+/** There on the last chunk that matters, and on a whole reply. */
+export function doneOf(chunk: unknown): DoneEvent | null {
+  const { usage, decoding } = fields(chunk, 'a chunk');
+  if (!isThere(usage) || !isThere(decoding)) return null;
+  return { type: 'done', usage: fields(usage, 'usage') as unknown as Usage, decoding: reportOf(decoding) };
+}
+
+export function reportOf(decoding: unknown): DecodingReport {
+  return fields(decoding, 'decoding') as unknown as DecodingReport;
+}
+
+function* choiceEvents(choice: Fields): Generator<StreamEvent, void, undefined> {
+  const index = whole(choice['index'], 'index');
+  if (isThere(choice['prompt_token_ids'])) yield promptOf(choice['prompt_token_ids'], index);
+  for (const token of tokensOf(choice['logprobs'], choice['token_ids'])) yield { type: 'token', choice: index, token };
+  yield* traceEvents(choice, index);
+  const text = textOf(choice);
+  if (text !== '') yield { type: 'text', choice: index, text, position: null };
+  if (isThere(choice['finish_reason'])) yield finishedOf(choice, index);
+}
+
+export function finishedOf(choice: Fields, index: number): Extract<StreamEvent, { type: 'finished' }> {
+  const { stop_reason: stop } = choice;
+  return {
+    type: 'finished',
+    choice: index,
+    finish_reason: string(choice['finish_reason'], 'finish_reason') as FinishReason,
+    stop_reason: typeof stop === 'string' || typeof stop === 'number' ? stop : null,
+  };
+}
+
+function* traceEvents(choice: Fields, index: number): Generator<StreamEvent, void, undefined> {
+  const { decoding_trace: traces, search_trace: story } = choice;
+  if (isThere(traces))
+    for (const trace of items(traces, 'decoding_trace'))
+      yield { type: 'trace', choice: index, trace: fields(trace, 'decoding_trace') as unknown as TokenTrace };
+  if (choice['decoding_trace_cut'] === true) yield { type: 'trace_cut', choice: index, of: 'trace' };
+  if (isThere(story)) yield* storyEvents(story, index);
+  if (choice['search_trace_cut'] === true) yield { type: 'trace_cut', choice: index, of: 'search' };
+}
+
+export function* storyEvents(story: unknown, index: number): Generator<StreamEvent, void, undefined> {
+  for (const entry of items(story, 'search_trace'))
+    yield { type: 'search', choice: index, entry: fields(entry, 'search_trace') as SearchTrace };
+}
+
+function textOf(choice: Fields): string {
+  const said = choice['delta'] ?? choice['message'];
+  const text = said === undefined ? choice['text'] : fields(said, 'message')['content'];
+  return isThere(text) ? string(text, 'text') : '';
+}

@@ -1,0 +1,83 @@
+// What a decode may ask for: the bodies of POST /v1/chat/completions and POST /v1/completions, without the fields by which they are streamed. Names
+// are those of the wire. docs/http.md has the ranges; the server checks them and names what is wrong.
+import type { Decoding } from './specs/decoding.js';
+
+export interface SharedFields {
+  /** A model or a deployment. */
+  readonly model: string;
+  /** A method for this request, or dials of the deployment that `model` names. */
+  readonly decoding?: Decoding;
+  /** Choices; 1. */
+  readonly n?: number;
+  readonly min_tokens?: number;
+  readonly ignore_eos?: boolean;
+  /** 0 is greedy; 1. */
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly top_k?: number;
+  readonly min_p?: number;
+  readonly repetition_penalty?: number;
+  readonly presence_penalty?: number;
+  readonly frequency_penalty?: number;
+  /** Token id to bias, −100 … 100. */
+  readonly logit_bias?: Readonly<Record<string, number>>;
+  readonly stop?: string | readonly string[];
+  readonly stop_token_ids?: readonly number[];
+  readonly include_stop_str_in_output?: boolean;
+  /** The same request with the same seed has the same answer. */
+  readonly seed?: number;
+  /** How each token came about, or the story of a search. */
+  readonly decoding_trace?: boolean;
+  readonly return_token_ids?: boolean;
+  /** Lower goes first; 0. */
+  readonly priority?: number;
+}
+
+export interface ContentPart {
+  readonly type: string;
+  readonly text?: string;
+}
+
+export interface Message {
+  readonly role: 'system' | 'developer' | 'user' | 'assistant';
+  readonly content: string | readonly ContentPart[];
+  readonly name?: string;
+}
+
+/** Messages, through each member's own chat template. */
+export interface ChatRequest extends SharedFields {
+  readonly messages: readonly Message[];
+  readonly prompt?: never;
+  /** The rest of the context when left out. */
+  readonly max_tokens?: number;
+  readonly max_completion_tokens?: number;
+  /** Whether each token comes with its log-probability, and how many of the likeliest beside it. */
+  readonly logprobs?: boolean;
+  readonly top_logprobs?: number;
+  readonly add_generation_prompt?: boolean;
+  readonly continue_final_message?: boolean;
+}
+
+/** Text or token ids, given to every member as they are. */
+export interface CompletionRequest extends SharedFields {
+  readonly prompt: string | readonly string[] | readonly number[] | readonly (readonly number[])[];
+  readonly messages?: never;
+  /** 16 when left out. */
+  readonly max_tokens?: number;
+  /** How many of the likeliest tokens beside each one; −1: the whole vocabulary. */
+  readonly logprobs?: number;
+  readonly add_special_tokens?: boolean;
+  readonly echo?: boolean;
+}
+
+export type DecodeRequest = ChatRequest | CompletionRequest;
+
+/** The dialect that carries a request, and its body, streamed or whole. */
+export function bodyOf(request: DecodeRequest, stream: boolean): { readonly path: string; readonly body: object } {
+  const path = request.messages === undefined ? '/v1/completions' : '/v1/chat/completions';
+  // What JavaScript may have put there is not for this layer to obey: the reply has to be read as it was asked for.
+  const streaming = stream
+    ? { stream, stream_options: { include_usage: true } }
+    : { stream, stream_options: undefined };
+  return { path, body: { ...request, ...streaming } };
+}

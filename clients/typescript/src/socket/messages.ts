@@ -1,0 +1,139 @@
+// Messages of the server (docs/websocket.md) → events, the same as over HTTP. Types that are unknown say nothing to this version.
+import { errorDetails } from '../api-error.js';
+import { finishedOf, reportOf, storyEvents } from '../chunks.js';
+import type { ErrorCircumstances, ErrorDetails } from '../errors.js';
+import { ProtocolError } from '../errors.js';
+import type { StreamEvent, UpdatedEvent } from '../events.js';
+import { parsed } from '../http.js';
+import { fields, isThere, items, number, string, whole, type Fields } from '../read.js';
+import type { TokenTrace, Usage } from '../replies.js';
+import { chatToken, floats, unknownToken } from '../tokens.js';
+
+export interface ServerMessage {
+  readonly type: string;
+  readonly id: string | null;
+  readonly ref: string | null;
+  readonly body: Fields;
+}
+
+export function readMessage(text: string): ServerMessage {
+  const body = fields(parsed(text), 'a message');
+  const { id, ref } = body;
+  return {
+    type: string(body['type'], 'type'),
+    id: typeof id === 'string' ? id : null,
+    ref: typeof ref === 'string' ? ref : null,
+    body,
+  };
+}
+
+/** Of a message about a decode. */
+export function* messageEvents({ type, body }: ServerMessage): Generator<StreamEvent, void, undefined> {
+  switch (type) {
+    case 'started':
+      yield {
+        type: 'started',
+        id: string(body['reply'], 'reply'),
+        model: string(body['model'], 'model'),
+        created: number(body['created'], 'created'),
+        system_fingerprint: string(body['system_fingerprint'], 'system_fingerprint'),
+        requestId: null,
+        ignored: isThere(body['ignored']) ? items(body['ignored'], 'ignored').map((key) => string(key, 'ignored')) : [],
+      };
+      return;
+    case 'token':
+      yield* tokenEvents(body);
+      return;
+    case 'text': {
+      const { choice, text, position } = body;
+      yield {
+        type: 'text',
+        choice: whole(choice, 'choice'),
+        text: string(text, 'text'),
+        position: whole(position, 'position'),
+      };
+      return;
+    }
+    case 'search': {
+      const choice = whole(body['choice'], 'choice');
+      yield* storyEvents(body['events'], choice);
+      if (body['cut'] === true) yield { type: 'trace_cut', choice, of: 'search' };
+      return;
+    }
+    case 'commit':
+      yield { type, choice: whole(body['choice'], 'choice'), position: whole(body['position'], 'position') };
+      return;
+    case 'rewind':
+      yield {
+        type,
+        choice: whole(body['choice'], 'choice'),
+        from: whole(body['from'], 'from'),
+        to: whole(body['to'], 'to'),
+      };
+      return;
+    case 'paused':
+      yield { type };
+      return;
+    case 'updated':
+      yield updatedOf(body);
+      return;
+    case 'finished': {
+      for (const each of items(body['choices'], 'choices')) {
+        const choice = fields(each, 'choices');
+        yield finishedOf(choice, whole(choice['index'], 'index'));
+      }
+      const usage = fields(body['usage'], 'usage') as unknown as Usage;
+      yield { type: 'done', usage, decoding: reportOf(body['decoding']) };
+      return;
+    }
+    default:
+  }
+}
+
+export function updatedOf({ positions, formula, parameters }: Fields): UpdatedEvent {
+  return {
+    type: 'updated',
+    positions: items(positions, 'positions').map((each) => (isThere(each) ? whole(each, 'positions') : null)),
+    formula: string(formula, 'formula'),
+    parameters: fields(parameters, 'parameters'),
+  };
+}
+
+/** Of `failed` and `error`. */
+export function failureOf({ body }: ServerMessage): readonly [ErrorDetails, ErrorCircumstances] {
+  const { error, retry_after: seconds } = body;
+  const isWorthwhile = typeof seconds === 'number';
+  return [
+    errorDetails(error, 'The server failed.'),
+    {
+      status: null,
+      requestId: null,
+      retryAfterMs: isWorthwhile ? seconds * 1000 : null,
+      shouldRetry: isWorthwhile ? true : null,
+    },
+  ];
+}
+
+function* tokenEvents(body: Fields): Generator<StreamEvent, void, undefined> {
+  const choice = whole(body['choice'], 'choice');
+  const { token_id: id, full, trace } = body;
+  const token = isThere(body['token']) ? chatToken(body) : unknownToken;
+  yield {
+    type: 'token',
+    choice,
+    token: {
+      ...token,
+      token_id: whole(id, 'token_id'),
+      full: isThere(full) ? floats(string(full, 'full')) : null,
+    },
+  };
+  if (isThere(trace)) yield { type: 'trace', choice, trace: fields(trace, 'trace') as unknown as TokenTrace };
+  if (body['trace_cut'] === true) yield { type: 'trace_cut', choice, of: 'trace' };
+}
+
+/** A message that concerns no decode and no question of ours: the two sides do not speak the same protocol. */
+export function strangerError({ body }: ServerMessage): ProtocolError {
+  return new ProtocolError(
+    `The server refused a message: ${errorDetails(body['error'], 'it does not say why').message}`,
+  );
+}

@@ -1,0 +1,71 @@
+// A websocket as a platform has it: that of a browser, of Node from version 22 on, or of the package ws. Texts in, texts out, and one end.
+import type { TrimtabError } from '../errors.js';
+import { ConnectionError, ProtocolError } from '../errors.js';
+
+/** What is needed of a socket. */
+export interface WebSocketLike {
+  send(data: string): void;
+  close(code?: number, reason?: string): void;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+}
+
+export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
+
+export interface TransportEvents {
+  opened(): void;
+  message(text: string): void;
+  /** Once, whatever happened; nothing comes after it. */
+  ended(error: TrimtabError): void;
+}
+
+export interface Transport {
+  send(text: string): void;
+  /** An end that this side wants; `ended` is told the error given here. */
+  close(reason: TrimtabError): void;
+}
+
+const subprotocol = 'trimtab.v1';
+const normal = 1000;
+
+export function openTransport(Socket: WebSocketConstructor, url: string, events: TransportEvents): Transport {
+  let isOver = false;
+  let isOpen = false;
+  let said: string | null = null;
+  const end = (error: TrimtabError): void => {
+    if (isOver) return;
+    isOver = true;
+    events.ended(error);
+  };
+  const socket = new Socket(url, [subprotocol]);
+  socket.onopen = () => {
+    isOpen = true;
+    if (!isOver) events.opened();
+  };
+  socket.onmessage = ({ data }: { readonly data: unknown }) => {
+    if (isOver) return;
+    if (typeof data === 'string') events.message(data);
+    else close(new ProtocolError('The server sent a binary message.'));
+  };
+  // Browsers say nothing of the reason; other platforms do.
+  socket.onerror = ({ message }: { readonly message?: unknown }) => {
+    if (typeof message === 'string' && message !== '') said = message;
+  };
+  socket.onclose = ({ code, reason }: { readonly code: number; readonly reason: string }) => {
+    const why = [`code ${code}`, ...[reason, said].filter((text) => text)].join(', ');
+    const what = isOpen ? 'was closed' : 'could not be opened';
+    end(new ConnectionError(`The websocket ${what} (${why}).`, { closeCode: code }));
+  };
+  const close = (reason: TrimtabError): void => {
+    end(reason);
+    // A socket that is still being opened may refuse, and is closed once it is open.
+    try {
+      socket.close(normal);
+    } catch {
+      socket.onopen = () => socket.close(normal);
+    }
+  };
+  return { send: (text) => socket.send(text), close };
+}

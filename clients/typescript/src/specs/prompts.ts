@@ -1,0 +1,16 @@
+// What a member reads instead of the request's prompt.
+
+export interface PromptMessage {
+  readonly role: 'system' | 'user' | 'assistant';
+  readonly content: string;
+}
+
+export type Prompt =
+  /** Only the last token of the request's prompt: what guidance calls unconditional. */
+  | 'last_token'
+  /** The request's messages with this system turn in place of theirs; null: without any. */
+  | { readonly system: string | null }
+  /** This text, through no template. */
+  | { readonly text: string }
+  /** These messages, through the model's template. */
+  | { readonly messages: readonly PromptMessage[] };

@@ -1,0 +1,33 @@
+// Bytes of a server-sent event stream → the data of its events. Knows nothing of what they mean.
+import { createParser } from 'eventsource-parser';
+import { ProtocolError } from './errors.js';
+
+/** One event may carry the log-probabilities of a whole vocabulary; more than this is no answer. */
+const mostCharacters = 64 * 1024 * 1024;
+
+/** What is read: the part of a web stream's reader that is needed. */
+export interface ByteReader {
+  read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
+}
+
+/** Ends with the bytes. An event whose blank line never came is dropped, as the standard has it. `onBytes` hears of comments too. */
+export async function* sseData(reader: ByteReader, onBytes: () => void): AsyncGenerator<string, void, undefined> {
+  const waiting: string[] = [];
+  let tooLong = false;
+  const parser = createParser({
+    maxBufferSize: mostCharacters,
+    onEvent: ({ data }) => waiting.push(data),
+    onError: ({ type }) => {
+      if (type === 'max-buffer-size-exceeded') tooLong = true;
+    },
+  });
+  const decoder = new TextDecoder();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    onBytes();
+    parser.feed(decoder.decode(value, { stream: true }));
+    if (tooLong) throw new ProtocolError(`An event of the stream has more than ${mostCharacters} characters.`);
+    yield* waiting.splice(0);
+  }
+}
