@@ -28,7 +28,15 @@ const onlyKernels = {
 
 export default tseslint.config(
   {
-    ignores: ['**/dist/', '**/node_modules/', 'coverage/', 'loadtest/peers/', 'models/pocket/build/', '**/*.js', '**/*.mjs'],
+    ignores: [
+      '**/dist/',
+      '**/node_modules/',
+      'coverage/',
+      'loadtest/peers/',
+      'models/pocket/build/',
+      '**/*.js',
+      '**/*.mjs',
+    ],
   },
   ...tseslint.configs.recommendedTypeChecked,
   {

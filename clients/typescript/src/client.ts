@@ -6,7 +6,7 @@ import { resolveOptions, type ClientOptions, type RequestOptions, type ResolvedO
 import { fields, items } from './read.js';
 import type { Explanation, MethodDescription, Methods, Model } from './replies.js';
 import type { DecodeRequest } from './requests.js';
-import type { Connection} from './socket/connection.js';
+import type { Connection } from './socket/connection.js';
 import { connect, type ConnectOptions } from './socket/connection.js';
 import type { Decoding } from './specs/decoding.js';
 import { DecodeStream } from './stream.js';

@@ -22,11 +22,16 @@ export async function* sseData(reader: ByteReader, onBytes: () => void): AsyncGe
     },
   });
   const decoder = new TextDecoder();
-  for (;;) {
+  let isOver = false;
+  let afterReturn = false;
+  while (!isOver) {
     const { done, value } = await reader.read();
-    if (done) return;
-    onBytes();
-    parser.feed(decoder.decode(value, { stream: true }));
+    isOver = done;
+    if (!done) onBytes();
+    // A carriage return ends a line, but the parser waits for what may belong to it.
+    const text: string = done ? (afterReturn ? '\n' : '') : decoder.decode(value, { stream: true });
+    if (text !== '') afterReturn = text.endsWith('\r');
+    parser.feed(text);
     if (tooLong) throw new ProtocolError(`An event of the stream has more than ${mostCharacters} characters.`);
     yield* waiting.splice(0);
   }

@@ -12,6 +12,7 @@ export class DecodeStream implements AsyncIterable<StreamEvent> {
   readonly #controller = new AbortController();
   readonly #collector = new Collector();
   readonly #outcome = outcome<Answer>();
+  #draining: Promise<void> | null = null;
   #consumer: 'nobody' | 'a loop' | 'itself' = 'nobody';
 
   constructor(source: EventSource) {
@@ -41,9 +42,10 @@ export class DecodeStream implements AsyncIterable<StreamEvent> {
   final(): Promise<Answer> {
     if (this.#consumer === 'nobody') {
       this.#consumer = 'itself';
-      void this.#drain();
+      this.#draining = this.#drain();
     }
-    return this.#outcome.promise;
+    // Once it is read to its end the connection is free for the next request.
+    return this.#draining ? this.#draining.then(() => this.#outcome.promise) : this.#outcome.promise;
   }
 
   /** Ends the request, from wherever: what reads the stream gets an AbortedError. */

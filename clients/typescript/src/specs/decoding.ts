@@ -11,20 +11,17 @@ export interface Dials {
 }
 
 /** A distribution that says how drafts are made: the root of a tree, and no member of one. */
-export type Speculating<Spec> = Omit<Spec, 'speculation'> & { readonly speculation: Speculation };
-
-type SpeculatingDistribution = DistributionSpec extends infer Spec
-  ? Spec extends unknown
-    ? Speculating<Spec>
-    : never
+export type Speculating<Spec> = Spec extends unknown
+  ? Omit<Spec, 'speculation'> & { readonly speculation: Speculation }
   : never;
 
 /** A whole tree. */
-export type Spec = DistributionSpec | View | SpeculatingDistribution | SearchSpec;
+export type Spec = DistributionSpec | View | Speculating<DistributionSpec> | SearchSpec;
 
 export type Decoding = Spec | Dials;
 
 /** Lets a small model, or a look-up in the text, draft tokens of the distribution. The answer has the same law. */
 export function speculate<S extends DistributionSpec>(spec: S, speculation: Speculation | 'lookup'): Speculating<S> {
-  return Object.freeze({ ...spec, speculation: speculation === 'lookup' ? { draft: 'lookup' } : speculation });
+  const drafts: Speculation = speculation === 'lookup' ? { draft: 'lookup' } : speculation;
+  return Object.freeze({ ...spec, speculation: drafts });
 }

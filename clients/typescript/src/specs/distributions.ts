@@ -10,6 +10,8 @@ export type Member = string | View | DistributionSpec;
 /** Short for `plain`. */
 export interface View {
   readonly method?: never;
+  /** What has a kind is a scorer. */
+  readonly kind?: never;
   readonly speculation?: never;
   readonly model: Member;
   readonly prompt?: Prompt;

@@ -9,8 +9,8 @@ export type Prompt =
   /** Only the last token of the request's prompt: what guidance calls unconditional. */
   | 'last_token'
   /** The request's messages with this system turn in place of theirs; null: without any. */
-  | { readonly system: string | null }
+  | { readonly system: string | null; readonly text?: never; readonly messages?: never }
   /** This text, through no template. */
-  | { readonly text: string }
+  | { readonly text: string; readonly system?: never; readonly messages?: never }
   /** These messages, through the model's template. */
-  | { readonly messages: readonly PromptMessage[] };
+  | { readonly messages: readonly PromptMessage[]; readonly system?: never; readonly text?: never };
