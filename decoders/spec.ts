@@ -41,6 +41,8 @@ export interface SpecOptions {
   readonly searchLimits?: SearchLimits;
   /** What messages call the root. */
   readonly path?: string;
+  /** Views whose weight is zero stay in the formula: a request that runs has them. */
+  readonly keepsIdleViews?: boolean;
 }
 
 /** A checked spec. */
@@ -79,7 +81,8 @@ export function buildDecoding(spec: unknown, options: SpecOptions): Decoding {
       `A distribution may use at most ${MAX_VIEWS} different models and prompts.`,
     );
   const effective = typeof read === 'string' ? { method: 'plain', model: read } : read;
-  const [distribution, ...others] = (search?.distributions ?? [scores]).map(withoutIdleViews);
+  const written = search?.distributions ?? [scores];
+  const [distribution, ...others] = options.keepsIdleViews ? written : written.map(withoutIdleViews);
   const distributions = [distribution ?? scores, ...others];
   const prompts = new Map(distributions.flatMap(viewsOf).map(({ prompt }) => [prompt, promptOf(prompt)]));
   return {

@@ -12,6 +12,7 @@ import { websocketPlugin } from './plugins/websocket.js';
 import { writeGuard } from './plugins/write-guard.js';
 import { chatRoute } from './routes/chat.js';
 import { completionsRoute } from './routes/completions.js';
+import { decodeSocket } from './routes/decode-socket.js';
 import { decodingRoutes } from './routes/decoding.js';
 import { modelsRoutes } from './routes/models.js';
 import { responsesRoute } from './routes/responses.js';
@@ -77,6 +78,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   completionsRoute(app, options);
   responsesRoute(app, options);
   responsesSocket(app, options);
+  decodeSocket(app, options);
   decodingRoutes(app, options);
   return app;
 }

@@ -1,10 +1,11 @@
 // What a name in the field `model` stands for: a model alone, or a deployment's method over several, checked against what their
 // tokenizers and checkpoints say. Built once at start (a bad deployment stops the start); asked per request by the HTTP layer.
 // Knows no prompt and no sampling.
+import { mergePatch, whatDiffers } from '../decoders/change.js';
 import { buildDecoding, SpecError } from '../decoders/spec.js';
 import { viewsOf } from '../decoders/expr.js';
 import type { DirectionCard } from '../decoders/method.js';
-import type { SpecOptions } from '../decoders/spec.js';
+import type { JsonObject, SpecOptions } from '../decoders/spec.js';
 import type { RewardFacts } from '../decoders/search-method.js';
 import { print } from '../decoders/print.js';
 import { draftModel } from '../decoders/speculation-spec.js';
@@ -108,8 +109,29 @@ export class Catalog implements CatalogContract {
     return this.#build(model, completed, named.defaults, 'decoding');
   }
 
-  #build(name: string, spec: unknown, defaults: SamplingDefaults, path: string): ResolvedStrategy {
-    const built = this.#checked(spec, path);
+  /**
+   * The strategy with its effective spec patched, for a request that runs: only scalars may differ. A weight may become 0, since its member
+   * has rows; a member that was left out for its weight of 0 has none.
+   */
+  change(strategy: ResolvedStrategy, patch: JsonObject): ResolvedStrategy {
+    const spec = mergePatch({ method: strategy.method, ...strategy.parameters }, patch);
+    const built = [true, false].map((keepsIdleViews) =>
+      this.#build(strategy.name, spec, strategy.defaults, 'decoding', keepsIdleViews),
+    );
+    const reasons = built.map((changed) => whatDiffers(strategy, changed));
+    const changed = built[reasons.indexOf(null)];
+    if (changed) return changed;
+    throw new AppError('not_changeable', { param: 'decoding', reason: reasons[0] });
+  }
+
+  #build(
+    name: string,
+    spec: unknown,
+    defaults: SamplingDefaults,
+    path: string,
+    keepsIdleViews = false,
+  ): ResolvedStrategy {
+    const built = this.#checked(spec, path, keepsIdleViews);
     const { search, speculation } = built;
     const views = viewsOf(built.distribution);
     const members = [
@@ -166,9 +188,9 @@ export class Catalog implements CatalogContract {
     );
   }
 
-  #checked(spec: unknown, path: string): ReturnType<typeof buildDecoding> {
+  #checked(spec: unknown, path: string, keepsIdleViews: boolean): ReturnType<typeof buildDecoding> {
     try {
-      return buildDecoding(spec, { ...this.#options, path });
+      return buildDecoding(spec, { ...this.#options, path, keepsIdleViews });
     } catch (error) {
       throw error instanceof SpecError ? this.#requestError(error) : error;
     }

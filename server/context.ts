@@ -138,6 +138,8 @@ export interface Catalog {
   list(): readonly CatalogEntry[];
   /** Throws AppError: model_not_found, unknown_key (param "decoding.x"), invalid_value, vocabulary_mismatch. */
   resolve(model: string, decoding?: unknown): ResolvedStrategy;
+  /** For a request that runs: its effective spec, patched (RFC 7396). Throws not_changeable where more than scalars would differ, and as above. */
+  change(strategy: ResolvedStrategy, patch: JsonObject): ResolvedStrategy;
 }
 
 export interface AppContext {

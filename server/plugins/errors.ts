@@ -89,11 +89,7 @@ function fromFastify(error: FastifyError, request: FastifyRequest, config: HttpC
     case 'FST_ERR_VALIDATION':
       return error.validation === undefined
         ? null
-        : invalidValue(
-            error.validation,
-            request.body,
-            request.routeOptions.schema?.body,
-          );
+        : invalidValue(error.validation, request.body, request.routeOptions.schema?.body);
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
     case 'FST_ERR_CTP_INVALID_TYPE':
       return new AppError('unsupported_media_type', { value: shown(request.headers['content-type']) });

@@ -20,7 +20,12 @@ export function closedSignal(reply: FastifyReply): AbortController {
 }
 
 /** Runs all prompts side by side into one sink. The first failure cancels the others. */
-async function run(job: Job, context: AppContext, controller: AbortController, sink: Sink): Promise<void> {
+export async function run(
+  { requests }: Pick<Job, 'requests'>,
+  context: AppContext,
+  controller: AbortController,
+  sink: Sink,
+): Promise<void> {
   const { signal } = controller;
   const one = async (request: DecodeRequest, prompt: number): Promise<void> => {
     if (signal.aborted) return;
@@ -40,7 +45,7 @@ async function run(job: Job, context: AppContext, controller: AbortController, s
     if (!ended && !signal.aborted) throw new AppError('engine_failed', { reason: 'the answer ended too early' });
   };
   try {
-    await Promise.all(job.requests.map(one));
+    await Promise.all(requests.map(one));
   } catch (error) {
     if (!signal.aborted) controller.abort();
     throw error;
@@ -59,15 +64,23 @@ export interface Exchange {
   readonly gone: () => boolean;
 }
 
-function observe(job: Job, { metrics }: Exchange): RequestObserver {
-  const first = job.requests[0]!;
-  return metrics.observe(job.strategy.name, { n: first.n, maxTokens: first.maxTokens });
+export function observe(
+  { strategy, requests }: Pick<Job, 'strategy' | 'requests'>,
+  { metrics }: Pick<Exchange, 'metrics'>,
+): RequestObserver {
+  const first = requests[0]!;
+  return metrics.observe(strategy.name, { n: first.n, maxTokens: first.maxTokens });
 }
 
-function count(error: unknown, job: Job, observer: RequestObserver, { metrics, gone }: Exchange): void {
+export function count(
+  error: unknown,
+  { strategy }: Pick<Job, 'strategy'>,
+  observer: RequestObserver,
+  { metrics, gone }: Pick<Exchange, 'metrics' | 'gone'>,
+): void {
   const code = error instanceof AppError ? error.data.code : 'internal_error';
   if (gone() || code === 'cancelled') observer.aborted();
-  else if (refusals.has(code)) metrics.rejected(job.strategy.name, code);
+  else if (refusals.has(code)) metrics.rejected(strategy.name, code);
   else observer.failed(code);
 }
 

@@ -26,7 +26,7 @@ export interface Outlet {
   end(): void;
 }
 
-type Progress = Exclude<DecodeEvent, { kind: 'failed' }>;
+export type Progress = Exclude<DecodeEvent, { kind: 'failed' }>;
 
 /** Where events go. `choice` counts over all prompts. */
 export interface Sink {
@@ -35,14 +35,17 @@ export interface Sink {
   ready(): Promise<void> | null;
 }
 
+/** What a sink needs of its job. `strategy` may change while it runs. */
+export type Sinking = Pick<Job, 'strategy' | 'requests'>;
+
 /** What all prompts of the request came to. */
-class Totals {
-  readonly #job: Job;
+export class Totals {
+  readonly #job: Sinking;
   readonly #applied: Applied[] = [];
   #completionTokens = 0;
   #cachedTokens = 0;
 
-  constructor(job: Job) {
+  constructor(job: Sinking) {
     this.#job = job;
   }
 
@@ -132,17 +135,17 @@ function summed(records: readonly Readonly<Record<string, number>>[]): Record<st
 }
 
 /** An end token of the model is an ordinary end: only what the client named is reported. */
-function reportedStop(strategy: ResolvedStrategy, stop: string | number | null): string | number | null {
+export function reportedStop(strategy: ResolvedStrategy, stop: string | number | null): string | number | null {
   return typeof stop === 'number' && strategy.eosTokenIds.includes(stop) ? null : stop;
 }
 
-const choiceOf = (request: DecodeRequest, prompt: number, choice: number): number => prompt * request.n + choice;
+export const choiceOf = (request: DecodeRequest, prompt: number, choice: number): number => prompt * request.n + choice;
 
 /** What a delta tells of how its tokens came about; null where that was not asked for. */
-class Traces {
+export class Traces {
   readonly #writer: TraceWriter | null;
 
-  constructor({ strategy, requests }: Job) {
+  constructor({ strategy, requests }: Sinking) {
     this.#writer = requests.some(({ traceLimit }) => traceLimit) ? new TraceWriter(strategy.distribution) : null;
   }
 

@@ -21,7 +21,7 @@ export interface ChatLogprobs {
 }
 
 /** `token` is lossy where a character spans tokens; `bytes` is exact. */
-function chatToken({ logprob, bytes }: Alternative): ChatTokenLogprob {
+export function chatToken({ logprob, bytes }: Alternative): ChatTokenLogprob {
   return { token: lossy.decode(bytes), logprob: finite(logprob), bytes: Array.from(bytes) };
 }
 

@@ -113,6 +113,11 @@ export const catalog: Catalog = {
     }
     return found;
   },
+  change(strategy, patch) {
+    const weight = patch['weight'];
+    if (typeof weight !== 'number') throw new AppError('not_changeable', { param: 'decoding', reason: 'of this test' });
+    return { ...strategy, parameters: { ...strategy.parameters, weight } };
+  },
 };
 
 export type Script = (request: DecodeRequest, signal: AbortSignal) => AsyncIterable<DecodeEvent>;
