@@ -1,6 +1,6 @@
 // The naive twin of the sampler kernel, and the definition of what it does. One row, float64, in this order:
 //
-//   combined scores → edits (repetition, then bias + presence + frequency + bans) → [logprobs are log softmax HERE]
+//   combined scores → edits (repetition, then bias + presence + frequency + bans) → mask (a constraint's) → [logprobs are log softmax HERE]
 //   → temperature → top_k → top_p → min_p → one uniform number through the inverse of the cumulative distribution.
 //
 // temperature  Scores are divided by it. 0 is greedy: the highest score, the lowest id among equals, whatever the other
@@ -81,6 +81,11 @@ export function applyEdits(scores: Float64Array, edits: Edits): Float64Array {
     edited[id] = (score > 0 ? score / factor : score * factor) + (edits.add[index] ?? 0);
   });
   return edited;
+}
+
+/** A constraint's mask: 1 where a token is allowed. */
+export function applyMask(scores: Float64Array, allowed: ArrayLike<number> | null): Float64Array {
+  return allowed ? scores.map((score, id) => (allowed[id] === 1 ? score : -Infinity)) : scores;
 }
 
 export type RowStatus = 'ok' | 'dead' | 'nan';

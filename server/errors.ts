@@ -36,6 +36,12 @@ export const errorTable = {
     message:
       'The prompt has {promptTokens} tokens and {maxTokens} more were asked for, but the context of {model} holds {contextLength}. Shorten the prompt or lower max_tokens.',
   },
+  constraint_stuck: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'No token of the vocabulary continues what the constraint demands at token {position} of the answer. Loosen the schema, or leave out stop_token_ids that it needs.',
+  },
   token_out_of_range: {
     status: 400,
     type: 'invalid_request_error',

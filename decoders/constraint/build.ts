@@ -95,14 +95,15 @@ export class GrammarBuilder {
     return { kind: 'table', ...quoted(table, limit) };
   }
 
-  /** Any key but these, and what follows it. Keys have one spelling each, so that none comes in disguise. */
+  /** Any key but these, and what follows it. Where some are taken, keys have one spelling each, so that none comes in disguise. */
   otherKey(taken: readonly string[]): number {
+    if (taken.length === 0) return this.sequence(this.string(0, null), this.#colon);
     const limit = this.statesLeft;
     const any = this.#table('any key', () => lengthTable(0, Infinity, 'json', limit));
     const nfa = new Nfa(CONSTRAINT_LIMITS.patternStates);
     const [start, end] = [nfa.state(), nfa.state()];
     for (const key of taken) addText(nfa, start, JSON.stringify(key).slice(1, -1), end);
-    const table = taken.length === 0 ? any : combine(any, determinise(nfa, start, end, limit), limit, true);
+    const table = combine(any, determinise(nfa, start, end, limit), limit, true);
     return this.sequence(this.of({ kind: 'table', ...quoted(table, limit) }), this.#colon);
   }
 

@@ -208,8 +208,7 @@ class Reader {
   /** A part of an allOf. Where it has alternatives they stay said as anyOf. */
   #joined(schema: Schema, path: string, seen: readonly string[]): Schema {
     const { schema: plain, alternatives } = this.#resolve(schema, path, seen);
-    const { $defs, definitions, ...rest } = plain;
-    (void $defs, definitions);
+    const { $defs: _defs, definitions: _definitions, ...rest } = plain;
     return alternatives ? { ...rest, anyOf: alternatives.map(({ schema: one }) => one) } : rest;
   }
 

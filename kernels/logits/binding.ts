@@ -34,6 +34,7 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
     feeds['scalars'] = new Tensor('float32', Float32Array.from(scalars), [rows.length, bound.length]);
   }
   if (sampler.edits) Object.assign(feeds, editFeeds(rows));
+  if (sampler.mask) feeds['allowed'] = maskFeed(rows, call.vocabSize);
   if (sampler.top)
     feeds['top'] = new Tensor('int64', BigInt64Array.of(BigInt(Math.min(call.topLogprobs, call.vocabSize))), [1]);
   if (sampler.temperature) feeds['inverse_temperature'] = column((row) => 1 / drawn(row, row.temperature, 1));
@@ -89,6 +90,15 @@ function editFeeds(rows: readonly SamplerRow[]): Record<string, Tensor> {
     edit_add: new Tensor('float32', add, shape),
     edit_repetition: new Tensor('float32', repetition, shape),
   };
+}
+
+/** A row without a mask allows everything. */
+function maskFeed(rows: readonly SamplerRow[], vocabSize: number): Tensor {
+  const [only] = rows;
+  if (rows.length === 1 && only?.allowed) return new Tensor('bool', only.allowed, [1, vocabSize]);
+  const data = new Uint8Array(rows.length * vocabSize).fill(1);
+  rows.forEach(({ allowed }, row) => allowed && data.set(allowed, row * vocabSize));
+  return new Tensor('bool', data, [rows.length, vocabSize]);
 }
 
 function draftFeeds(

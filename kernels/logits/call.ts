@@ -32,6 +32,8 @@ export interface SamplerRow {
     readonly add: readonly number[];
     readonly repetition: readonly number[];
   };
+  /** Per token: 1 where it may be chosen; null or left out: any may. Applied after the edits. */
+  readonly allowed?: Uint8Array | null;
   /** The token comes by way of this proposal (decoders/speculation.ts). Greedy rows and rows with a forced id have none. */
   readonly draft?: RowDraft | null;
 }
@@ -158,7 +160,9 @@ export function check({ distribution, rows, views, draft, vocabSize, topLogprobs
       throw new RangeError(`view ${view}: a row index lies outside its ${logits.rows} rows`);
   });
   for (const row of rows) {
-    const { edits, forcedId, uniform } = row;
+    const { edits, forcedId, uniform, allowed } = row;
+    if (allowed && allowed.length !== vocabSize)
+      throw new RangeError(`a mask of ${allowed.length} tokens for a vocabulary of ${vocabSize}`);
     const inside = (id: number): boolean => Number.isInteger(id) && id >= 0 && id < vocabSize;
     if (!edits.ids.every(inside) || (forcedId !== null && !inside(forcedId)))
       throw new RangeError(`a token id lies outside the vocabulary of ${vocabSize}`);

@@ -23,7 +23,7 @@ import {
 } from '../ops.js';
 import type { Fusion } from './fusion.js';
 import { type Coefficient, lower } from './lower.js';
-import { type DraftScores, edit, sample } from './sampler.js';
+import { type DraftScores, edit, mask, sample } from './sampler.js';
 import type { SamplerVariant } from './stage.js';
 import { traceOutputs } from './trace.js';
 
@@ -74,10 +74,10 @@ export function buildKernel(name: string, expr: Scores, variant: KernelVariant):
     viewsMayForbid: isChecked,
     preselection,
   });
-  const scores = variant.sampler.edits ? edit(graph, lowered.scores) : lowered.scores;
+  const scores = steered(graph, lowered.scores, variant);
   const sampled = sample(
     graph,
-    { scores, mayForbid: isChecked || mayForbid(expr) },
+    { scores, mayForbid: isChecked || variant.sampler.mask || mayForbid(expr) },
     variant.vocabSize,
     variant.sampler,
     preselection,
@@ -142,11 +142,18 @@ function rowsInput(graph: GraphBuilder, name: string, { gathered, width }: ViewV
   return width > vocabSize ? Slice(rows, { axis: 1, start: 0, end: vocabSize }) : rows;
 }
 
-function draftScores(graph: GraphBuilder, { draft, vocabSize, sampler }: KernelVariant): DraftScores | null {
+/** With the rows' edits and masks. */
+function steered(graph: GraphBuilder, scores: Value, { sampler, vocabSize }: KernelVariant): Value {
+  const edited = sampler.edits ? edit(graph, scores) : scores;
+  return sampler.mask ? mask(graph, edited, vocabSize) : edited;
+}
+
+function draftScores(graph: GraphBuilder, variant: KernelVariant): DraftScores | null {
+  const { draft, vocabSize } = variant;
   if (draft === null) return null;
   if (draft === 'looked up') return { scores: null };
   const scores = rowsInput(graph, 'draft', draft, vocabSize);
-  return { scores: sampler.edits ? edit(graph, scores) : scores };
+  return { scores: steered(graph, scores, variant) };
 }
 
 function scalarInputs(graph: GraphBuilder, slots: readonly SlotVariant[]): (slot: number) => Coefficient {

@@ -62,6 +62,11 @@ export function edit(graph: GraphBuilder, scores: Value): Value {
   return ScatterElements(scores, ids, Add(scaled, add), { axis: 1 });
 }
 
+/** Only what the rows' masks allow. */
+export function mask(graph: GraphBuilder, scores: Value, width: number): Value {
+  return Where(graph.input('allowed', 'bool', ['R', width]), scores, -Infinity);
+}
+
 /**
  * `scores`: [R, width], edited; `mayForbid`: many of them may be −∞. `preselection`: [1] int64, how many tokens
  * `filtered` sorts.

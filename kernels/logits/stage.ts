@@ -25,6 +25,8 @@ export type SamplerKind = SamplerClass | 'nucleus';
 export interface SamplerVariant {
   readonly kind: SamplerKind;
   readonly edits: boolean;
+  /** Some row has a mask. */
+  readonly mask: boolean;
   /** Some row's temperature is not 1. A greedy row counts as 1. */
   readonly temperature: boolean;
   /** Some row has min_p. */

@@ -123,6 +123,7 @@ function variantFrom(
     sampler: {
       kind,
       edits: rows.some(({ edits }) => edits.ids.length > 0),
+      mask: rows.some(({ allowed }) => allowed),
       temperature: drawn.some(({ temperature }) => temperature !== 1),
       minP: drawn.some(({ minP }) => minP > 0),
       greedyRows: kind === 'full' && drawn.length < rows.length,

@@ -5,6 +5,7 @@ import { runSearch } from '../../decoders/searches/index.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
 import { Engine, type RequestEvent } from '../../server/engine/engine.js';
 import { EngineModel } from '../../server/engine/model.js';
+import { Constraints } from '../../server/engine/constraint.js';
 import { ReadCache } from '../../server/engine/reads.js';
 import { sourceText } from '../../server/models/source-text.js';
 import type { DecodeRequest, SearchJob } from '../../server/wire/decode.js';
@@ -44,6 +45,7 @@ export class SearchEngine {
       askEndpoint: () => Promise.reject(new Error('no endpoint here')),
       known: new ReadCache(),
       failsWithScorer: true,
+      constraints: new Constraints(),
     });
     return new SearchEngine(engine, models, kernels, own);
   }

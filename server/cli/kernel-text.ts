@@ -19,6 +19,7 @@ export function kernelText(distribution: Scores): string {
     sampler: {
       kind: 'full',
       edits: false,
+      mask: false,
       temperature: true,
       minP: false,
       greedyRows: false,

@@ -33,6 +33,7 @@ export class Answer {
       stops: request.stop,
       includeStop: request.includeStop,
       minTokens: request.minTokens,
+      shown: request.shownTokenIds,
     });
   }
 

@@ -14,8 +14,12 @@ export function branchText(
   return from === 0 ? whole : whole.slice(textOf(counted.slice(0, from), request, table).length);
 }
 
-function textOf(tokens: readonly number[], { stop, minTokens }: DecodeRequest, table: TokenTable): string {
-  const stream = new TextStream<null>(table, { stops: stop, minTokens });
+function textOf(
+  tokens: readonly number[],
+  { stop, minTokens, shownTokenIds }: DecodeRequest,
+  table: TokenTable,
+): string {
+  const stream = new TextStream<null>(table, { stops: stop, minTokens, shown: shownTokenIds });
   let text = '';
   for (const id of tokens) {
     const released = stream.push(id, null);

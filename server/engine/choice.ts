@@ -240,6 +240,7 @@ export class Choice implements Host {
     ids: readonly number[],
     logprobs: boolean,
   ): { readonly now: SearchAnswer } | { readonly ask: Ask } {
+    sequence.checkForced(ids);
     // What may become the answer has its log-probabilities told where the client asked for them.
     const isTold = this.#context.request.logprobs !== null && sequence.nature.distribution === 0;
     if (ids.length > 0 && (logprobs || isTold))

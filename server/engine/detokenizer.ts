@@ -10,6 +10,8 @@ export interface TokenTable {
   isSpecial(id: number): boolean;
   /** SentencePiece: decoding a text from its very beginning drops the space that the tokenizer put in front of it. */
   readonly dropsLeadingSpace: boolean;
+  /** Equal for tables that say the same; left out where nobody shares. */
+  readonly hash?: string;
 }
 
 const noBytes = new Uint8Array(0);

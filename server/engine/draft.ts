@@ -109,6 +109,7 @@ export class Drafter {
       const proposal = proposals[r] ?? null;
       // An end token would be decided at its own position; nothing can be drafted after it.
       if (proposal === null || block.run.request.stopTokenIds.includes(proposal)) return [];
+      if (!block.sequence.mayDraft(proposal)) return [];
       block.sequence.draft(proposal);
       block.view?.show(block.sequence.drafts);
       return [block];

@@ -297,10 +297,10 @@ export class Engine {
     const decisions = await this.#fuser.decide(rows);
     if (rows.length > 0) this.#blocks.timed(DECIDE, rows.length, performance.now() - started);
     const over = new Set<Sequence>();
-    rows.forEach(({ run, sequence, position, forcedId, looksOnly }, r) => {
+    rows.forEach(({ run, sequence, position, forcedId, looksOnly, ahead }, r) => {
       const decision = decisions[r] ?? null;
       if (over.has(sequence) || run.failure) return;
-      if (decision === null) run.fail(brokenAt(sequence, position));
+      if (decision === null) run.fail(brokenAt(sequence, position, ahead));
       else if (position < 0) run.scored(sequence, position, decision);
       else {
         if (forcedId === null && !looksOnly) this.#generatedTokens++;

@@ -225,6 +225,7 @@ function samplerOf({ run: { request }, sequence, position, ahead, looksOnly }: R
     forcedId: null,
     // A prompt is scored as it is; what a search gives is scored as what it might have drawn.
     edits: position >= 0 ? sequence.edits(ahead) : { ids: [], add: [], repetition: [] },
+    allowed: position >= 0 ? (sequence.allowed(ahead)?.allowed ?? null) : null,
   };
 }
 
@@ -261,6 +262,7 @@ function groupKey(bound: Bound): string {
     ready.forcedId === null ? '' : 'forced',
     sampler.draft ? `draft ${draftLogits?.batch.width ?? 'looked up'}` : '',
     traced ? 'trace' : '',
+    sampler.allowed ? 'masked' : '',
     extras,
     vocabSize,
     widths,

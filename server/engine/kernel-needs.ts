@@ -26,10 +26,19 @@ export function needsOf(request: DecodeRequest, plan: ViewsPlan, widths: readonl
   }));
 }
 
-function usualRow({ sampling, minTokens }: DecodeRequest): SamplerRow {
+function usualRow({ sampling, minTokens, constraint, vocabSize }: DecodeRequest): SamplerRow {
   const { temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = sampling;
   const isEdited =
     repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0 || logitBias.length > 0 || minTokens > 0;
   const edits = isEdited ? { ids: [0], add: [0], repetition: [1] } : { ids: [], add: [], repetition: [] };
-  return { temperature, topK, topP, minP, uniform: 0, forcedId: null, edits };
+  return {
+    temperature,
+    topK,
+    topP,
+    minP,
+    uniform: 0,
+    forcedId: null,
+    edits,
+    allowed: constraint ? new Uint8Array(vocabSize) : null,
+  };
 }

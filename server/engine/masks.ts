@@ -1,6 +1,7 @@
 // Which tokens of a vocabulary a constraint allows at a state: what matcher.ts defines, found for all tokens at once. A lexeme's state is
 // walked through the token tree once for every constraint; what depends on the rest of the constraint are only the tokens that go on after
 // the lexeme's end, which are few. Kept by bytes in an lru-cache.
+import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { CLOSED, INSIDE, JSON_STRING } from '../../decoders/constraint/json-string.js';
 import {
@@ -59,11 +60,10 @@ export class Masks {
     maxSize: REACH_BYTES,
     sizeCalculation: ({ dense, list, exits }) => 64 + (dense?.length ?? 0) + 4 * (list.length + exits.length),
   });
-  readonly #ids = new WeakMap<Lexeme, number>();
+  readonly #ids = new WeakMap<Lexeme, string>();
   readonly #strings: (StringReach | undefined)[] = [];
   readonly #path: Int32Array;
   readonly #counts: Uint8Array;
-  #serial = 0;
 
   constructor(trie: TokenTrie) {
     this.#trie = trie;
@@ -139,8 +139,14 @@ export class Masks {
     return reach;
   }
 
-  #idOf(lexeme: Lexeme): number {
-    const id = this.#ids.get(lexeme) ?? this.#serial++;
+  /** Equal lexemes of different constraints are one. */
+  #idOf(lexeme: Exclude<Lexeme, { kind: 'string' }>): string {
+    const known = this.#ids.get(lexeme);
+    if (known !== undefined) return known;
+    const digest = createHash('sha256').update(lexeme.kind);
+    if (lexeme.kind === 'literal') digest.update(lexeme.bytes);
+    else digest.update(lexeme.classes).update(lexeme.next).update(lexeme.accepts);
+    const id = digest.digest('base64');
     this.#ids.set(lexeme, id);
     return id;
   }

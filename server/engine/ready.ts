@@ -101,7 +101,8 @@ export function draftRow(run: Run, sequence: Sequence): ReadyRow | null {
 }
 
 /** Not even the first view's distribution can be drawn from. */
-export function brokenAt(sequence: Sequence, position: number): AppError {
+export function brokenAt(sequence: Sequence, position: number, ahead: number): AppError {
+  if (position >= 0 && sequence.allowed(ahead)?.count === 0) return new AppError('constraint_stuck', { position });
   const [view] = sequence.views;
   return new AppError('nan_logits', {
     model: view?.model.name,

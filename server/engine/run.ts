@@ -10,6 +10,7 @@ import type { Applied, Change, DecodeEvent, DecodeRequest, Grant, PromptTokenRec
 import { alternative } from './answer.js';
 import { tokensLeft } from './ask.js';
 import { Choice } from './choice.js';
+import type { Constraints } from './constraint.js';
 import { Credit } from './credit.js';
 import type { KernelNeed } from '../../kernels/logits/kernels.js';
 import { demandOf, type Demand } from './demand.js';
@@ -27,6 +28,7 @@ export interface RunServices extends ReadServices {
   readonly search: (plan: SearchPlan, trunk: Branch) => Search;
   /** A scorer that fails ends the request; otherwise the rest is decoded plainly, and the reply says so. */
   readonly failsWithScorer: boolean;
+  readonly constraints: Constraints;
 }
 
 export class Run {
@@ -84,10 +86,14 @@ export class Run {
     this.#models = this.views.views.map(({ model }) => find(models, model));
     const members = viewsOf(request.distribution).map(({ model }) => model);
     this.speculation = request.speculation ? new Speculation(request.speculation, members) : null;
+    const { table } = find(models, request.tokenizer);
+    if (request.constraint && table.size !== request.vocabSize)
+      throw new AppError('engine_failed', { reason: `a mask of ${table.size} tokens for ${request.vocabSize}` });
     this.#branchContext = {
       request,
-      table: find(models, request.tokenizer).table,
+      table,
       promptIds: new Set(request.sampling.repetitionPenalty === 1 ? [] : request.promptIds[0]),
+      constraint: request.constraint ? services.constraints.constraint(request.constraint, table) : null,
     };
     const sources = (request.search?.plan.sources ?? []).map((source) =>
       source.kind === 'http' ? null : find(models, source.model),

@@ -5,6 +5,8 @@ import type { Branch } from '../../decoders/search.js';
 import { editsOf, type Edits } from '../../decoders/warp.js';
 import type { DecodeRequest, FinishReason, SamplingParams, TokenTrace } from '../wire/decode.js';
 import type { GrowthAsk, TopAsk } from './ask.js';
+import { isComplete, type Constraint, type MatchState } from './constraint.js';
+import type { Mask } from './masks.js';
 import { TextStream, type TokenTable } from './text-stream.js';
 import type { View } from './view.js';
 
@@ -39,6 +41,8 @@ export interface BranchContext {
   readonly table: TokenTable;
   /** Of the prompt, for the repetition penalty. */
   readonly promptIds: ReadonlySet<number>;
+  /** What the answer's text has to be. */
+  readonly constraint: Constraint | null;
 }
 
 export interface BranchNature {
@@ -68,16 +72,25 @@ export class Sequence implements Branch {
   #counted = 0;
   /** Finds stop strings; null where there are none. */
   #text: TextStream<null> | null;
+  /** Where the constraint stands before each token and after the last; empty without one. */
+  readonly #matches: MatchState[];
   /** Tokens after `tokens` that a draft proposes; never there between ticks. */
   readonly #drafts: number[] = [];
 
   /** `views` read `tokens`: the caller has made them over the same array. */
-  constructor(context: BranchContext, nature: BranchNature, tokens: number[], views: readonly View[]) {
+  constructor(
+    context: BranchContext,
+    nature: BranchNature,
+    tokens: number[],
+    views: readonly View[],
+    matches?: readonly MatchState[],
+  ) {
     this.#context = context;
     this.nature = nature;
     this.tokens = tokens;
     this.views = views;
     this.#text = this.#freshText();
+    this.#matches = [...(matches ?? (context.constraint ? [context.constraint.start] : []))];
     for (const id of tokens) this.#note(id);
   }
 
@@ -129,6 +142,32 @@ export class Sequence implements Branch {
     return editsOf(request.sampling, promptIds, counts, banned);
   }
 
+  /** What the constraint allows after the first `ahead` drafts; null where anything goes. */
+  allowed(ahead = 0): Mask | null {
+    const { constraint, request } = this.#context;
+    const match = this.#matchAfter(ahead);
+    return constraint && match && constraint.mask(match, request.stopTokenIds);
+  }
+
+  /** May this token be drafted next? One that ends the text is decided at its own position. */
+  mayDraft(tokenId: number): boolean {
+    const { constraint } = this.#context;
+    const match = this.#matchAfter(this.#drafts.length);
+    const after = constraint && match && constraint.after(match, tokenId);
+    return constraint === null || (after !== null && !isComplete(after));
+  }
+
+  /** Throws where the constraint forbids these tokens. */
+  checkForced(ids: readonly number[]): void {
+    const { constraint, request } = this.#context;
+    let match = this.#matchAfter(0);
+    for (const id of ids) {
+      if (!constraint || !match || isComplete(match) || request.stopTokenIds.includes(id)) return;
+      match = constraint.after(match, id);
+      if (!match) throw new Error(`a search gave a token that the constraint forbids: ${id}`);
+    }
+  }
+
   /** Takes in a token that was decided here. It may be the next draft; any other one ends the block. */
   accept(decision: Decision): void {
     const drafted = this.#drafts.length > 0;
@@ -152,6 +191,7 @@ export class Sequence implements Branch {
     if (length === this.tokens.length) return;
     this.tokens.length = length;
     this.#origins.length = Math.max(0, length - this.#recordedFrom);
+    if (this.#matches.length > 0) this.#matches.length = length + 1;
     this.#drafts.length = 0;
     this.finish = null;
     this.#replay();
@@ -167,7 +207,7 @@ export class Sequence implements Branch {
       if (!own) throw new Error(`a fork needs the view ${slot}, which its parent lacks`);
       return own.fork(tokens);
     });
-    const copy = new Sequence(this.#context, nature, tokens, views);
+    const copy = new Sequence(this.#context, nature, tokens, views, this.#matches);
     copy.#origins = [...this.#origins];
     copy.#recordedFrom = this.#recordedFrom;
     return copy;
@@ -225,6 +265,7 @@ export class Sequence implements Branch {
     const { request } = this.#context;
     this.#counts.set(tokenId, (this.#counts.get(tokenId) ?? 0) + 1);
     this.#counted++;
+    const isOver = this.#match(tokenId);
     if (request.stopTokenIds.includes(tokenId)) {
       this.finish = { reason: 'stop', stopReason: tokenId };
       return;
@@ -232,9 +273,31 @@ export class Sequence implements Branch {
     let stopped = this.#text?.push(tokenId, null).stopped ?? null;
     const isLast = this.#counted >= request.maxTokens;
     // What was held back as a possible beginning of a stop string may turn out, at the end, to hold a shorter one.
-    if (stopped === null && isLast) stopped = this.#text?.flush().stopped ?? null;
+    if (stopped === null && (isLast || isOver)) stopped = this.#text?.flush().stopped ?? null;
     if (stopped !== null) this.finish = { reason: 'stop', stopReason: stopped };
+    else if (isOver) this.finish = { reason: 'stop', stopReason: null };
     else if (isLast) this.finish = { reason: 'length', stopReason: null };
+  }
+
+  /** Notes where the constraint stands after a token; true when nothing more may follow. */
+  #match(tokenId: number): boolean {
+    const { constraint, request } = this.#context;
+    if (!constraint) return false;
+    const known = this.#matches[this.#counted];
+    const before = this.#matches[this.#counted - 1] as MatchState;
+    const after = known ?? (request.stopTokenIds.includes(tokenId) ? before : constraint.after(before, tokenId));
+    if (!after) throw new Error(`a token that the constraint forbids: ${tokenId}`);
+    this.#matches[this.#counted] = after;
+    return isComplete(after);
+  }
+
+  /** Null where there is no constraint, or where it forbids what is drafted. */
+  #matchAfter(ahead: number): MatchState | null {
+    const { constraint, request } = this.#context;
+    let match = this.#matches.at(-1) ?? null;
+    for (const id of this.#drafts.slice(0, ahead))
+      match = constraint && match && (request.stopTokenIds.includes(id) ? match : constraint.after(match, id));
+    return match;
   }
 
   /** Notes all tokens again: counts and the search for stop strings depend on nothing else. */
@@ -248,7 +311,7 @@ export class Sequence implements Branch {
   #freshText(): TextStream<null> | null {
     const { request, table } = this.#context;
     if (request.stop.length === 0) return null;
-    return new TextStream(table, { stops: request.stop, minTokens: request.minTokens });
+    return new TextStream(table, { stops: request.stop, minTokens: request.minTokens, shown: request.shownTokenIds });
   }
 }
 

@@ -14,6 +14,8 @@ export interface TextStreamOptions {
   readonly minTokens?: number;
   /** The text starts here and does not continue a prompt: only then is SentencePiece's leading space dropped. */
   readonly atStart?: boolean;
+  /** Control tokens that print their name. */
+  readonly shown?: readonly number[] | undefined;
 }
 
 export interface Released<T> {
@@ -71,7 +73,10 @@ export class TextStream<T> {
     if (this.#stopped !== null) throw new Error(`a token after the stop string ${JSON.stringify(this.#stopped)}`);
     this.#tokens += 1;
     const start = this.#releasedLength + this.#held.length;
-    let text = this.#table.isSpecial(id) ? '' : this.#detokenizer.push(this.#table.bytesOf(id));
+    let text =
+      this.#table.isSpecial(id) && !this.#options.shown?.includes(id)
+        ? ''
+        : this.#detokenizer.push(this.#table.bytesOf(id));
     if (this.#dropSpace && text !== '') {
       this.#dropSpace = false;
       if (text.startsWith(' ')) text = text.slice(1);

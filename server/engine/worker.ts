@@ -9,6 +9,7 @@ import { Engine } from './engine.js';
 import type { EngineSettings, FromEngine, ToEngine } from './messages.js';
 import { askEndpoints } from '../models/endpoints.js';
 import { sourceText } from '../models/source-text.js';
+import { Constraints } from './constraint.js';
 import { EngineModel } from './model.js';
 import { ReadCache } from './reads.js';
 
@@ -112,11 +113,14 @@ try {
   // One thread: a logit kernel is a dozen short passes, and waiting for a second thread at each costs more than it saves (measured:
   // equal when the machine is idle, several times slower when it is not).
   const kernels = new LogitKernels({ threads: 1 });
+  const constraints = new Constraints();
+  for (const { info, table } of models.values()) if (info.kind === 'causal') constraints.prepare(table);
   engine = new Engine(models, kernels, settings, {
     search: runSearch,
     text: sourceText(settings.models),
     askEndpoint: askEndpoints(settings.endpoints),
     known: new ReadCache(),
+    constraints,
     failsWithScorer: settings.failsWithScorer,
   });
   post({ kind: 'ready', models: [...models.values()].map(({ info }) => info) });

@@ -1,5 +1,6 @@
 // What the main thread asks of the engine and what it gets back, as plain data. Every endpoint maps its own body onto a
 // DecodeRequest and maps DecodeEvents onto its own reply. Numbers are validated before they get here.
+import type { Grammar } from '../../decoders/constraint/grammar.js';
 import type { Scores } from '../../decoders/expr.js';
 import type { SearchPlan } from '../../decoders/plan.js';
 import type { SearchTrace } from '../../decoders/search.js';
@@ -97,6 +98,10 @@ export interface DecodeRequest {
   readonly stopTokenIds: readonly number[];
   readonly logprobs: LogprobsParams | null;
   readonly speculation?: SpeculationParams | null;
+  /** What the answer's text has to be; null or left out: anything. It ends where nothing more may follow. */
+  readonly constraint?: Grammar | null;
+  /** Control tokens that print their name: they begin calls of tools. */
+  readonly shownTokenIds?: readonly number[];
   /** Tell how each token came about, for so many tokens of each choice at most; 0 or left out: do not. */
   readonly traceLimit?: number;
   /** Lower goes first. */

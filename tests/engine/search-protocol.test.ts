@@ -24,6 +24,7 @@ import {
 } from '../../decoders/search.js';
 import type { DecodeRequest } from '../../server/wire/decode.js';
 import '../support/arbitrary.js';
+import { textGrammar } from '../support/toy-constraint.js';
 import { drain, eft, END, makeEngine, plain } from '../support/toy-engine.js';
 import { emittedOf, searchRequest, toldOf, twinOf, type ToyPlan } from '../support/toy-search.js';
 
@@ -64,7 +65,7 @@ const plan: ToyPlan = {
 };
 
 /** Runs the program as far as it makes sense on what is there, and writes every answer down. */
-function* program(trunk: Branch, ops: readonly Op[], log: unknown[]): Search {
+function* program(trunk: Branch, ops: readonly Op[], log: unknown[], isConstrained = false): Search {
   let branches: Branch[] = [trunk];
   let committed = 0;
   const options = ({ count, until }: Op) => ({
@@ -81,7 +82,12 @@ function* program(trunk: Branch, ops: readonly Op[], log: unknown[]): Search {
         break;
       case 'force':
       case 'score':
-        if (!branch.ended) log.push(yield* force(branch, each.ids, { logprobs: each.what === 'score' }));
+        if (!branch.ended) {
+          // What a constraint forbids, no search may give: it looks first.
+          const open = isConstrained ? (yield* logprobs(branch, Infinity)).ids : [];
+          const ids = isConstrained ? [open[each.ids[0]! % open.length]!] : each.ids;
+          log.push(yield* force(branch, ids, { logprobs: each.what === 'score' }));
+        }
         break;
       case 'look':
         if (!branch.ended) log.push(yield* logprobs(branch, each.count === 6 ? Infinity : each.count));
@@ -187,7 +193,7 @@ function requestOf(p: Programs, r: number, change: Partial<DecodeRequest> = {}):
 const request0 = searchRequest('any', plan);
 
 /** Runs all programs side by side; one log per request and choice. */
-function engineFor(p: Programs, limits = {}) {
+function engineFor(p: Programs, limits = {}, isConstrained = false) {
   const logs = p.programs.map((): unknown[][] => []);
   const { engine, models } = makeEngine({
     limits,
@@ -196,7 +202,7 @@ function engineFor(p: Programs, limits = {}) {
         const { program: r } = values as { program: number };
         const log: unknown[] = [];
         logs[r]!.push(log);
-        return program(trunk, p.programs[r]!, log);
+        return program(trunk, p.programs[r]!, log, isConstrained);
       },
     },
   });
@@ -204,7 +210,8 @@ function engineFor(p: Programs, limits = {}) {
 }
 
 async function expectTwin(p: Programs, limits = {}, change: Partial<DecodeRequest> = {}): Promise<number> {
-  const { engine, models, logs } = engineFor(p, limits);
+  const isConstrained = change.constraint !== undefined;
+  const { engine, models, logs } = engineFor(p, limits, isConstrained);
   const requests = p.programs.map((_, r) => requestOf(p, r, change));
   requests.forEach((each) => engine.submit(each));
   const events = await drain(engine);
@@ -215,7 +222,7 @@ async function expectTwin(p: Programs, limits = {}, change: Partial<DecodeReques
     for (let choice = 0; choice < p.n; choice++) {
       const log: unknown[] = [];
       const search = function* (trunk: Branch): Search {
-        yield* program(trunk, p.programs[r]!, log);
+        yield* program(trunk, p.programs[r]!, log, isConstrained);
         // What the engine does with what is left.
         while (!trunk.ended) yield* sample(trunk, { tokens: 1 });
         yield* commit(trunk);
@@ -265,6 +272,14 @@ describe('the engine answers a search as its naive twin does', () => {
       { numRuns: 30 },
     );
     expect(preemptions).toBeGreaterThan(0);
+  });
+
+  it('under a constraint, whose state forks, rewinds and commits with its branch', async () => {
+    const constraint = textGrammar('(?:[a-k][f-w])*[a-f]?|[c-h]{3}(?:x?[a-d])+');
+    await fc.assert(
+      fc.asyncProperty(programs, async (p) => void (await expectTwin(p, {}, { constraint }))),
+      { numRuns: 60 },
+    );
   });
 
   it('greedily the same with drafts', async () => {

@@ -85,6 +85,7 @@ const exprs: readonly (readonly [string, Scores])[] = [
 const off: SamplerVariant = {
   kind: 'greedy',
   edits: false,
+  mask: false,
   temperature: false,
   minP: false,
   greedyRows: false,

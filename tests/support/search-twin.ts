@@ -19,6 +19,8 @@ export interface TwinWorld {
   scores(distribution: number, tokens: readonly number[]): Float64Array;
   /** What a source says of these tokens as an answer. `ended` tells whether the last of them ended it. */
   read?(source: number, variant: number, tokens: readonly number[], ended: boolean): readonly number[];
+  /** Nothing may follow these tokens: a constraint is fulfilled. */
+  isOver?(tokens: readonly number[]): boolean;
   /** Of one token; the letters a, b, c … when left out. End tokens have none. */
   textOf?(token: number): string;
   readonly stopTokenIds: readonly number[];
@@ -87,7 +89,8 @@ export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): Twi
     if (branch.ended) throw new Error('a branch that has ended cannot grow');
     branch.tokens.push(token);
     tokensGrown++;
-    branch.ended = stopTokenIds.includes(token) || branch.tokens.length >= maxTokens;
+    branch.ended =
+      stopTokenIds.includes(token) || branch.tokens.length >= maxTokens || (world.isOver?.(branch.tokens) ?? false);
   };
   const scoresAt = (branch: TwinBranch): Float64Array => world.scores(branch.distribution, branch.tokens);
 

@@ -8,13 +8,15 @@ import { lookUp } from '../../decoders/lookup.js';
 import { uniform } from '../../decoders/random.js';
 import { draftUniforms, drawSpeculated, pointMass, probabilities } from '../../decoders/speculation.js';
 import { runSearch } from '../../decoders/searches/index.js';
-import { applyEdits, draw, editsOf, lawOf, logprobsOf, type Edits } from '../../decoders/warp.js';
+import { applyEdits, applyMask, draw, editsOf, lawOf, logprobsOf } from '../../decoders/warp.js';
 import type { BlockPolicy } from '../../server/engine/block-policy.js';
 import { Engine, type RequestEvent } from '../../server/engine/engine.js';
 import type { Kernels } from '../../server/engine/fuse.js';
+import { Constraints } from '../../server/engine/constraint.js';
 import { ReadCache } from '../../server/engine/reads.js';
 import type { RunServices } from '../../server/engine/run.js';
 import { greedySampling, type DecodeEvent, type DecodeRequest } from '../../server/wire/decode.js';
+import { allowedAfter } from './toy-constraint.js';
 import { TOY_VOCAB, toyLogits, toyModel, type ToyLimits, type ToyOptions } from './toy-decoder.js';
 import { twinKernels } from './twin-kernels.js';
 
@@ -77,6 +79,7 @@ export function toyServices(): RunServices {
     text: { encode: (_, text) => toyEncoding(text) },
     askEndpoint: () => Promise.reject(new Error('this test has no endpoint')),
     known: new ReadCache(),
+    constraints: new Constraints(),
     failsWithScorer: true,
   };
 }
@@ -145,20 +148,23 @@ export function naive(
       counts,
       ids.length < req.minTokens ? req.stopTokenIds : [],
     );
-    const scores = applyEdits(
+    const allowed = req.constraint ? allowedAfter(req.constraint, ids, req.stopTokenIds).allowed : null;
+    const steered = (own: Float64Array): Float64Array => applyMask(applyEdits(own, edits), allowed);
+    const scores = steered(
       evaluate(lawAt(ids.length), (view) =>
         rowOf(
           view.model,
           views.findIndex(({ model }) => model === view.model),
         ),
       ),
-      edits,
     );
-    const id = naiveDraw(req, choice, ids, scores, edits, rowOf);
+    const id = naiveDraw(req, choice, ids, scores, steered, rowOf);
     if (req.stopTokenIds.includes(id)) return { ids, logprobs, text: textOf(ids), reason: 'stop' };
     ids.push(id);
     counts.set(id, (counts.get(id) ?? 0) + 1);
     logprobs.push(logprobsOf(scores)[id]!);
+    if (req.constraint && allowedAfter(req.constraint, ids, req.stopTokenIds).isOver)
+      return { ids, logprobs, text: textOf(ids), reason: 'stop' };
     if (ids.length === req.maxTokens) return { ids, logprobs, text: textOf(ids), reason: 'length' };
   }
 }
@@ -196,7 +202,7 @@ function naiveDraw(
   choice: number,
   ids: readonly number[],
   scores: Float64Array,
-  edits: Edits,
+  steered: (scores: Float64Array) => Float64Array,
   rowOf: (model: string, view: number) => Float32Array,
 ): number {
   const law = lawOf(scores, req.sampling);
@@ -211,7 +217,7 @@ function naiveDraw(
   const views = viewsOf(req.distribution);
   const member = views.findIndex(({ model }) => model === req.speculation!.draft);
   const row = rowOf(req.speculation.draft, member < 0 ? views.length : member);
-  const drafts = lawOf(applyEdits(Float64Array.from(row), edits), req.sampling);
+  const drafts = lawOf(steered(Float64Array.from(row)), req.sampling);
   return drawSpeculated(p, probabilities(drafts, TOY_VOCAB), draw(drafts, uniforms.propose), uniforms).id;
 }
 

@@ -4,9 +4,10 @@ import { viewKey, viewsOf, type Scores } from '../../decoders/expr.js';
 import type { Budget, ScoreSource, SearchPlan } from '../../decoders/plan.js';
 import type { Branch, Search, SearchTrace } from '../../decoders/search.js';
 import { planViews } from '../../decoders/views-plan.js';
-import { applyEdits, editsOf } from '../../decoders/warp.js';
+import { applyEdits, applyMask, editsOf } from '../../decoders/warp.js';
 import type { DecodeEvent, DecodeRequest, Frame, SearchJob } from '../../server/wire/decode.js';
 import { runTwin, type TwinResult, type TwinWorld } from './search-twin.js';
+import { allowedAfter } from './toy-constraint.js';
 import { toyLogits } from './toy-decoder.js';
 import { END, request, SALTS, toyEncoding } from './toy-engine.js';
 
@@ -62,11 +63,14 @@ export function twinWorld(req: DecodeRequest, choice = 0): TwinWorld {
       const counts = new Map<number, number>();
       for (const id of tokens) counts.set(id, (counts.get(id) ?? 0) + 1);
       const prompt = req.sampling.repetitionPenalty === 1 ? [] : [...(req.promptIds[0] ?? [])];
-      return applyEdits(
+      const edited = applyEdits(
         scores,
         editsOf(req.sampling, new Set(prompt), counts, tokens.length < req.minTokens ? req.stopTokenIds : []),
       );
+      const { constraint, stopTokenIds } = req;
+      return applyMask(edited, constraint ? allowedAfter(constraint, tokens, stopTokenIds).allowed : null);
     },
+    isOver: (tokens) => (req.constraint ? allowedAfter(req.constraint, tokens, req.stopTokenIds).isOver : false),
     read(source, variant, tokens) {
       const what = plan.sources[source]!;
       if (what.kind === 'http') throw new Error('the toy has no endpoint');

@@ -3,7 +3,7 @@ import type { FuseCall, FuseResult, ViewLogits } from '../../kernels/logits/kern
 import { viewKey, viewsOf } from '../../decoders/expr.js';
 import { evaluate } from '../../decoders/evaluate.js';
 import { drawSpeculated, pointMass, probabilities } from '../../decoders/speculation.js';
-import { applyEdits, draw, lawOf, logprobsOf, statusOf } from '../../decoders/warp.js';
+import { applyEdits, applyMask, draw, lawOf, logprobsOf, statusOf } from '../../decoders/warp.js';
 import type { Kernels } from '../../server/engine/fuse.js';
 
 export const twinKernels: Kernels = {
@@ -21,10 +21,8 @@ export const twinKernels: Kernels = {
         const at = (rowIndex ? rowIndex[r]! : r) * logits.width;
         return logits.data.subarray(at, at + call.vocabSize);
       };
-      const scores = applyEdits(
-        evaluate(distribution, (view) => rowAt(call.views[order.indexOf(viewKey(view))]!)),
-        row.edits,
-      );
+      const edited = (own: Float64Array): Float64Array => applyMask(applyEdits(own, row.edits), row.allowed ?? null);
+      const scores = edited(evaluate(distribution, (view) => rowAt(call.views[order.indexOf(viewKey(view))]!)));
       const state = statusOf(scores);
       status[r] = state === 'ok' ? 0 : state === 'dead' ? 1 : 2;
       if (state !== 'ok') return;
@@ -32,7 +30,7 @@ export const twinKernels: Kernels = {
       const law = lawOf(scores, row);
       if (row.draft && row.temperature > 0 && row.forcedId === null) {
         const proposals = call.draft
-          ? probabilities(lawOf(applyEdits(Float64Array.from(rowAt(call.draft)), row.edits), row), call.vocabSize)
+          ? probabilities(lawOf(edited(Float64Array.from(rowAt(call.draft))), row), call.vocabSize)
           : pointMass(row.draft.id, call.vocabSize);
         ids[r] = drawSpeculated(probabilities(law, call.vocabSize), proposals, row.draft.id, row.draft).id;
       } else ids[r] = row.forcedId ?? draw(law, row.uniform);
