@@ -14,10 +14,12 @@ import { chatRoute } from './routes/chat.js';
 import { completionsRoute } from './routes/completions.js';
 import { decodeSocket } from './routes/decode-socket.js';
 import { decodingRoutes } from './routes/decoding.js';
+import { embeddingsRoute } from './routes/embeddings.js';
 import { modelsRoutes } from './routes/models.js';
 import { responsesRoute } from './routes/responses.js';
 import { responsesSocket } from './routes/responses-socket.js';
 import { statusRoutes } from './routes/status.js';
+import { tokenizeRoutes } from './routes/tokenize.js';
 
 const acceptableRequestId = /^[\w.:-]{1,128}$/;
 
@@ -79,6 +81,8 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   responsesRoute(app, options);
   responsesSocket(app, options);
   decodeSocket(app, options);
+  embeddingsRoute(app, options);
+  tokenizeRoutes(app, options);
   decodingRoutes(app, options);
   return app;
 }

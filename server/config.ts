@@ -31,6 +31,8 @@ export interface Config {
   readonly directionCards: ReadonlyMap<string, DirectionCard>;
   /** By reward model: how its scores are spread. */
   readonly rewardStatistics: ReadonlyMap<string, RewardStatistics>;
+  /** By model: how its hidden states become one vector. */
+  readonly embeddings: ReadonlyMap<string, ConfigFile['models'][string]['embedding']>;
   /** Specs by name. */
   readonly scorers: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   readonly endpoints: Readonly<ConfigFile['endpoints']>;
@@ -235,6 +237,7 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
         reward ? [[name, reward.statistics] as const] : [],
       ),
     ),
+    embeddings: new Map(Object.entries(parsed.models).map(([name, { embedding }]) => [name, embedding] as const)),
     scorers: new Map(Object.entries(parsed.scorers)),
     endpoints: parsed.endpoints,
     search: parsed.search,

@@ -25,6 +25,13 @@ export interface WebsocketConfig {
   readonly pauseMs: number;
 }
 
+/** How a model's hidden states become one vector. */
+export interface EmbeddingCard {
+  readonly pooling: 'mean' | 'last';
+  /** Scaled to length 1. */
+  readonly normalise: boolean;
+}
+
 export interface HttpConfig {
   /** Shown in `system_fingerprint` (hashed) and on /health. */
   readonly version: string;
@@ -45,6 +52,8 @@ export interface HttpConfig {
   readonly traceTokens: number;
   /** Prompts in one completions request. */
   readonly maxPrompts: number;
+  /** By model, where the operator has said how its embeddings are made. */
+  readonly embeddings?: ReadonlyMap<string, EmbeddingCard>;
   /** Upper bound of n × prompts × max_tokens. */
   readonly tokensPerRequest: number;
   readonly websocket: WebsocketConfig;
@@ -82,7 +91,10 @@ export interface ChatEncoding {
 export interface TextService {
   encode(model: string, text: string, options: { readonly addSpecialTokens: boolean }): Promise<Int32Array>;
   encodeChat(model: string, messages: readonly ChatMessage[], options: ChatEncoding): Promise<Int32Array>;
-  decode(model: string, ids: Int32Array): Promise<string>;
+  /** Special tokens print nothing unless they are to be shown. */
+  decode(model: string, ids: Int32Array, options?: { readonly showSpecialTokens: boolean }): Promise<string>;
+  /** The bytes of each id by itself. */
+  pieces(model: string, ids: Int32Array): Promise<readonly Uint8Array[]>;
   /** What the model's template writes around the assistant's next turn. */
   frame(model: string, messages: readonly ChatMessage[]): Promise<Omit<Frame, 'addSpecialTokens'>>;
 }

@@ -126,7 +126,7 @@ async function listen(app: Awaited<ReturnType<typeof buildApp>>, config: Config)
   return `http://${shownHost}:${bound.port}`;
 }
 
-function httpConfig({ server, limits, websocket }: Config): HttpConfig {
+function httpConfig({ server, limits, websocket, embeddings }: Config): HttpConfig {
   return {
     version,
     strict: server.strict,
@@ -142,6 +142,7 @@ function httpConfig({ server, limits, websocket }: Config): HttpConfig {
     maxPrompts: limits.maxPrompts,
     tokensPerRequest: limits.tokensPerRequest,
     websocket,
+    embeddings,
   };
 }
 

@@ -47,6 +47,21 @@ const RewardCard = Type.Object(
   { ...closed, description: 'Only for a reward model: what is known of its scores. Used by the scorer direction.' },
 );
 
+const EmbeddingEntry = Type.Object(
+  {
+    pooling: Type.Enum(['mean', 'last'], {
+      default: 'mean',
+      description: 'Which of its hidden states become the vector: the mean over all tokens, or the last token alone.',
+    }),
+    normalise: Type.Boolean({ default: true, description: 'Whether vectors are scaled to length 1.' }),
+  },
+  {
+    ...closed,
+    default: {},
+    description: 'How POST /v1/embeddings makes vectors of this model. Set it as the model was trained.',
+  },
+);
+
 const EndpointEntry = Type.Object(
   {
     url: Type.String({
@@ -105,6 +120,7 @@ const ModelEntry = Type.Object(
     }),
     dpa: Type.Optional(DirectionCard),
     reward: Type.Optional(RewardCard),
+    embedding: EmbeddingEntry,
   },
   { ...closed, description: 'One model.' },
 );

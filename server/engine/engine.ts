@@ -219,6 +219,11 @@ export class Engine {
           const pending = isScored ? Math.min(view.pending, SCORED_PER_TICK) : view.pending;
           push({ run, sequence, view }, pending, sequence.drafts.length > 0 && !isScored);
         }
+      const pooled = run.pool?.view;
+      if (pooled) {
+        const pending = pooled.scoresPrompt ? Math.min(pooled.pending, SCORED_PER_TICK) : pooled.pending;
+        push({ run, sequence: null, view: pooled }, pending, false);
+      }
       for (const { view } of run.reads?.fed ?? []) if (view) push({ run, sequence: null, view }, view.pending, false);
     }
     return feeds;
@@ -278,7 +283,7 @@ export class Engine {
         )
       )
         return wanted;
-      const users = this.#runs.filter((run) => run.demand.has(model) && run.live.length > 0);
+      const users = this.#runs.filter((run) => run.demand.has(model) && (run.live.length > 0 || run.pool?.view));
       const victim = users.reduce<Run | null>((last, run) => (!last || servedBefore(last, run) < 0 ? run : last), null);
       if (!victim) return wanted;
       this.#runs = this.#runs.filter((run) => run !== victim);

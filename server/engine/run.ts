@@ -16,6 +16,7 @@ import type { KernelNeed } from '../../kernels/logits/kernels.js';
 import { demandOf, type Demand } from './demand.js';
 import { needsOf } from './kernel-needs.js';
 import type { EngineModel } from './model.js';
+import { Pool } from './pool.js';
 import { Reads, type ReadServices } from './reads.js';
 import { Sequence, type BranchContext, type Decision } from './sequence.js';
 import { Speculation } from './speculation.js';
@@ -44,6 +45,8 @@ export class Run {
   readonly #boundHits: number[];
   readonly speculation: Speculation | null;
   readonly reads: Reads | null;
+  /** Of a request for an embedding: it has no choices. */
+  readonly pool: Pool | null;
   /** Logit kernels that may be missing; the run is admitted when there are none left. */
   readonly needs: KernelNeed[];
   /** A member gave NaN: nothing of this run's rows may be kept or read again. */
@@ -104,15 +107,21 @@ export class Run {
     this.#promptScores = request.logprobs?.prompt
       ? [this.#promptRecord(request.promptIds[0]?.[0] ?? 0, null, [])]
       : null;
-    this.needs = needsOf(
-      request,
-      this.views,
-      this.#models.map(({ info }) => info.vocabSize),
-    );
+    const [first] = this.#models;
+    const [ids] = request.promptIds;
+    this.pool = request.pooling && first && ids ? new Pool(first, ids, request.pooling) : null;
+    this.needs = this.pool
+      ? []
+      : needsOf(
+          request,
+          this.views,
+          this.#models.map(({ info }) => info.vocabSize),
+        );
   }
 
   get done(): boolean {
-    return this.failure === null && this.#isExpanded && this.#choices.every(({ done }) => done);
+    if (this.failure !== null) return false;
+    return this.pool?.isDone ?? (this.#isExpanded && this.#choices.every(({ done }) => done));
   }
 
   /** All branches that may go on, of all choices. */
@@ -186,6 +195,8 @@ export class Run {
   /** Claims rows: for the prompt when new, for every unfinished branch when it comes back from preemption. */
   start(): void {
     this.#admittedAt ??= performance.now();
+    this.pool?.start();
+    if (this.pool) return;
     if (this.#choices.length === 0) this.#choices.push(this.#choice(0, this.#firstTrunk()));
     for (const sequence of this.live) sequence.claim();
     if (this.preemptions === 0) this.#cachedTokens = this.cachedTokens;
@@ -197,6 +208,7 @@ export class Run {
     this.preemptions++;
     for (const choice of this.#choices) choice.rest();
     this.reads?.pause();
+    this.pool?.release();
     this.#scrub();
   }
 
@@ -209,6 +221,7 @@ export class Run {
 
   /** After the tick's forwards: searches begin, get what was read, or are told that their budget has ended. */
   goOn(): void {
+    if (this.pool) this.#takePooled(this.pool);
     this.#expand();
     this.#takeReads();
     this.#checkBudget();
@@ -283,6 +296,16 @@ export class Run {
     return this.#guarded(() => choice.accept(sequence, decision)) ?? false;
   }
 
+  #takePooled(pool: Pool): void {
+    this.#guarded(() => pool.take());
+    const at = pool.isDone ? pool.values().findIndex((value) => !Number.isFinite(value)) : -1;
+    if (at < 0) return;
+    this.metNan = true;
+    this.fail(
+      new AppError('nan_logits', { model: this.request.tokenizer, position: this.request.promptIds[0]?.length }),
+    );
+  }
+
   /** Readings that are there go to the searches that wait for them. */
   #takeReads(): void {
     const { reads } = this;
@@ -333,6 +356,7 @@ export class Run {
         },
         applied: this.#applied(),
         timings: this.#timings(),
+        ...(this.pool ? { pooled: this.pool.values() } : {}),
       });
     return events;
   }
@@ -341,6 +365,7 @@ export class Run {
     if (this.done && !this.metNan) this.reads?.store();
     for (const choice of this.#choices) choice.release();
     this.reads?.drop();
+    this.pool?.release();
     this.#scrub();
   }
 

@@ -42,7 +42,9 @@ export type TextJob =
     }
   /** The text around the assistant's next turn. */
   | { readonly kind: 'frame'; readonly model: string; readonly messages: readonly ChatMessage[] }
-  | { readonly kind: 'decode'; readonly model: string; readonly ids: Int32Array };
+  | { readonly kind: 'decode'; readonly model: string; readonly ids: Int32Array; readonly showSpecialTokens: boolean }
+  /** The bytes of each id by itself. */
+  | { readonly kind: 'pieces'; readonly model: string; readonly ids: Int32Array };
 
 /** Errors travel as data: a thrown AppError would arrive as a plain Error. */
 export type TextAnswer =
@@ -50,5 +52,6 @@ export type TextAnswer =
   | { readonly kind: 'difference'; readonly difference: VocabularyDifference }
   | { readonly kind: 'ids'; readonly ids: Int32Array }
   | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'pieces'; readonly pieces: readonly Uint8Array[] }
   | { readonly kind: 'frame'; readonly frame: TurnFrame }
   | { readonly kind: 'error'; readonly error: ErrorData };

@@ -75,7 +75,9 @@ function answer(job: TextJob): TextAnswer {
     case 'frame':
       return { kind: 'frame', frame: present(template, job.model).frame(job.messages) };
     case 'decode':
-      return { kind: 'text', text: tokenizer.decode(job.ids) };
+      return { kind: 'text', text: tokenizer.decode(job.ids, { skipSpecialTokens: !job.showSpecialTokens }) };
+    case 'pieces':
+      return { kind: 'pieces', pieces: Array.from(job.ids, (id) => tokenizer.vocabulary.bytesOf(id).slice()) };
     default:
       job satisfies never;
       throw new Error('unreachable');

@@ -120,12 +120,25 @@ export class TextService {
     return answer.frame;
   }
 
-  /** The text of the ids from its beginning, without special tokens. */
-  async decode(model: string, ids: ArrayLike<number>): Promise<string> {
+  /** The text of the ids from its beginning. */
+  async decode(
+    model: string,
+    ids: ArrayLike<number>,
+    { showSpecialTokens = false }: { readonly showSpecialTokens?: boolean } = {},
+  ): Promise<string> {
     const limit = { param: 'prompt', value: `${ids.length} tokens`, length: ids.length };
-    const answer = await this.#submit({ kind: 'decode', model, ids: Int32Array.from(ids) }, limit);
+    const job = { kind: 'decode', model, ids: Int32Array.from(ids), showSpecialTokens } as const;
+    const answer = await this.#submit(job, limit);
     if (answer.kind !== 'text') throw new Error(`an answer of kind ${answer.kind} to decode`);
     return answer.text;
+  }
+
+  /** The bytes of each id by itself; none where a special token prints nothing. */
+  async pieces(model: string, ids: Int32Array): Promise<readonly Uint8Array[]> {
+    const limit = { param: 'prompt', value: `${ids.length} tokens`, length: ids.length };
+    const answer = await this.#submit({ kind: 'pieces', model, ids }, limit);
+    if (answer.kind !== 'pieces') throw new Error(`an answer of kind ${answer.kind} to pieces`);
+    return answer.pieces;
   }
 
   async close(): Promise<void> {

@@ -100,7 +100,8 @@ async function collect(job: Job, exchange: Exchange): Promise<object | undefined
   }
   const usage = sink.totals.usage();
   observer.done(usage.prompt_tokens);
-  return job.format.body(sink.choices, usage, sink.totals.decoding());
+  const choices = job.choose?.(sink.choices) ?? sink.choices;
+  return job.format.body(choices, usage, sink.totals.decoding());
 }
 
 /** Streams into an outlet. Throws what went wrong before the outlet was open; afterwards the stream itself says it. */

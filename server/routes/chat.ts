@@ -42,7 +42,7 @@ function content(message: WireMessage, where: string): string {
   return texts.join('\n');
 }
 
-function chatMessage(message: WireMessage, index: number): ChatMessage {
+export function chatMessage(message: WireMessage, index: number): ChatMessage {
   const where = `messages[${index}]`;
   const role = Object.hasOwn(roles, message.role) ? roles[message.role] : undefined;
   if (role === undefined) {
@@ -56,7 +56,9 @@ function chatMessage(message: WireMessage, index: number): ChatMessage {
   return { role, content: content(message, where), ...(name === undefined ? {} : { name }) };
 }
 
-function chatEncoding(body: ChatRequest): ChatEncoding {
+export function chatEncoding(
+  body: Pick<ChatRequest, 'continue_final_message' | 'add_generation_prompt'>,
+): ChatEncoding {
   const continueFinal = body.continue_final_message ?? false;
   if (continueFinal && body.add_generation_prompt === true) {
     throw invalid('continue_final_message', 'excludes add_generation_prompt', true, 'Send one of the two.');

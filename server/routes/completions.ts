@@ -6,9 +6,12 @@ import { CompletionReply } from '../wire/completion-reply.js';
 import { CompletionRequest, wholeVocabulary } from '../wire/completions.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import { shown } from '../wire/shown.js';
+import type { Choice } from '../wire/reply.js';
 import { answer, closedSignal } from './answer.js';
+import { bestChoices } from './best-of.js';
 import { decodeRequests, promptFromIds, type ReadBody } from './prepare.js';
 import { searchJob } from './search-job.js';
+import type { Job } from './sinks.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
 import { viewPrompts } from './view-prompts.js';
 
@@ -55,8 +58,19 @@ async function echoed(text: TextService, model: string, prompts: readonly Prompt
   );
 }
 
+/** Choices to generate per prompt. */
+function generated({ n = 1, best_of: bestOf = n }: CompletionRequest, isStream: boolean, maxN: number): number {
+  const invalid = (problem: string, remedy: string): AppError =>
+    new AppError('invalid_value', { param: 'best_of', problem, value: bestOf, remedy });
+  if (bestOf < n) throw invalid(`must be at least n, which is ${n}`, 'Raise it or lower n.');
+  if (bestOf > maxN) throw invalid(`must be at most ${maxN}`, 'Lower it or raise limits.maxN.');
+  if (bestOf === n || !isStream) return bestOf;
+  const remedy = 'The best is known only at the end: leave out stream, or send a best_of equal to n.';
+  throw new AppError('not_supported', { param: 'best_of', value: `${bestOf} in a stream`, remedy });
+}
+
 /** Everything that can be refused is refused here, before anything is computed. */
-export async function readCompletion(body: CompletionRequest, context: AppContext): Promise<ReadBody> {
+export async function readCompletion(body: CompletionRequest, context: AppContext, isStream = true): Promise<ReadBody> {
   const { config, text } = context;
   const strategy = context.catalog.resolve(body.model, body.decoding);
   const prompts = promptList(body.prompt);
@@ -86,12 +100,15 @@ export async function readCompletion(body: CompletionRequest, context: AppContex
   const owns = ids.map((own) => ({ kind: 'ids', ids: own }) as const);
   const views = await Promise.all(owns.map((own) => viewPrompts(text, strategy, own)));
   const searches = await Promise.all(owns.map((own) => searchJob(context, strategy, own)));
-  const logprobs = logprobsParams(body, asked);
+  const n = generated(body, isStream, config.maxN);
+  // Choices are ranked by them.
+  const ranking: LogprobsParams | null = n > (body.n ?? 1) ? { top: 0, full: false, prompt: false } : null;
+  const logprobs = logprobsParams(body, asked) ?? ranking;
   if (logprobs?.prompt === true) checkOnePrompt(strategy);
   const head = replyHead('cmpl-', body, strategy, context);
   const requests = decodeRequests({
     id: head.id,
-    body,
+    body: { ...body, n },
     strategy,
     prompts: views,
     searches,
@@ -116,15 +133,27 @@ export function completionsRoute(app: FastifyInstance, { context, metrics }: Rou
     async (request, reply) => {
       const controller = closedSignal(reply);
       const { body } = request;
-      const { head, strategy, requests, logprobs, tokenIds, promptIds, echo } = await readCompletion(body, context);
+      const stream = body.stream ?? false;
+      const read = await readCompletion(body, context, stream);
+      const { head, strategy, requests, logprobs, tokenIds, promptIds, echo } = read;
+      const n = body.n ?? 1;
       const format = new CompletionReply(head, {
         logprobs: body.logprobs === undefined ? null : { full: logprobs?.full ?? false },
         tokenIds,
-        n: body.n ?? 1,
+        n,
         promptIds: tokenIds ? promptIds.map((ids) => Array.from(ids)) : [],
         echo,
       });
-      const job = { strategy, requests, format, stream: body.stream ?? false, includeUsage: head.includeUsage };
+      const made = requests[0]!.n;
+      const choose = (choices: readonly Choice[]): readonly Choice[] => bestChoices(choices, made, n);
+      const job: Job = {
+        strategy,
+        requests,
+        format,
+        stream,
+        includeUsage: head.includeUsage,
+        ...(made > n ? { choose } : {}),
+      };
       return answer(job, request, reply, { context, metrics, controller });
     },
   );

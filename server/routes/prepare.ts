@@ -25,8 +25,8 @@ export function checkId(param: string, id: number, strategy: ResolvedStrategy): 
   });
 }
 
-export function promptFromIds(ids: readonly number[], strategy: ResolvedStrategy): Int32Array {
-  for (const id of ids) checkId('prompt', id, strategy);
+export function promptFromIds(ids: readonly number[], strategy: ResolvedStrategy, param = 'prompt'): Int32Array {
+  for (const id of ids) checkId(param, id, strategy);
   return Int32Array.from(ids);
 }
 

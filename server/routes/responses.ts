@@ -57,6 +57,9 @@ function echoed(body: ResponsesRequest, sampling: SamplingParams): Readonly<Reco
     top_logprobs: body.top_logprobs ?? 0,
     top_p: sampling.topP,
     truncation: body.truncation ?? 'disabled',
+    ...(body.user === undefined ? {} : { user: body.user }),
+    ...(body.safety_identifier === undefined ? {} : { safety_identifier: body.safety_identifier }),
+    ...(body.prompt_cache_key === undefined ? {} : { prompt_cache_key: body.prompt_cache_key }),
   };
 }
 

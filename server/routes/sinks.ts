@@ -14,6 +14,8 @@ export interface Job {
   readonly format: ReplyFormat;
   readonly stream: boolean;
   readonly includeUsage: boolean;
+  /** Of the choices of a whole answer, those to show; all where it is left out. */
+  readonly choose?: (choices: readonly Choice[]) => readonly Choice[];
 }
 
 /** Where the text of a stream goes: server-sent events of a response, or frames of a websocket. */

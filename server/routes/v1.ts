@@ -96,6 +96,7 @@ export function replyHead(
     created: Math.floor(Date.now() / 1000),
     model: strategy.name,
     fingerprint: fingerprint(context),
+    tier: body.service_tier === undefined ? null : 'default',
     includeUsage: body.stream === true && (body.stream_options?.include_usage ?? false),
   };
 }

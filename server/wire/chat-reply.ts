@@ -7,6 +7,7 @@ import {
   chunkSuffix,
   sseEnd,
   sseFailure,
+  tierOf,
   traceFields,
   type Choice,
   type DecodingReport,
@@ -87,6 +88,7 @@ export class ChatReply implements ReplyFormat {
       created: this.#head.created,
       model: this.#head.model,
       system_fingerprint: this.#head.fingerprint,
+      ...tierOf(this.#head),
       choices: choices.map((choice) => ({
         index: choice.index,
         message: { role: 'assistant', content: choice.text, refusal: null },

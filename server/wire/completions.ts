@@ -28,6 +28,7 @@ export const CompletionRequest = Type.Object(
         description: 'an integer from 0 to 5, or -1 for the whole vocabulary',
       }),
     ),
+    best_of: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 31 - 1, description: 'an integer of at least n' })),
     add_special_tokens: Type.Optional(
       Type.Boolean({ description: 'true (default) or false; whether the tokenizer adds its BOS and the like' }),
     ),

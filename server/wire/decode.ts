@@ -97,6 +97,8 @@ export interface DecodeRequest {
   /** Ends a choice; empty when EOS is ignored. */
   readonly stopTokenIds: readonly number[];
   readonly logprobs: LogprobsParams | null;
+  /** Instead of an answer: the hidden states of the first view's model over its prompt, as one vector. `maxTokens` is 0. */
+  readonly pooling?: 'mean' | 'last';
   readonly speculation?: SpeculationParams | null;
   /** What the answer's text has to be; null or left out: anything. It ends where nothing more may follow. */
   readonly constraint?: Grammar | null;
@@ -266,5 +268,12 @@ export type DecodeEvent =
   | { readonly kind: 'paused' }
   /** By choice: the first token that the change acts on; null where the choice had ended. */
   | { readonly kind: 'changed'; readonly serial: number; readonly positions: readonly (number | null)[] }
-  | { readonly kind: 'done'; readonly usage: Usage; readonly applied: Applied; readonly timings: Timings }
+  | {
+      readonly kind: 'done';
+      readonly usage: Usage;
+      readonly applied: Applied;
+      readonly timings: Timings;
+      /** Where the request asked for `pooling`. */
+      readonly pooled?: Float32Array;
+    }
   | { readonly kind: 'failed'; readonly error: ErrorData };

@@ -7,17 +7,28 @@ import { shown, wellFormed } from './shown.js';
 
 type Body = Readonly<Record<string, unknown>>;
 
-/** They concern OpenAI's own service and change no token. */
-const harmless = new Set([
-  'user',
-  'metadata',
-  'service_tier',
-  'parallel_tool_calls',
-  'safety_identifier',
-  'prompt_cache_key',
-  'prompt_cache_retention',
-  'prediction',
-]);
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isMetadata = (value: unknown): boolean =>
+  isObject(value) && Object.keys(value as object).length <= 16 && Object.values(value as object).every(isText);
+
+interface Harmless {
+  readonly check: (value: unknown) => boolean;
+  /** What `check` wants. */
+  readonly what: string;
+}
+
+/** They concern OpenAI's own service, or speed alone, and change no token: accepted, in strict mode too, and told as ignored. */
+const harmless: Readonly<Record<string, Harmless>> = {
+  user: { check: isText, what: 'a string' },
+  metadata: { check: isMetadata, what: 'an object of up to 16 strings' },
+  parallel_tool_calls: { check: (value) => typeof value === 'boolean', what: 'true or false' },
+  safety_identifier: { check: isText, what: 'a string' },
+  prompt_cache_key: { check: isText, what: 'a string' },
+  prompt_cache_retention: { check: isText, what: 'a string' },
+  prompt_cache_options: { check: isObject, what: 'an object' },
+  prediction: { check: isObject, what: 'an object' },
+};
 
 interface Refused {
   readonly accepts: (value: unknown, body: Body) => boolean;
@@ -65,7 +76,7 @@ const refused: Rules = {
   suffix: { accepts: never, remedy: 'Text is only continued, never filled in: leave it out.' },
   best_of: {
     accepts: (value, body) => value === (body['n'] ?? 1),
-    remedy: 'Only a best_of equal to n is available: ask for n choices and choose among them.',
+    remedy: 'Only /v1/completions has it: use the method best_of_n in decoding.',
   },
   use_beam_search: { accepts: only(false), remedy: leaveOut },
   length_penalty: { accepts: only(1), remedy: leaveOut },
@@ -97,7 +108,13 @@ export function checkKeys(
 ): readonly string[] {
   const ignored: string[] = [];
   for (const key of Object.keys(body)) {
-    if (declared.includes(key) || harmless.has(key)) continue;
+    if (declared.includes(key)) continue;
+    const known = Object.hasOwn(harmless, key) ? harmless[key] : undefined;
+    if (known !== undefined) {
+      if (!known.check(body[key])) throw wrongType(key, body[key], known.what);
+      ignored.push(key);
+      continue;
+    }
     const rule = own(rules, key) ?? own(refused, key);
     if (rule === undefined) {
       if (strict) throw unknownKey(key, declared);
@@ -107,6 +124,15 @@ export function checkKeys(
     }
   }
   return ignored;
+}
+
+function wrongType(param: string, value: unknown, what: string): AppError {
+  return new AppError('invalid_value', {
+    param,
+    problem: 'is of the wrong type',
+    value: shown(value),
+    remedy: `Send ${what}.`,
+  });
 }
 
 function unknownKey(key: string, declared: readonly string[]): AppError {

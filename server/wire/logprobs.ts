@@ -42,7 +42,7 @@ export interface CompletionLogprobs {
 }
 
 /** Tokens that are no valid UTF-8 by themselves keep their bytes in the name, so that two of them never collide in a map. */
-function tokenName(bytes: Uint8Array): string {
+export function tokenName(bytes: Uint8Array): string {
   try {
     return strict.decode(bytes);
   } catch {

@@ -11,6 +11,8 @@ export interface ReplyHead {
   readonly created: number;
   readonly model: string;
   readonly fingerprint: string;
+  /** The tier that served it, where the client asked for one. */
+  readonly tier: 'default' | null;
   /** Every chunk but the last carries `usage: null`. */
   readonly includeUsage: boolean;
 }
@@ -95,6 +97,8 @@ const sseDone = 'data: [DONE]\n\n';
 export const sseEnd = (): string => sseDone;
 export const sseFailure = (error: ErrorData): string => `data: ${JSON.stringify(errorBody(error))}\n\n${sseDone}`;
 
+export const tierOf = ({ tier }: ReplyHead): object => (tier === null ? {} : { service_tier: tier });
+
 /** The constant beginning of every chunk, up to and including `"choices":`. */
 export function chunkPrefix(head: ReplyHead, object: string): string {
   const fields = {
@@ -103,6 +107,7 @@ export function chunkPrefix(head: ReplyHead, object: string): string {
     created: head.created,
     model: head.model,
     system_fingerprint: head.fingerprint,
+    ...tierOf(head),
   };
   return `data: ${JSON.stringify(fields).slice(0, -1)},"choices":`;
 }

@@ -51,6 +51,9 @@ export const ResponsesRequest = Type.Object(
         ...described('an object of up to 16 strings; it comes back with the response'),
       }),
     ),
+    user: Type.Optional(Type.String(described('a string; it comes back with the response'))),
+    safety_identifier: Type.Optional(Type.String(described('a string; it comes back with the response'))),
+    prompt_cache_key: Type.Optional(Type.String(described('a string; it comes back with the response'))),
     truncation: Type.Optional(Type.Enum(['auto', 'disabled'], described('"auto" or "disabled"'))),
     text: Type.Optional(
       Type.Object(

@@ -69,6 +69,11 @@ export const sharedFields = {
   ),
   decoding_trace: Type.Optional(Type.Boolean(described('true or false; how each token came about'))),
   return_token_ids: Type.Optional(Type.Boolean(described('true or false'))),
+  service_tier: Type.Optional(
+    Type.Enum(['auto', 'default', 'flex', 'scale', 'priority'], {
+      ...described('"auto", "default", "flex", "scale" or "priority"; there is one tier, and the reply names it'),
+    }),
+  ),
   priority: Type.Optional(
     Type.Integer({ minimum: -1000, maximum: 1000, ...described('an integer from -1000 (first) to 1000 (last)') }),
   ),

@@ -57,7 +57,11 @@ export const text: TextService = {
   encode: async (_model, string, { addSpecialTokens }) =>
     addSpecialTokens || string !== '' ? utf8(string) : new Int32Array(),
   encodeChat: async (model, messages, encoding) => utf8(rendered(model, messages, encoding)),
-  decode: async (_model, ids) => Buffer.from(Uint8Array.from(ids)).toString(),
+  decode: async (_model, ids, { showSpecialTokens } = { showSpecialTokens: false }) => {
+    const spelt = Array.from(ids, (id) => (id < eos ? [id] : showSpecialTokens ? [...Buffer.from('<eos>')] : []));
+    return Buffer.from(Uint8Array.from(spelt.flat())).toString();
+  },
+  pieces: async (_model, ids) => Array.from(ids, (id) => Uint8Array.from(id < eos ? [id] : [])),
   frame: async (model, messages) => {
     const [before = '', after = ''] = rendered(model, [...messages, { role: 'assistant', content: '\0' }], {
       addGenerationPrompt: false,
