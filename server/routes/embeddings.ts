@@ -42,6 +42,11 @@ async function inputs(
       remedy: 'Send several requests.',
     });
   }
+  list.forEach((one, index) => {
+    if (one !== '') return;
+    const param = typeof input === 'string' ? 'input' : `input[${index}]`;
+    throw new AppError('invalid_value', { param, problem: 'is empty', value: '""', remedy: 'Send some text.' });
+  });
   const encoded = await Promise.all(
     list.map(async (one) =>
       typeof one === 'string'

@@ -67,7 +67,7 @@ export function tokenizeRoutes(app: FastifyInstance, { context, metrics }: Route
         const view = ids[index] ?? new Int32Array();
         return {
           model,
-          prompt: describePrompt(prompts.get(prompt) ?? { kind: 'own' }),
+          prompt: describePrompt(prompts.get(prompt) ?? { kind: 'own' }) || 'own',
           text: await context.text.decode(model, view, { showSpecialTokens: true }),
           token_ids: Array.from(view),
         };

@@ -4,15 +4,17 @@ import Type from 'typebox';
 import { refuse, type Rules } from './keys.js';
 import { sharedFields } from './sampling.js';
 
-const Text = Type.String({ minLength: 1 });
 const TokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
 
 export const EmbeddingsRequest = Type.Object(
   {
     model: sharedFields.model,
-    input: Type.Union([Text, TokenIds, Type.Array(Text, { minItems: 1 }), Type.Array(TokenIds, { minItems: 1 })], {
-      description: 'a non-empty string, a list of them, a list of token ids, or a list of such lists',
-    }),
+    input: Type.Union(
+      [Type.String(), TokenIds, Type.Array(Type.String(), { minItems: 1 }), Type.Array(TokenIds, { minItems: 1 })],
+      {
+        description: 'a non-empty string, a list of them, a list of token ids, or a list of such lists',
+      },
+    ),
     encoding_format: Type.Optional(Type.Enum(['float', 'base64'], { description: '"float" or "base64"' })),
     add_special_tokens: Type.Optional(
       Type.Boolean({ description: 'true (default) or false; whether the tokenizer adds its BOS and the like' }),

@@ -78,6 +78,8 @@ export class ToyDecoder implements Decoder {
     rows.forEach((row, i) => data.set(row, i * TOY_VOCAB));
     return {
       logits: new Tensor('float32', data, [rows.length, TOY_VOCAB]),
+      // Its states are its logits: as telling, and known to the tests.
+      ...(batch.wantsHidden ? { hidden: new Tensor('float32', data.slice(), [rows.length, TOY_VOCAB]) } : {}),
       newKeys: this.#tags(batch, 0),
       newValues: this.#tags(batch, 0.25),
     };

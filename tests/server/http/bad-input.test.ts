@@ -146,7 +146,11 @@ const cases: readonly (readonly [string, string, object, Refusal])[] = [
   ],
   ['store', chatPath, chat({ store: true }), unsupported('store')],
   ['suffix', textPath, completion({ suffix: 'x' }), unsupported('suffix', '"x"')],
-  ['best_of above n', textPath, completion({ best_of: 3 }), unsupported('best_of', '3')],
+  ['best_of in a stream', textPath, completion({ best_of: 3, stream: true }), unsupported('best_of', '3')],
+  ['best_of in a chat', chatPath, chat({ best_of: 3 }), unsupported('best_of', '3')],
+  ['user as a number', chatPath, chat({ user: 5 }), invalid('user', 'got 5', 'a string')],
+  ['metadata that is no text', chatPath, chat({ metadata: { a: 1 } }), invalid('metadata')],
+  ['a tier of no name', chatPath, chat({ service_tier: 'gold' }), invalid('service_tier', '"gold"')],
   ['a template from the client', chatPath, chat({ chat_template: '{{ 1 }}' }), unsupported('chat_template')],
   ['empty stop string', chatPath, chat({ stop: '' }), invalid('stop', '""', 'non-empty')],
   ['empty stop string in a list', chatPath, chat({ stop: ['a', ''] }), invalid('stop[1]', '""', 'non-empty')],
@@ -340,7 +344,7 @@ describe('unknown keys', () => {
     const payload = chat({ temprature: 1, 'bad\nkey, é': 2, user: 'me' });
     const response = await server.app.inject({ method: 'POST', url: chatPath, payload });
     expect(response.statusCode).toBe(200);
-    expect(response.headers['x-trimtab-ignored']).toBe('temprature,bad%0Akey%2C%20%C3%A9');
+    expect(response.headers['x-trimtab-ignored']).toBe('temprature,bad%0Akey%2C%20%C3%A9,user');
   });
 
   test('are errors in strict mode', async () => {

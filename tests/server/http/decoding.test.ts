@@ -34,7 +34,14 @@ const catalog = new Catalog(
 let app: FastifyInstance;
 beforeAll(async () => {
   const submit = (): never => expect.fail('nothing is computed');
-  const engine: Engine = { submit, grant: () => undefined, change: () => undefined, stats: () => noStats, info: [], state: 'ready' };
+  const engine: Engine = {
+    submit,
+    grant: () => undefined,
+    change: () => undefined,
+    stats: () => noStats,
+    info: [],
+    state: 'ready',
+  };
   app = await buildApp({ config, engine, catalog, text });
 });
 afterAll(async () => app.close());
