@@ -1,0 +1,357 @@
+// The client as its users meet it: the packed package in a project of its own, the suite in the box, real threads and weights, over HTTP and websocket.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { WebSocket } from 'ws';
+import {
+  AbortedError,
+  BadRequestError,
+  bestOfN,
+  eft,
+  rain,
+  scorer,
+  transferQ,
+  Trimtab,
+  type Answer,
+  type Connection,
+  type DecodeRequest,
+  type DecodeStream,
+  type StreamEvent,
+} from '../../../clients/typescript/src/index.js';
+import { packageDirectory, projectWithClient, ran, root, type Project } from './package.js';
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
+
+let server: ChildProcess;
+let url: string;
+let artifacts: string;
+let client: Trimtab;
+let connection: Connection;
+let output = '';
+
+async function printed(pattern: RegExp): Promise<RegExpMatchArray> {
+  for (;;) {
+    const match = output.match(pattern);
+    if (match !== null) return match;
+    if (server.exitCode !== null) throw new Error(`the server ended with ${server.exitCode}: ${output}`);
+    await Promise.race([once(server.stdout!, 'data'), once(server, 'exit')]);
+  }
+}
+
+beforeAll(async () => {
+  artifacts = await mkdtemp(path.join(tmpdir(), 'trimtab-client-e2e-'));
+  const args = [path.join(root, 'dist/server/cli.js'), 'serve', '--port', '0'];
+  server = spawn(process.execPath, args, { cwd: root, env: { ...process.env, TRIMTAB_ARTIFACTS: artifacts } });
+  for (const stream of [server.stdout!, server.stderr!])
+    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  url = (await printed(/on (http:\/\/\S+)/))[1]!;
+  await printed(/ready in/);
+  client = new Trimtab({ baseUrl: url, webSocket: WebSocket, maxRetries: 0 });
+  connection = await client.connect();
+});
+
+afterAll(async () => {
+  await connection?.close();
+  if (server.exitCode === null) server.kill('SIGKILL');
+  await rm(artifacts, { recursive: true, force: true });
+});
+
+const messages = [{ role: 'user' as const, content: 'Can you tell me what Tar Alley smells of?' }];
+const steered = eft({ base: 'pocket', tuned: 'pocket-chat', reference: 'pocket-small', weight: 0.6 });
+const judge = scorer.selfEvaluation({
+  model: 'pocket',
+  template: 'Request: {request}\nAnswer: {answer}\nIs the answer (A) {first} or (B) {second}? The verdict is: (',
+  options: { good: 'harmless', bad: 'harmful' },
+});
+const helpful = scorer.reward({ model: 'pocket-reward-1a', head: 'helpful' });
+
+const requests: readonly (readonly [string, DecodeRequest])[] = [
+  ['a chat', { model: 'pocket', messages, seed: 3, max_tokens: 32, decoding: steered }],
+  [
+    'a deployment, its dials, two choices',
+    { model: 'pocket-eft', messages, seed: 4, n: 2, max_tokens: 24, decoding: { weight: 0.2 } },
+  ],
+  ['a plain prompt', { model: 'pocket', prompt: 'Tar Alley smells of', seed: 5, max_tokens: 12 }],
+  [
+    'two prompts of ids',
+    {
+      model: 'pocket-eft',
+      prompt: [
+        [320, 301, 310],
+        [399, 1319],
+      ],
+      seed: 6,
+      max_tokens: 8,
+      n: 2,
+    },
+  ],
+  [
+    'best of n',
+    { model: 'pocket', messages, seed: 7, max_tokens: 24, decoding: bestOfN(steered, { scorer: helpful, n: 3 }) },
+  ],
+  [
+    'rain over eft',
+    {
+      model: 'pocket',
+      messages,
+      seed: 8,
+      max_tokens: 12,
+      decoding: rain(steered, { judge, max_iterations: 6, lookahead: 12 }),
+    },
+  ],
+  [
+    'transfer q',
+    {
+      model: 'pocket',
+      messages,
+      seed: 9,
+      max_tokens: 8,
+      decoding: transferQ({ proposal: 'pocket', baseline: steered, reward: helpful, candidates: 3, lookahead: 6 }),
+    },
+  ],
+];
+
+/** What the same request with the same seed has again, whatever carries it and whoever shares the batch. */
+const comparable = ({ text, model, choices, usage, decoding }: Answer): object => ({
+  text,
+  model,
+  choices: choices.map(({ index, text: said, finish_reason, stop_reason, tokens, prompt_token_ids }) => ({
+    index,
+    said,
+    finish_reason,
+    stop_reason,
+    ids: tokens.map(({ token_id: id }) => id),
+    prompt_token_ids,
+  })),
+  tokens: usage.completion_tokens,
+  method: decoding.method,
+  formula: decoding.formula,
+  parameters: decoding.parameters,
+  models: decoding.models,
+  seed: decoding.seed,
+});
+
+describe.each(requests)('%s', (_, plainRequest) => {
+  const request = { ...plainRequest, return_token_ids: true } as DecodeRequest;
+
+  test('is the same whole, streamed, and over the websocket', async () => {
+    const whole = comparable(await client.decode(request));
+    expect(comparable(await client.stream(request).final())).toEqual(whole);
+    const live = comparable(await connection.decode(request));
+    // A websocket tells no prompt ids.
+    const choices = (whole as { choices: object[] }).choices.map((choice) => ({ ...choice, prompt_token_ids: null }));
+    expect({
+      ...live,
+      choices: (live as { choices: object[] }).choices.map((choice) => ({ ...choice, prompt_token_ids: null })),
+    }).toEqual({ ...whole, choices });
+  });
+});
+
+test('log-probabilities and traces come with each token, alike on both ways', async () => {
+  const request = {
+    model: 'pocket-eft',
+    messages,
+    seed: 1,
+    max_tokens: 6,
+    logprobs: true,
+    top_logprobs: 2,
+    decoding_trace: true,
+  } as const;
+  const seen = async (stream: DecodeStream): Promise<{ tokens: StreamEvent[]; traces: StreamEvent[] }> => {
+    const events: StreamEvent[] = [];
+    for await (const event of stream) events.push(event);
+    return {
+      tokens: events.filter(({ type }) => type === 'token'),
+      traces: events.filter(({ type }) => type === 'trace'),
+    };
+  };
+  const [http, live] = [await seen(client.stream(request)), await seen(connection.stream(request))];
+  for (const { tokens, traces } of [http, live]) {
+    expect(tokens).toHaveLength(6);
+    expect(traces).toHaveLength(6);
+  }
+  const names = (events: readonly StreamEvent[]): unknown[] =>
+    events.map((event) =>
+      event.type === 'token' ? [event.token.token, event.token.bytes, event.token.top.length] : null,
+    );
+  expect(names(live.tokens)).toEqual(names(http.tokens));
+});
+
+/** Rows that the engine holds, once it holds none. */
+async function rowsAreFree(): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      const metrics = await (await fetch(`${url}/metrics`)).text();
+      const rows = [...metrics.matchAll(/^trimtab_cache_rows\{[^}]*\} (\S+)$/gm)].map(([, value]) => Number(value));
+      expect(rows.length).toBeGreaterThan(3);
+      expect(Math.max(...rows)).toBe(0);
+    },
+    { timeout: 20_000, interval: 200 },
+  );
+}
+
+describe.each([
+  ['over HTTP', (request: DecodeRequest) => client.stream(request)],
+  ['over the websocket', (request: DecodeRequest) => connection.stream(request)],
+])('leaving %s', (_, open) => {
+  const long = { model: 'pocket-eft', messages, n: 2, max_tokens: 400, ignore_eos: true };
+
+  test('gives every row back', async () => {
+    const left = Array.from({ length: 4 }, async (__, index) => {
+      let count = 0;
+      for await (const { type } of open({ ...long, seed: index })) if (type === 'text' && ++count > index) break;
+    });
+    await Promise.all(left);
+    const aborted = Array.from({ length: 3 }, async () => {
+      const stream = open(long);
+      const reading = stream.final();
+      setTimeout(() => stream.abort(), 50);
+      await expect(reading).rejects.toBeInstanceOf(AbortedError);
+    });
+    await Promise.all(aborted);
+    await rowsAreFree();
+  });
+});
+
+describe('a weight that is turned while the answer is decoded', () => {
+  const base = {
+    model: 'pocket-eft',
+    messages,
+    temperature: 0,
+    max_tokens: 24,
+    ignore_eos: true,
+    return_token_ids: true,
+  } as const;
+  const ids = ({ choices }: Answer): (number | null)[] => choices[0]!.tokens.map(({ token_id: id }) => id);
+
+  test('acts from the token that it says; before it stands what the old weight said, after it what the new one goes on with', async () => {
+    const stream = connection.stream(base, { credit: 6 });
+    let position = -1;
+    for await (const event of stream) {
+      if (event.type !== 'paused') continue;
+      const updated = await stream.update({ weight: 0 });
+      expect(updated.formula).toContain('0·(');
+      position = updated.positions[0]!;
+      stream.resume();
+    }
+    const turned = ids(await stream.final());
+    expect(position).toBe(6);
+    const before = ids(await client.decode(base));
+    expect(turned.slice(0, position)).toEqual(before.slice(0, position));
+    const { choices } = await client.decode({ ...base, max_tokens: 1 });
+    const prompt = [...choices[0]!.prompt_token_ids!, ...turned.slice(0, position)] as number[];
+    const after = await client.decode({
+      model: 'pocket-eft',
+      decoding: { weight: 0 },
+      prompt,
+      temperature: 0,
+      max_tokens: base.max_tokens - position,
+      ignore_eos: true,
+      return_token_ids: true,
+    });
+    expect(turned.slice(position)).toEqual(ids(after));
+    expect(turned).not.toEqual(before);
+    expect((await stream.final()).decoding.parameters['weight']).toBe(0);
+  });
+
+  test('pausing changes nothing', async () => {
+    const stream = connection.stream(base, { credit: 1 });
+    let pauses = 0;
+    for await (const event of stream) {
+      if (event.type !== 'paused') continue;
+      pauses++;
+      stream.grant(5);
+    }
+    expect(pauses).toBeGreaterThan(3);
+    expect(ids(await stream.final())).toEqual(ids(await client.decode(base)));
+  });
+
+  test('what cannot be changed is refused, and the decode goes on', async () => {
+    const stream = connection.stream(base, { credit: 4 });
+    for await (const event of stream) {
+      if (event.type !== 'paused') continue;
+      const refused = stream.update({ tuned: 'pocket-safe' });
+      await expect(refused).rejects.toBeInstanceOf(BadRequestError);
+      await expect(refused).rejects.toMatchObject({ code: 'not_changeable' });
+      stream.resume();
+    }
+    expect(ids(await stream.final())).toEqual(ids(await client.decode(base)));
+  });
+});
+
+test('many decodes share a connection, each in its own order', async () => {
+  const seeds = Array.from({ length: 12 }, (_, index) => index);
+  const request = { model: 'pocket-eft', messages, max_tokens: 24 };
+  const live = await Promise.all(seeds.map((seed) => connection.stream({ ...request, seed }).text()));
+  const http = await Promise.all(seeds.map((seed) => client.stream({ ...request, seed }).text()));
+  expect(live).toEqual(http);
+});
+
+test('a search tells what it commits', async () => {
+  const committed: number[] = [];
+  let text = '';
+  const stream = connection.stream({
+    model: 'pocket',
+    messages,
+    max_tokens: 12,
+    seed: 2,
+    decoding: rain(steered, { judge, max_iterations: 6 }),
+  });
+  for await (const event of stream) {
+    if (event.type === 'commit') committed.push(event.position);
+    if (event.type === 'text') text += event.text;
+  }
+  expect(committed.length).toBeGreaterThan(0);
+  expect(committed).toEqual([...committed].sort((a, b) => a - b));
+  expect((await stream.final()).text).toBe(text);
+});
+
+test('what may be in `decoding`, what it costs, and who may be asked', async () => {
+  const { methods, scorers } = await client.methods();
+  expect(methods.map(({ name }) => name)).toContain('rain');
+  expect(scorers.map(({ name }) => name)).toContain('reward');
+  const explained = await client.explain(bestOfN(steered, { scorer: helpful, n: 3 }));
+  expect(explained.search?.sources).toEqual(['reward model pocket-reward-1a']);
+  expect((await client.explain('pocket-eft')).formula).toBe('pocket + 0.6·(pocket-chat − pocket-small)');
+  expect((await client.explain({ weight: 0.1 }, { model: 'pocket-eft' })).formula).toContain('0.1·(');
+  const models = await client.models();
+  expect(models.find(({ id }) => id === 'pocket-eft')?.kind).toBe('deployment');
+  expect(await client.model('pocket')).toEqual(models.find(({ id }) => id === 'pocket'));
+});
+
+describe('the examples, in a project that has the packed package', () => {
+  let project: Project;
+  const directory = path.join(packageDirectory, 'examples');
+
+  beforeAll(async () => {
+    project = await projectWithClient(['@types/node', 'undici-types', 'ws', '@types/ws']);
+    const names = (await readdir(directory)).filter((name) => name.endsWith('.ts'));
+    await Promise.all(names.map((name) => copyFile(path.join(directory, name), path.join(project.directory, name))));
+    const { output: said } = await project.compile({ types: ['node'], skipLibCheck: true }, names);
+    expect(said).toBe('');
+  });
+  afterAll(() => project.remove());
+
+  test.each<[string, RegExp]>([
+    ['stream', /Tar Alley[^]*\d+ tokens of pocket \+ 0\.6·\(pocket-chat − pocket-small\)/],
+    ['steer', /pocket: 2[^]*pocket \+ 1·\(pocket-chat − pocket-small\): /],
+    ['search', /candidates \[[^]*scored: 4[^]*draft: 'pocket-chat'/],
+    [
+      'errors',
+      /invalid_value at temperature: [^]*unknown_key at decoding\.wieght: [^]*not here: [^]*aborted\nit worked/,
+    ],
+    ['websocket', /\[from token 8: pocket \+ 0·\(pocket-chat − pocket-small\)\][^]*\n- [^]*\n- [^]*\n- /],
+  ])('%s', async (name, pattern) => {
+    const { code, output: said } = await ran(process.execPath, [`${name}.js`, url], project.directory);
+    expect(said).toMatch(pattern);
+    expect(code).toBe(0);
+  });
+
+  test('each of them is tried here', async () => {
+    const names = (await readdir(directory)).filter((name) => name.endsWith('.ts')).sort();
+    expect(names).toEqual(['errors.ts', 'search.ts', 'steer.ts', 'stream.ts', 'websocket.ts']);
+  });
+});
