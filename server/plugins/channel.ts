@@ -49,7 +49,7 @@ export class Channel {
     this.#pingMs = Math.min(config.pingMs, config.websocket.idleMs / 3);
     this.#reader = reader(this);
     socket.on('message', this.#onMessage);
-    socket.on('ping', this.#heard);
+    socket.on('ping', this.#onPing);
     socket.on('pong', this.#heard);
     socket.once('error', this.#onError);
     socket.once('close', this.#onClose);
@@ -121,6 +121,10 @@ export class Channel {
     if (!this.#isOpen || !this.#heard()) return;
     if (isBinary) this.close(1003, 'messages are JSON in text frames');
     else this.#reader.message(data.toString());
+  };
+
+  readonly #onPing = (data: Buffer): void => {
+    if (this.#isOpen && this.#heard() && !this.#isFull) this.#socket.pong(data);
   };
 
   readonly #onSent = (): void => {

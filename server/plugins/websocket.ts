@@ -37,6 +37,8 @@ export const websocketPlugin = fastifyPlugin<{ config: HttpConfig; metrics: Metr
       // Compression costs 64 KiB and more per connection, and a small frame can unfold to the limit.
       perMessageDeflate: false,
       closeTimeout: closeTimeoutMs,
+      // A channel answers pings itself: they count as messages.
+      autoPong: false,
       handleProtocols: (offered: Set<string>) => (offered.has(subprotocol) ? subprotocol : false),
     };
     await app.register(fastifyWebsocket, {

@@ -14,7 +14,7 @@ import type {
   TextService,
 } from '../../../server/context.js';
 import { AppError } from '../../../server/errors.js';
-import type { DecodeEvent, DecodeRequest, FinishReason, TokenRecord } from '../../../server/wire/decode.js';
+import type { DecodeEvent, DecodeRequest, FinishReason, Grant, TokenRecord } from '../../../server/wire/decode.js';
 
 export const eos = 256;
 export const vocabSize = 257;
@@ -195,17 +195,20 @@ export interface Harness {
   readonly app: FastifyInstance;
   /** Every request that reached the engine, with its cancellation. */
   readonly submitted: { readonly request: DecodeRequest; readonly signal: AbortSignal }[];
+  /** What was granted, in order. */
+  readonly granted: { readonly requestId: string; readonly grant: Grant }[];
   state: EngineState;
 }
 
 export async function harness(script: Script, overrides: Partial<HttpConfig> = {}): Promise<Harness> {
   const submitted: Harness['submitted'] = [];
+  const granted: Harness['granted'] = [];
   const engine: Engine = {
     submit(request, signal) {
       submitted.push({ request, signal });
       return script(request, signal);
     },
-    grant: () => undefined,
+    grant: (requestId, grant) => granted.push({ requestId, grant }),
     change: () => undefined,
     stats: () => ({
       running: 2,
@@ -248,7 +251,7 @@ export async function harness(script: Script, overrides: Partial<HttpConfig> = {
     },
   };
   const context: AppContext = { config: { ...config, ...overrides }, engine, catalog, text };
-  const result: Harness = { app: await buildApp(context), submitted, state: 'ready' };
+  const result: Harness = { app: await buildApp(context), submitted, granted, state: 'ready' };
   return result;
 }
 
