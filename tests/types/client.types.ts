@@ -5,6 +5,11 @@ import type { Explanation as ServerExplanation, MethodDescription as ServerMetho
 import type { ChatRequest as ServerChatRequest } from '../../server/wire/chat.js';
 import type { CompletionRequest as ServerCompletionRequest } from '../../server/wire/completions.js';
 import type { FinishReason as ServerFinishReason } from '../../server/wire/decode.js';
+import type { EmbeddingsRequest as ServerEmbeddingsRequest } from '../../server/wire/embeddings.js';
+import type {
+  DetokenizeRequest as ServerDetokenizeRequest,
+  TokenizeRequest as ServerTokenizeRequest,
+} from '../../server/wire/tokenize.js';
 import type { DecodingReport as ServerReport, WireUsage } from '../../server/wire/reply.js';
 import type { SearchTrace as ServerSearchTrace } from '../../decoders/search.js';
 import type { WireTokenTrace } from '../../server/wire/trace.js';
@@ -32,11 +37,14 @@ import {
   type ChatRequest,
   type CompletionRequest,
   type DecodingReport,
+  type DetokenizeRequest,
+  type EmbeddingsRequest,
   type Explanation,
   type FinishReason,
   type Member,
   type MethodDescription,
   type SearchTrace,
+  type TokenizeRequest,
   type TokenTrace,
   type Usage,
   type WebSocketConstructor,
@@ -149,8 +157,22 @@ type Mutable<T> = T extends string | number | boolean | null | undefined
   : T extends readonly (infer E)[]
     ? Mutable<E>[]
     : { -readonly [K in keyof T]: Mutable<T[K]> };
-type Same<A, B> = [Mutable<A>] extends [Mutable<B>] ? ([Mutable<B>] extends [Mutable<A>] ? true : never) : never;
+/** Without this a field that only one side has would pass where it is optional. */
+type Whole<T> = T extends string | number | boolean | null | undefined
+  ? T
+  : T extends readonly (infer E)[]
+    ? Whole<E>[]
+    : { [K in keyof T]-?: Whole<T[K]> };
+type Both<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+type Same<A, B> = Both<Mutable<A>, Mutable<B>> extends true ? Both<Whole<Mutable<A>>, Whole<Mutable<B>>> : false;
+type KeysOf<T> = T extends unknown ? keyof T : never;
 const same = <_ extends true>(): void => undefined;
+
+same<Same<{ a?: 1 }, { readonly a?: 1 }>>();
+// @ts-expect-error a field that may be left out is one that must not
+same<Same<{ a?: 1 }, { a: 1 }>>();
+// @ts-expect-error a field that only one of them has
+same<Same<{ a: 1; b?: 1 }, { a: 1 }>>();
 
 /** What the client says by the method that is called, types more narrowly, or has for telling the dialects apart. */
 type Own = 'decoding' | 'stream' | 'stream_options' | 'messages' | 'prompt';
@@ -160,6 +182,11 @@ same<Same<CompletionRequest['prompt'], ServerCompletionRequest['prompt']>>();
 same<Same<keyof ChatRequest['messages'][number], keyof ServerChatRequest['messages'][number]>>();
 const chat = (request: Mutable<Omit<ChatRequest, 'prompt' | 'decoding'>>): ServerChatRequest => request;
 void chat;
+same<Same<EmbeddingsRequest, Omit<ServerEmbeddingsRequest, 'encoding_format'>>>();
+same<Same<DetokenizeRequest, ServerDetokenizeRequest>>();
+const tokenize = (request: Mutable<TokenizeRequest>): ServerTokenizeRequest => request;
+void tokenize;
+same<Same<KeysOf<TokenizeRequest>, keyof ServerTokenizeRequest>>();
 same<Same<FinishReason, ServerFinishReason>>();
 same<Same<Usage, WireUsage>>();
 same<Same<DecodingReport, ServerReport>>();

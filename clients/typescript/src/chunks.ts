@@ -43,8 +43,10 @@ export function reportOf(decoding: unknown): DecodingReport {
 
 function* choiceEvents(choice: Fields): Generator<StreamEvent, void, undefined> {
   const index = whole(choice['index'], 'index');
-  if (isThere(choice['prompt_token_ids'])) yield promptOf(choice['prompt_token_ids'], index);
-  for (const token of tokensOf(choice['logprobs'], choice['token_ids'])) yield { type: 'token', choice: index, token };
+  const { prompt_token_ids: prompt } = choice;
+  if (isThere(prompt)) yield promptOf(prompt, index);
+  for (const token of tokensOf(choice['logprobs'], choice['token_ids'], prompt))
+    yield { type: 'token', choice: index, token };
   yield* traceEvents(choice, index);
   const text = textOf(choice);
   if (text !== '') yield { type: 'text', choice: index, text, position: null };

@@ -3,13 +3,14 @@ import type { Answer } from './answer.js';
 import { decodeStreamed, decodeWhole } from './http-events.js';
 import { Http } from './http.js';
 import { resolveOptions, type ClientOptions, type RequestOptions, type ResolvedOptions } from './options.js';
-import { fields, items } from './read.js';
-import type { Explanation, MethodDescription, Methods, Model } from './replies.js';
-import type { DecodeRequest } from './requests.js';
+import { fields, items, string } from './read.js';
+import type { Embeddings, Explanation, MethodDescription, Methods, Model, RenderedPrompt, Tokens } from './replies.js';
+import type { ChatRequest, DecodeRequest, DetokenizeRequest, EmbeddingsRequest, TokenizeRequest } from './requests.js';
 import type { Connection } from './socket/connection.js';
 import { connect, type ConnectOptions } from './socket/connection.js';
 import type { Decoding } from './specs/decoding.js';
 import { DecodeStream } from './stream.js';
+import { floats } from './tokens.js';
 
 /** `model` is needed where the spec is none of its own: dials turn those of a deployment. */
 export interface ExplainOptions extends RequestOptions {
@@ -43,22 +44,43 @@ export class Trimtab {
     return connect(this.#options, options);
   }
 
+  /** Texts as vectors: the hidden states of one model. */
+  async embed(request: EmbeddingsRequest, options: RequestOptions = {}): Promise<Embeddings> {
+    const reply = await this.#post('/v1/embeddings', { ...request, encoding_format: 'base64' }, options);
+    const { model, data, usage } = fields(reply, 'the reply');
+    const vectors = items(data, 'data').map((one) => floats(string(fields(one, 'data')['embedding'], 'embedding')));
+    return { model: string(model, 'model'), vectors, usage: fields(usage, 'usage') as unknown as Embeddings['usage'] };
+  }
+
+  /** A text or a chat as the ids of a model. */
+  async tokenize(request: TokenizeRequest, options: RequestOptions = {}): Promise<Tokens> {
+    return fields(await this.#post('/tokenize', request, options), 'the reply') as unknown as Tokens;
+  }
+
+  /** The text of ids, special tokens included. */
+  async detokenize(request: DetokenizeRequest, options: RequestOptions = {}): Promise<string> {
+    return string(fields(await this.#post('/detokenize', request, options), 'the reply')['prompt'], 'prompt');
+  }
+
+  /** What each member would read of a chat. Nothing is computed. */
+  async render(request: ChatRequest, options: RequestOptions = {}): Promise<RenderedPrompt> {
+    const reply = await this.#post('/v1/chat/completions/render', request, options);
+    return fields(reply, 'the reply') as unknown as RenderedPrompt;
+  }
+
   /** Models and deployments. */
   async models(options: RequestOptions = {}): Promise<readonly Model[]> {
-    const { data } = await this.#http.json({ method: 'GET', path: '/v1/models' }, options);
-    return items(fields(data, 'the list')['data'], 'data') as readonly Model[];
+    return items(fields(await this.#get('/v1/models', options), 'the list')['data'], 'data') as readonly Model[];
   }
 
   async model(id: string, options: RequestOptions = {}): Promise<Model> {
     const path = `/v1/models/${id.split('/').map(encodeURIComponent).join('/')}`;
-    const { data } = await this.#http.json({ method: 'GET', path }, options);
-    return fields(data, 'the model') as unknown as Model;
+    return fields(await this.#get(path, options), 'the model') as unknown as Model;
   }
 
   /** What `decoding` may hold on this server. */
   async methods(options: RequestOptions = {}): Promise<Methods> {
-    const { data } = await this.#http.json({ method: 'GET', path: '/v1/decoding/methods' }, options);
-    const lists = fields(data, 'the list');
+    const lists = fields(await this.#get('/v1/decoding/methods', options), 'the list');
     return {
       methods: items(lists['data'], 'data') as readonly MethodDescription[],
       scorers: items(lists['scorers'], 'scorers') as readonly MethodDescription[],
@@ -69,7 +91,15 @@ export class Trimtab {
   async explain(spec: string | Decoding, { model, ...options }: ExplainOptions = {}): Promise<Explanation> {
     const named =
       typeof spec === 'string' ? { model: spec } : { decoding: spec, ...(model === undefined ? {} : { model }) };
-    const { data } = await this.#http.json({ method: 'POST', path: '/v1/decoding/explain', body: named }, options);
-    return fields(data, 'the explanation') as unknown as Explanation;
+    const reply = await this.#post('/v1/decoding/explain', named, options);
+    return fields(reply, 'the explanation') as unknown as Explanation;
+  }
+
+  async #get(path: string, options: RequestOptions): Promise<unknown> {
+    return (await this.#http.json({ method: 'GET', path }, options)).data;
+  }
+
+  async #post(path: string, body: object, options: RequestOptions): Promise<unknown> {
+    return (await this.#http.json({ method: 'POST', path, body }, options)).data;
   }
 }

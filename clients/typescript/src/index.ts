@@ -9,6 +9,16 @@ export * from './errors.js';
 export type { Answer, Choice } from './answer.js';
 export type * from './events.js';
 export type * from './replies.js';
-export type { ChatRequest, CompletionRequest, ContentPart, DecodeRequest, Message, SharedFields } from './requests.js';
+export type {
+  ChatRequest,
+  CompletionRequest,
+  ContentPart,
+  DecodeRequest,
+  DetokenizeRequest,
+  EmbeddingsRequest,
+  Message,
+  SharedFields,
+  TokenizeRequest,
+} from './requests.js';
 export type { Json, JsonObject } from './json.js';
 export * from './specs/index.js';

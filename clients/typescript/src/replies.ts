@@ -1,5 +1,5 @@
 // What replies carry, in the names of the wire: figures, traces, descriptions.
-import type { Json, JsonObject } from './json.js';
+import type { Json } from './json.js';
 
 export type FinishReason = 'stop' | 'length';
 
@@ -117,6 +117,33 @@ export interface SearchDescription {
   readonly note: string;
 }
 
+export interface Embeddings {
+  readonly model: string;
+  /** One per input, in their order. */
+  readonly vectors: readonly Float32Array[];
+  readonly usage: { readonly prompt_tokens: number; readonly total_tokens: number };
+}
+
+export interface Tokens {
+  readonly count: number;
+  /** What the model's context holds. */
+  readonly max_model_len: number;
+  readonly tokens: readonly number[];
+  readonly token_strs: readonly string[] | null;
+}
+
+/** What each member would read of a chat. */
+export interface RenderedPrompt {
+  readonly object: 'chat.prompt';
+  readonly model: string;
+  readonly views: readonly {
+    readonly model: string;
+    readonly prompt: string;
+    readonly text: string;
+    readonly token_ids: readonly number[];
+  }[];
+}
+
 /** What a request with this model and decoding would compute and cost. */
 export interface Explanation extends DistributionDescription {
   readonly model?: string;
@@ -125,6 +152,6 @@ export interface Explanation extends DistributionDescription {
   readonly method: MethodDescription;
   readonly search: SearchDescription | null;
   /** The spec with every default filled in and every deployment's name resolved. */
-  readonly effective: JsonObject | string;
+  readonly effective: Json;
   readonly speculation: { readonly draft: string; readonly tokens: number } | null;
 }

@@ -29,6 +29,8 @@ export interface SharedFields {
   /** How each token came about, or the story of a search. */
   readonly decoding_trace?: boolean;
   readonly return_token_ids?: boolean;
+  /** There is one tier; the reply names it. */
+  readonly service_tier?: 'auto' | 'default' | 'flex' | 'scale' | 'priority';
   /** Lower goes first; 0. */
   readonly priority?: number;
 }
@@ -66,8 +68,40 @@ export interface CompletionRequest extends SharedFields {
   readonly max_tokens?: number;
   /** How many of the likeliest tokens beside each one; −1: the whole vocabulary. */
   readonly logprobs?: number;
+  /** So many answers are written, and the `n` likeliest given. */
+  readonly best_of?: number;
   readonly add_special_tokens?: boolean;
   readonly echo?: boolean;
+}
+
+/** Texts to turn into vectors: the hidden states of one model. */
+export interface EmbeddingsRequest {
+  readonly model: string;
+  readonly input: CompletionRequest['prompt'];
+  readonly add_special_tokens?: boolean;
+  readonly priority?: number;
+}
+
+interface TokenizeFields {
+  readonly model: string;
+  readonly return_token_strs?: boolean;
+}
+
+/** A text, or messages through the model's chat template. */
+export type TokenizeRequest = TokenizeFields &
+  (
+    | { readonly prompt: string; readonly add_special_tokens?: boolean; readonly messages?: never }
+    | {
+        readonly messages: readonly Message[];
+        readonly add_generation_prompt?: boolean;
+        readonly continue_final_message?: boolean;
+        readonly prompt?: never;
+      }
+  );
+
+export interface DetokenizeRequest {
+  readonly model: string;
+  readonly tokens: readonly number[];
 }
 
 export type DecodeRequest = ChatRequest | CompletionRequest;

@@ -4,10 +4,13 @@ import { fields, isThere, items, number, string, whole } from './read.js';
 
 export const unknownToken: Token = { token_id: null, token: null, bytes: null, logprob: null, top: [], full: null };
 
-/** A choice's `logprobs` and `token_ids`. Where an echoed prompt stands before the answer the ids are those of the last tokens. */
-export function tokensOf(logprobs: unknown, ids: unknown): Token[] {
+/** A choice's `logprobs` and `token_ids`. Where an echoed prompt stands before the answer, the ids are those of the last tokens. */
+export function tokensOf(logprobs: unknown, ids: unknown, promptIds: unknown): Token[] {
   const tokens = isThere(logprobs) ? spelt(logprobs) : [];
-  const known = isThere(ids) ? items(ids, 'token_ids').map((id) => whole(id, 'token_ids')) : [];
+  const answer = isThere(ids) ? items(ids, 'token_ids').map((id) => whole(id, 'token_ids')) : [];
+  const prompt = isThere(promptIds) ? items(promptIds, 'prompt_token_ids') : [];
+  const isEchoed = tokens.length > answer.length && tokens.length === prompt.length + answer.length;
+  const known = isEchoed ? [...prompt.map((id) => whole(id, 'prompt_token_ids')), ...answer] : answer;
   if (tokens.length === 0) return known.map((token_id) => ({ ...unknownToken, token_id }));
   const before = tokens.length - known.length;
   return tokens.map((token, index) => ({ ...token, token_id: known[index - before] ?? null }));
@@ -26,7 +29,7 @@ export function chatToken(value: unknown): Token {
     ...unknownToken,
     token: string(token['token'], 'token'),
     bytes: bytesOf(token['bytes']),
-    logprob: number(token['logprob'], 'logprob'),
+    logprob: isThere(token['logprob']) ? number(token['logprob'], 'logprob') : null,
     top: isThere(token['top_logprobs']) ? items(token['top_logprobs'], 'top_logprobs').map(alternative) : [],
   };
 }

@@ -114,6 +114,15 @@ const requests: readonly (readonly [string, DecodeRequest])[] = [
   ],
 ];
 
+/** With these the prompt is part of the answer's text. */
+const echoes: readonly (readonly [string, DecodeRequest])[] = [
+  ['an echo', { model: 'pocket', prompt: ['Tar Alley', 'It'], seed: 5, max_tokens: 6, n: 2, echo: true }],
+  [
+    'an echo with log-probabilities',
+    { model: 'pocket', prompt: 'Tar Alley', seed: 5, max_tokens: 6, echo: true, logprobs: 1 },
+  ],
+];
+
 /** What the same request with the same seed has again, whatever carries it and whoever shares the batch. */
 const comparable = ({ text, model, choices, usage, decoding }: Answer): object => ({
   text,
@@ -134,7 +143,7 @@ const comparable = ({ text, model, choices, usage, decoding }: Answer): object =
   seed: decoding.seed,
 });
 
-describe.each(requests)('%s', (_, plainRequest) => {
+describe.each([...requests, ...echoes])('%s', (_, plainRequest) => {
   const request = { ...plainRequest, return_token_ids: true } as DecodeRequest;
 
   test('is the same whole, streamed, and over the websocket', async () => {
@@ -307,6 +316,31 @@ test('a search tells what it commits', async () => {
   expect(committed.length).toBeGreaterThan(0);
   expect(committed).toEqual([...committed].sort((a, b) => a - b));
   expect((await stream.final()).text).toBe(text);
+});
+
+test('texts as ids, and back; chats as members read them; texts as vectors', async () => {
+  const {
+    tokens,
+    count,
+    token_strs: pieces,
+  } = await client.tokenize({
+    model: 'pocket',
+    prompt: 'Tar Alley',
+    return_token_strs: true,
+  });
+  expect(count).toBe(tokens.length);
+  expect(pieces).toHaveLength(count);
+  expect(await client.detokenize({ model: 'pocket', tokens })).toContain('Tar Alley');
+  const { views } = await client.render({ model: 'pocket-eft', messages });
+  expect(views.map(({ model }) => model)).toEqual(['pocket', 'pocket-chat', 'pocket-small']);
+  const chat = await client.tokenize({ model: 'pocket', messages });
+  expect(views[0]!.token_ids).toEqual(chat.tokens);
+  const { vectors, usage } = await client.embed({ model: 'pocket', input: ['Tar Alley', 'vinegar', 'Tar Alley'] });
+  expect(vectors).toHaveLength(3);
+  expect(Math.hypot(...vectors[0]!)).toBeCloseTo(1, 5);
+  expect([...vectors[0]!].every((value, index) => Math.abs(value - vectors[2]![index]!) < 1e-5)).toBe(true);
+  expect(vectors[1]).not.toEqual(vectors[0]);
+  expect(usage.total_tokens).toBeGreaterThan(2);
 });
 
 test('what may be in `decoding`, what it costs, and who may be asked', async () => {

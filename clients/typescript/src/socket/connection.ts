@@ -29,6 +29,8 @@ export interface Line {
 }
 
 interface Question {
+  /** The decode that it is about. */
+  readonly id: string | null;
   readonly resolve: (message: ServerMessage) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -110,6 +112,7 @@ export class Connection {
     this.#vigil.watch();
     const release = (): void => {
       this.#decodes.delete(id);
+      this.#giveUp(id);
       this.#rest();
     };
     return { id, inbox, release };
@@ -121,10 +124,12 @@ export class Connection {
   }
 
   /** @internal Sends what is answered with the same `ref`. */
-  ask(message: object): Promise<ServerMessage> {
+  ask(message: { readonly type: string; readonly id?: string; readonly decoding?: unknown }): Promise<ServerMessage> {
     if (this.#ended) return Promise.reject(this.#ended);
     const ref = `q${++this.#count}`;
-    const answer = new Promise<ServerMessage>((resolve, reject) => this.#questions.set(ref, { resolve, reject }));
+    const answer = new Promise<ServerMessage>((resolve, reject) =>
+      this.#questions.set(ref, { id: message.id ?? null, resolve, reject }),
+    );
     this.send({ ...message, ref });
     this.#vigil.watch();
     return answer;
@@ -150,6 +155,15 @@ export class Connection {
     if (id !== null) this.#decodes.get(id)?.push(message);
     else if (type === 'error' && !question) throw strangerError(message);
     this.#rest();
+  }
+
+  /** A decode that has ended answers no more questions. */
+  #giveUp(id: string): void {
+    for (const [ref, question] of this.#questions) {
+      if (question.id !== id) continue;
+      this.#questions.delete(ref);
+      question.reject(new TrimtabError('The decode ended before it could be changed.'));
+    }
   }
 
   #rest(): void {

@@ -3,7 +3,7 @@ import { errorDetails } from '../api-error.js';
 import { finishedOf, reportOf, storyEvents } from '../chunks.js';
 import type { ErrorCircumstances, ErrorDetails } from '../errors.js';
 import { ProtocolError } from '../errors.js';
-import type { StreamEvent, UpdatedEvent } from '../events.js';
+import type { StreamEvent, Token, UpdatedEvent } from '../events.js';
 import { parsed } from '../http.js';
 import { fields, isThere, items, number, string, whole, type Fields } from '../read.js';
 import type { TokenTrace, Usage } from '../replies.js';
@@ -27,8 +27,8 @@ export function readMessage(text: string): ServerMessage {
   };
 }
 
-/** Of a message about a decode. */
-export function* messageEvents({ type, body }: ServerMessage): Generator<StreamEvent, void, undefined> {
+/** Of a message about a decode with `n` choices of each prompt. */
+export function* messageEvents({ type, body }: ServerMessage, n: number): Generator<StreamEvent, void, undefined> {
   switch (type) {
     case 'started':
       yield {
@@ -40,6 +40,9 @@ export function* messageEvents({ type, body }: ServerMessage): Generator<StreamE
         requestId: null,
         ignored: isThere(body['ignored']) ? items(body['ignored'], 'ignored').map((key) => string(key, 'ignored')) : [],
       };
+      return;
+    case 'prompt':
+      yield* echoEvents(body, n);
       return;
     case 'token':
       yield* tokenEvents(body);
@@ -112,6 +115,21 @@ export function failureOf({ body }: ServerMessage): readonly [ErrorDetails, Erro
       shouldRetry: isWorthwhile ? true : null,
     },
   ];
+}
+
+/** As over HTTP, where an echoed prompt is the beginning of each of its choices. */
+function* echoEvents(body: Fields, n: number): Generator<StreamEvent, void, undefined> {
+  const prompt = whole(body['prompt'], 'prompt');
+  const tokens = isThere(body['tokens']) ? items(body['tokens'], 'tokens').map(spokenToken) : [];
+  const text = string(body['text'], 'text');
+  for (let choice = prompt * n; choice < (prompt + 1) * n; choice++) {
+    for (const token of tokens) yield { type: 'token', choice, token };
+    yield { type: 'text', choice, text, position: null };
+  }
+}
+
+function spokenToken(value: unknown): Token {
+  return { ...chatToken(value), token_id: whole(fields(value, 'a token')['token_id'], 'token_id') };
 }
 
 function* tokenEvents(body: Fields): Generator<StreamEvent, void, undefined> {
