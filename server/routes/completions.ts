@@ -59,7 +59,8 @@ async function echoed(text: TextService, model: string, prompts: readonly Prompt
 }
 
 /** Choices to generate per prompt. */
-function generated({ n = 1, best_of: bestOf = n }: CompletionRequest, isStream: boolean, maxN: number): number {
+function generated({ n = 1, best_of: bestOf }: CompletionRequest, isStream: boolean, maxN: number): number {
+  if (bestOf === undefined) return n;
   const invalid = (problem: string, remedy: string): AppError =>
     new AppError('invalid_value', { param: 'best_of', problem, value: bestOf, remedy });
   if (bestOf < n) throw invalid(`must be at least n, which is ${n}`, 'Raise it or lower n.');

@@ -51,6 +51,7 @@ const listOfText = (value: unknown): boolean =>
 export const refuse = (remedy: string): Refused => ({ accepts: never, remedy });
 
 const leaveOut = 'Leave it out.';
+const noCode = 'No code is taken from a request: use a method of decoding.';
 const noTools = 'Tools are not available yet: leave it out.';
 const noConstraint = 'Constrained output is not available yet: leave it out.';
 
@@ -84,6 +85,11 @@ const refused: Rules = {
   allowed_token_ids: { accepts: never, remedy: 'Use logit_bias.' },
   bad_words: { accepts: emptyList, remedy: 'Use logit_bias.' },
   prompt_logprobs: { accepts: never, remedy: 'Use "echo": true with logprobs on /v1/completions.' },
+  prompt_embeds: { accepts: never, remedy: 'Prompts are text or token ids.' },
+  logits_processors: { accepts: never, remedy: noCode },
+  custom_logit_processor: { accepts: never, remedy: noCode },
+  custom_params: { accepts: never, remedy: noCode },
+  cache_salt: { accepts: never, remedy: 'Prefixes are shared by all clients, or by none (limits.prefixCacheBytes).' },
   truncate_prompt_tokens: { accepts: never, remedy: 'Shorten the prompt.' },
   skip_special_tokens: { accepts: only(true), remedy: 'Use return_token_ids to see special tokens.' },
   spaces_between_special_tokens: { accepts: only(true), remedy: leaveOut },

@@ -1,6 +1,6 @@
 // The stock OpenAI client (6.49) against a server with real weights: every resource that it shares with us, its accumulating helpers, its
 // websocket, aborts and typed errors. What an answer says is compared with another way of asking for it.
-import OpenAI, { APIError, APIUserAbortError, BadRequestError, NotFoundError } from 'openai';
+import { APIError, APIUserAbortError, BadRequestError, NotFoundError, type OpenAI } from 'openai';
 import { ResponsesWS } from 'openai/resources/responses/ws';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { DecoderModel } from '../../../kernels/decoder/model.js';
