@@ -7,7 +7,7 @@ import type { DoneEvent, StreamEvent } from './events.js';
 import { factsOf, parsed, reading, type Http, type ReplyFacts } from './http.js';
 import type { RequestOptions } from './options.js';
 import { bodyOf, type DecodeRequest } from './requests.js';
-import { sseData } from './sse.js';
+import { sseData, type ByteReader } from './sse.js';
 
 const graceMs = 500;
 
@@ -37,8 +37,15 @@ export async function* decodeStreamed(
     if (body === null || !type.startsWith('text/event-stream'))
       throw new ProtocolError(`A stream of events was asked for, and content of type ${type} came.`);
     const reader = body.getReader();
-    const bytes = sseData({ read: () => reading(lifeline, () => reader.read()) }, () => lifeline.heard());
-    yield* streamEvents(bytes, factsOf(response));
+    const read: ByteReader['read'] = async () => {
+      lifeline.heard();
+      try {
+        return await reading(lifeline, () => reader.read());
+      } finally {
+        lifeline.rest();
+      }
+    };
+    yield* streamEvents(sseData({ read }), factsOf(response));
     ended = () => endOf(reader);
   } finally {
     // A connection whose reply was read to its end can serve again. One that is closed before frees the rows on the server.

@@ -28,7 +28,7 @@ export class Lifeline {
     return this.signal.aborted ? (this.signal.reason as TrimtabError) : null;
   }
 
-  /** Something came from the server: silence is counted from here. */
+  /** Something came from the server, or is waited for now: silence is counted from here. */
   heard(): void {
     clearTimeout(this.#timer);
     if (this.signal.aborted || this.#timeoutMs === Infinity) return;
@@ -37,6 +37,11 @@ export class Lifeline {
       () => this.cut(new TimeoutError(`Nothing was heard of the server for ${seconds} s (timeoutMs).`)),
       this.#timeoutMs,
     );
+  }
+
+  /** Nothing is waited for: the reader takes its time. */
+  rest(): void {
+    clearTimeout(this.#timer);
   }
 
   /** Ends what is going on; of several reasons the first counts. */

@@ -10,8 +10,8 @@ export interface ByteReader {
   read(): Promise<{ readonly done: boolean; readonly value?: Uint8Array | undefined }>;
 }
 
-/** Ends with the bytes. An event whose blank line never came is dropped, as the standard has it. `onBytes` hears of comments too. */
-export async function* sseData(reader: ByteReader, onBytes: () => void): AsyncGenerator<string, void, undefined> {
+/** Ends with the bytes. An event whose blank line never came is dropped, as the standard has it. */
+export async function* sseData(reader: ByteReader): AsyncGenerator<string, void, undefined> {
   const waiting: string[] = [];
   let tooLong = false;
   const parser = createParser({
@@ -27,7 +27,6 @@ export async function* sseData(reader: ByteReader, onBytes: () => void): AsyncGe
   while (!isOver) {
     const { done, value } = await reader.read();
     isOver = done;
-    if (!done) onBytes();
     // A carriage return ends a line, but the parser waits for what may belong to it.
     const text: string = done ? (afterReturn ? '\n' : '') : decoder.decode(value, { stream: true });
     if (text !== '') afterReturn = text.endsWith('\r');

@@ -229,6 +229,16 @@ describe('time limits', () => {
     expect(await slow.stream(ask, { timeoutMs: 1000 }).text()).toBe('Hello');
   });
 
+  test('a reader that takes its time is none', async () => {
+    const prompt = await serving(sse([delta('Hel'), delta('lo'), closing, account, end]));
+    const texts: string[] = [];
+    for await (const text of prompt.stream(ask, { timeoutMs: 500 }).texts()) {
+      texts.push(text);
+      await sleep(700);
+    }
+    expect(texts.join('')).toBe('Hello');
+  });
+
   test.each([0, -1, NaN, 2 ** 31])('%d ms are none', async (timeoutMs) => {
     expect(() => new Trimtab({ baseUrl: 'http://x', timeoutMs })).toThrow(/timeoutMs/);
     const fine = new Trimtab({ baseUrl: 'http://x' });

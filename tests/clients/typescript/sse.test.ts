@@ -28,11 +28,7 @@ function readerOf(chunks: readonly Uint8Array[]): ByteReader {
 
 async function events(chunks: readonly Uint8Array[]): Promise<StreamEvent[]> {
   const all: StreamEvent[] = [];
-  for await (const event of streamEvents(
-    sseData(readerOf(chunks), () => undefined),
-    facts,
-  ))
-    all.push(event);
+  for await (const event of streamEvents(sseData(readerOf(chunks)), facts)) all.push(event);
   return all;
 }
 
@@ -157,7 +153,7 @@ test('an event without an end does not fill the memory', async () => {
     read: async () => (taken++, { done: false, value: taken === 1 ? Buffer.from('data: ') : block }),
   };
   const read = async (): Promise<void> => {
-    for await (const _ of sseData(endless, () => undefined));
+    for await (const _ of sseData(endless));
   };
   await expect(read()).rejects.toThrow(/more than 67108864 characters/);
   expect(taken).toBeLessThan(12);
