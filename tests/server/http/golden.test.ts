@@ -70,6 +70,13 @@ const cases: Record<string, readonly [Script, string, object]> = {
   'completion-stream-echo-logprobs': [hello, textPath, completion({ stream: true, echo: true, logprobs: 2 })],
   'completion-stream-echo': [hello, textPath, completion({ stream: true, echo: true })],
   'completion-stream-list': [two, textPath, completion({ stream: true, prompt: ['x', 'yz'], n: 2 })],
+  'completion-stream-logprobs': [hello, textPath, completion({ stream: true, logprobs: 1 })],
+  'completion-stream-ids': [
+    hello,
+    textPath,
+    completion({ stream: true, prompt: [[104, 105]], return_token_ids: true }),
+  ],
+  'completion-stream-error': [breaks, textPath, completion({ stream: true })],
   'completion-body': [hello, textPath, completion()],
   'completion-body-echo-logprobs': [hello, textPath, completion({ echo: true, logprobs: 1 })],
   'completion-body-list': [hello, textPath, completion({ prompt: ['x', 'yz'] })],
