@@ -30,6 +30,11 @@ export const errorTable = {
     type: 'not_found_error',
     message: 'The model {model} does not exist here. Available: {available}.',
   },
+  response_not_found: {
+    status: 404,
+    type: 'not_found_error',
+    message: 'The response {id} is not here: responses are not stored. Keep what POST /v1/responses answered.',
+  },
   context_length_exceeded: {
     status: 400,
     type: 'invalid_request_error',

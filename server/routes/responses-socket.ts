@@ -40,13 +40,19 @@ class SocketOutlet implements Outlet {
   end(): void {}
 }
 
+/** A frame that was understood. */
+interface Waiting {
+  readonly body: ResponsesRequest;
+  readonly ignored: readonly string[];
+}
+
 class ResponsesConversation implements ChannelReader {
   readonly #app: FastifyInstance;
   readonly #request: FastifyRequest;
   readonly #channel: Channel;
   readonly #options: RouteOptions;
   readonly #gone = new AbortController();
-  #waiting: ResponsesRequest[] = [];
+  #waiting: Waiting[] = [];
   #isAnswering = false;
   #isDraining = false;
   #errors = 0;
@@ -63,11 +69,11 @@ class ResponsesConversation implements ChannelReader {
     try {
       if (this.#isDraining) throw new AppError('draining', {});
       checkReady(context.engine);
-      const body = this.#read(text);
+      const waiting = this.#read(text);
       this.#channel.received('response.create');
       const limit = context.config.websocket.decodes;
       if (this.#waiting.length >= limit) throw new AppError('too_many_decodes', { limit });
-      this.#waiting.push(body);
+      this.#waiting.push(waiting);
     } catch (error) {
       this.#refuse(error);
       return;
@@ -86,7 +92,7 @@ class ResponsesConversation implements ChannelReader {
     if (!this.#isAnswering) this.#channel.close(1001, 'the server is shutting down');
   }
 
-  #read(text: string): ResponsesRequest {
+  #read(text: string): Waiting {
     const frame = this.#app.parseJson(this.#request, text);
     const type = (frame as { type?: unknown } | null)?.type;
     if (type !== 'response.create') {
@@ -94,17 +100,17 @@ class ResponsesConversation implements ChannelReader {
       throw new AppError('invalid_value', { param: 'type', ...details });
     }
     const { type: _type, ...body } = frame as Record<string, unknown>;
-    checkTopLevel(body, declared, this.#options.context.config.strict, responsesRules);
+    const ignored = checkTopLevel(body, declared, this.#options.context.config.strict, responsesRules);
     const validate = this.#request.compileValidationSchema(ResponsesRequest);
     if (validate(body) !== true) throw invalidValue(validate.errors ?? [], body, ResponsesRequest);
-    return body as ResponsesRequest;
+    return { body: body as ResponsesRequest, ignored };
   }
 
   async #answerAll(): Promise<void> {
     this.#isAnswering = true;
-    for (let body = this.#waiting.shift(); body !== undefined; body = this.#waiting.shift()) {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
       try {
-        await this.#answer(body);
+        await this.#answer(next);
       } catch (error) {
         this.#refuse(error);
       }
@@ -113,14 +119,14 @@ class ResponsesConversation implements ChannelReader {
     if (this.#isDraining) this.#channel.close(1001, 'the server is shutting down');
   }
 
-  async #answer(body: ResponsesRequest): Promise<void> {
+  async #answer({ body, ignored }: Waiting): Promise<void> {
     const { context, metrics } = this.#options;
     // Of this response alone: a failure must not end the connection's other responses.
     const controller = new AbortController();
     const cancel = (): void => controller.abort();
     this.#gone.signal.addEventListener('abort', cancel, { once: true });
     try {
-      const job = await responseJob({ ...body, stream: true }, context, { stream: true, frame: lineFrame });
+      const job = await responseJob({ ...body, stream: true }, context, { stream: true, frame: lineFrame, ignored });
       if (!this.#channel.isOpen) return;
       const { id: requestId, log } = this.#request;
       const gone = (): boolean => !this.#channel.isOpen;

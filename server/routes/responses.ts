@@ -1,5 +1,5 @@
 // POST /v1/responses: OpenAI's Responses dialect without its store. Items become messages, from there on it is a chat. The same job serves
-// a response.create frame (responses-socket.ts).
+// a response.create frame (responses-socket.ts). POST /v1/responses/input_tokens counts what would be read.
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { AppContext, ChatMessage, ResolvedStrategy } from '../context.js';
@@ -78,11 +78,18 @@ async function conversation(
   });
 }
 
+interface ResponseOptions {
+  readonly stream: boolean;
+  readonly frame: Frame;
+  /** Keys without effect, told in the response where there is no header to tell them. */
+  readonly ignored?: readonly string[];
+}
+
 /** Everything that can be refused is refused here, before anything is computed. */
 export async function responseJob(
   body: ResponsesRequest,
   context: AppContext,
-  { stream, frame }: { readonly stream: boolean; readonly frame: Frame },
+  { stream, frame, ignored = [] }: ResponseOptions,
 ): Promise<Job> {
   checkControls(body);
   const strategy = context.catalog.resolve(body.model, body.decoding);
@@ -104,7 +111,7 @@ export async function responseJob(
   const tokenIds = body.return_token_ids ?? false;
   const format = new ResponsesReply(head, {
     itemId: `msg_${randomUUID().replaceAll('-', '')}`,
-    echoed: echoed(body, requests[0]!.sampling),
+    echoed: { ...echoed(body, requests[0]!.sampling), ...(ignored.length > 0 ? { ignored_fields: ignored } : {}) },
     logprobs: logprobs !== null,
     tokenIds,
     promptIds: tokenIds ? Array.from(views[0]!) : [],
@@ -114,12 +121,31 @@ export async function responseJob(
 }
 
 export function responsesRoute(app: FastifyInstance, { context, metrics }: RouteOptions): void {
+  const hooks = v1Hooks(context, metrics, Object.keys(ResponsesRequest.properties), responsesRules);
+
+  app.post<{ Body: ResponsesRequest }>(
+    '/v1/responses/input_tokens',
+    { schema: { body: ResponsesRequest }, ...hooks },
+    async ({ body }) => {
+      checkControls(body);
+      const strategy = context.catalog.resolve(body.model, body.decoding);
+      const messages = await conversation(body, strategy, context);
+      const [first] = await viewPrompts(context.text, strategy, { kind: 'messages', messages, encoding });
+      return { object: 'response.input_tokens', input_tokens: first?.length ?? 0 };
+    },
+  );
+
+  app.route<{ Params: { '*': string } }>({
+    method: ['GET', 'DELETE'],
+    url: '/v1/responses/*',
+    handler: ({ params }) => {
+      throw new AppError('response_not_found', { param: 'response_id', id: shown(params['*']) });
+    },
+  });
+
   app.post<{ Body: ResponsesRequest }>(
     '/v1/responses',
-    {
-      schema: { body: ResponsesRequest },
-      ...v1Hooks(context, metrics, Object.keys(ResponsesRequest.properties), responsesRules),
-    },
+    { schema: { body: ResponsesRequest }, ...hooks },
     async (request, reply) => {
       const controller = closedSignal(reply);
       const job = await responseJob(request.body, context, { stream: request.body.stream ?? false, frame: sseFrame });

@@ -216,6 +216,13 @@ describe('responses', () => {
     expect(second.usage!.input_tokens).toBeGreaterThan(first.usage!.input_tokens + first.usage!.output_tokens);
   });
 
+  test('input tokens are counted as they are read', async () => {
+    const body = { model: 'chat', input: content, instructions: 'Be brief.' };
+    const { input_tokens: counted } = await client.responses.inputTokens.count(body);
+    const { usage } = await client.responses.create({ ...body, max_output_tokens: 1 });
+    expect(counted).toBe(usage!.input_tokens);
+  });
+
   test('what is stored elsewhere is refused by name', async () => {
     const asked = client.responses.create({ model: 'chat', input: 'x', previous_response_id: 'resp_1' });
     await expect(asked).rejects.toThrow(BadRequestError);

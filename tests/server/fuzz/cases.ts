@@ -59,6 +59,7 @@ export const bodies: Readonly<Record<string, object>> = {
     top_logprobs: 1,
     reasoning: { effort: 'none' },
   },
+  '/v1/responses/input_tokens': { model, input: 'hi', instructions: 'i', truncation: 'auto' },
   '/v1/embeddings': { model, input: ['a', 'b'], encoding_format: 'float' },
   '/tokenize': { model, prompt: 'hi', add_special_tokens: false, return_token_strs: true },
   '/detokenize': { model, tokens: [1, 2, 3] },

@@ -61,6 +61,7 @@ const cases: Record<string, readonly [Script, string, object]> = {
   ],
   'chat-stream-logprobs': [hello, chatPath, chat({ stream: true, logprobs: true, top_logprobs: 2 })],
   'chat-stream-token-ids': [hello, chatPath, chat({ stream: true, return_token_ids: true })],
+  'chat-stream-tier': [hello, chatPath, chat({ stream: true, service_tier: 'flex' })],
   'chat-stream-error': [breaks, chatPath, chat({ stream: true })],
   'chat-stream-eft': [hello, chatPath, chat({ stream: true, model: 'steered' })],
   'chat-body': [hello, chatPath, chat()],

@@ -133,6 +133,13 @@ test.each([
   expect((JSON.parse((await answers(socket)).at(-1)!) as Event).type).toBe('response.completed');
 });
 
+test('keys without effect are told in the response', async () => {
+  const socket = await plain(hello);
+  socket.send(create({ temprature: 1, prediction: { type: 'content', content: 'x' }, user: 'u' }));
+  const event = JSON.parse((await answers(socket)).at(-1)!) as Event;
+  expect(event['response']).toMatchObject({ user: 'u', ignored_fields: ['temprature', 'prediction'] });
+});
+
 test('a failure in mid-response ends that response only', async () => {
   let asked = 0;
   const socket = await plain(async function* (request, signal) {

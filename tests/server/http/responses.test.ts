@@ -155,6 +155,27 @@ describe('refused', () => {
   });
 });
 
+test('input_tokens counts what a response would read, and starts nothing', async () => {
+  const payload = response({ instructions: 'be brief' });
+  const counted = await server.app.inject({ method: 'POST', url: `${url}/input_tokens`, payload });
+  expect(server.submitted).toHaveLength(0);
+  expect(counted.json()).toEqual({ object: 'response.input_tokens', input_tokens: 40 });
+  const read = (await post({ instructions: 'be brief' })).json<{ usage: { input_tokens: number } }>();
+  expect(read.usage.input_tokens).toBe(40);
+});
+
+test('an earlier response is not here', async () => {
+  for (const [method, path] of [
+    ['GET', `${url}/resp_1`],
+    ['GET', `${url}/resp_1/input_items`],
+    ['DELETE', `${url}/resp_1`],
+  ] as const) {
+    const reply = await server.app.inject({ method, url: path });
+    expect(reply.statusCode).toBe(404);
+    expect(reply.json()).toMatchObject({ error: { code: 'response_not_found', param: 'response_id' } });
+  }
+});
+
 test('the same text and the same object, whole or streamed', async () => {
   const whole = (await post({})).json<{ output: { content: { text: string }[] }[]; usage: object }>();
   const { body } = await post({ stream: true });
