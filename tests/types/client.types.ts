@@ -175,11 +175,14 @@ same<Same<{ a?: 1 }, { a: 1 }>>();
 same<Same<{ a: 1; b?: 1 }, { a: 1 }>>();
 
 /** What the client says by the method that is called, types more narrowly, or has for telling the dialects apart. */
-type Own = 'decoding' | 'stream' | 'stream_options' | 'messages' | 'prompt';
+type Own =
+  | ('decoding' | 'stream' | 'stream_options' | 'messages' | 'prompt')
+  | ('response_format' | 'tools' | 'tool_choice' | 'parallel_tool_calls');
 same<Same<Omit<ChatRequest, Own>, Omit<ServerChatRequest, Own>>>();
 same<Same<Omit<CompletionRequest, Own>, Omit<ServerCompletionRequest, Own>>>();
 same<Same<CompletionRequest['prompt'], ServerCompletionRequest['prompt']>>();
-same<Same<keyof ChatRequest['messages'][number], keyof ServerChatRequest['messages'][number]>>();
+type MessageKeys<M> = Exclude<keyof M, 'tool_calls' | 'tool_call_id'>;
+same<Same<MessageKeys<ChatRequest['messages'][number]>, MessageKeys<ServerChatRequest['messages'][number]>>>();
 const chat = (request: Mutable<Omit<ChatRequest, 'prompt' | 'decoding'>>): ServerChatRequest => request;
 void chat;
 same<Same<EmbeddingsRequest, Omit<ServerEmbeddingsRequest, 'encoding_format'>>>();
@@ -187,7 +190,7 @@ same<Same<DetokenizeRequest, ServerDetokenizeRequest>>();
 const tokenize = (request: Mutable<TokenizeRequest>): ServerTokenizeRequest => request;
 void tokenize;
 same<Same<KeysOf<TokenizeRequest>, keyof ServerTokenizeRequest>>();
-same<Same<FinishReason, ServerFinishReason>>();
+same<Same<Exclude<FinishReason, 'tool_calls'>, ServerFinishReason>>();
 same<Same<Usage, WireUsage>>();
 same<Same<DecodingReport, ServerReport>>();
 same<Same<TokenTrace, WireTokenTrace>>();

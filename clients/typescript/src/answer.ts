@@ -1,7 +1,7 @@
 // The whole of what a stream tells, put together: one way for streams and for replies that came in one piece, so that both give the same answer.
 import { ProtocolError } from './errors.js';
 import type { StreamEvent, StartedEvent, DoneEvent, Token } from './events.js';
-import type { DecodingReport, FinishReason, SearchTrace, TokenTrace, Usage } from './replies.js';
+import type { DecodingReport, FinishReason, SearchTrace, TokenTrace, ToolCall, Usage } from './replies.js';
 
 export interface Choice {
   /** Counts over all prompts of the request. */
@@ -9,6 +9,8 @@ export interface Choice {
   readonly text: string;
   readonly finish_reason: FinishReason;
   readonly stop_reason: string | number | null;
+  /** Functions that the answer calls; their text is not in `text`. */
+  readonly tool_calls: readonly ToolCall[];
   /** Where `logprobs` or `return_token_ids` were asked for; an echoed prompt's tokens come first. */
   readonly tokens: readonly Token[];
   /** With `return_token_ids`: what all members read. */
@@ -54,6 +56,22 @@ export class Collector {
       case 'text':
         this.#choice(event.choice).text += event.text;
         return;
+      case 'tool_call': {
+        const called = { id: event.id, type: 'function', function: { name: event.name, arguments: '' } } as const;
+        const { tool_calls: calls } = this.#choice(event.choice);
+        if (event.call !== calls.length)
+          throw new ProtocolError(`Call ${event.call} began where ${calls.length} was to begin.`);
+        calls.push(called);
+        return;
+      }
+      case 'tool_arguments': {
+        const { tool_calls: calls } = this.#choice(event.choice);
+        const call = calls[event.call];
+        if (call === undefined) throw new ProtocolError(`Arguments came for a call of no function (${event.call}).`);
+        const { name, arguments: before } = call.function;
+        calls[event.call] = { ...call, function: { name, arguments: before + event.text } };
+        return;
+      }
       case 'token':
         this.#choice(event.choice).tokens.push(event.token);
         return;
@@ -102,6 +120,7 @@ export class Collector {
       text: '',
       finish_reason: null,
       stop_reason: null,
+      tool_calls: [],
       tokens: [],
       prompt_token_ids: null,
       decoding_trace: [],

@@ -48,8 +48,11 @@ function* choiceEvents(choice: Fields): Generator<StreamEvent, void, undefined> 
   for (const token of tokensOf(choice['logprobs'], choice['token_ids'], prompt))
     yield { type: 'token', choice: index, token };
   yield* traceEvents(choice, index);
-  const text = textOf(choice);
+  const said = choice['delta'] ?? choice['message'];
+  const { content, tool_calls: calls } = isThere(said) ? fields(said, 'message') : { content: choice['text'] };
+  const text = isThere(content) ? string(content, 'text') : '';
   if (text !== '') yield { type: 'text', choice: index, text, position: null };
+  if (isThere(calls)) for (const [at, call] of items(calls, 'tool_calls').entries()) yield* callEvents(call, index, at);
   if (isThere(choice['finish_reason'])) yield finishedOf(choice, index);
 }
 
@@ -78,8 +81,13 @@ export function* storyEvents(story: unknown, index: number): Generator<StreamEve
     yield { type: 'search', choice: index, entry: fields(entry, 'search_trace') as SearchTrace };
 }
 
-function textOf(choice: Fields): string {
-  const said = choice['delta'] ?? choice['message'];
-  const text = said === undefined ? choice['text'] : fields(said, 'message')['content'];
-  return isThere(text) ? string(text, 'text') : '';
+/** A whole call, or what a delta brings of one: its beginning has the name. In a whole reply calls are numbered by their place. */
+function* callEvents(value: unknown, choice: number, at: number): Generator<StreamEvent, void, undefined> {
+  const { index, id, function: called } = fields(value, 'tool_calls');
+  const { name, arguments: text } = fields(called, 'tool_calls.function');
+  const call = isThere(index) ? whole(index, 'tool_calls.index') : at;
+  if (isThere(name))
+    yield { type: 'tool_call', choice, call, id: string(id, 'tool_calls.id'), name: string(name, 'tool_calls.name') };
+  const said = isThere(text) ? string(text, 'tool_calls.arguments') : '';
+  if (said !== '') yield { type: 'tool_arguments', choice, call, text: said };
 }

@@ -53,6 +53,23 @@ export interface Alternative {
   readonly logprob: number;
 }
 
+/** The answer begins to call a function: the `call`-th of its choice, from 0. */
+export interface ToolCallEvent {
+  readonly type: 'tool_call';
+  readonly choice: number;
+  readonly call: number;
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What the arguments of a call go on with: JSON, as the model writes it. */
+export interface ToolArgumentsEvent {
+  readonly type: 'tool_arguments';
+  readonly choice: number;
+  readonly call: number;
+  readonly text: string;
+}
+
 export interface TokenEvent {
   readonly type: 'token';
   readonly choice: number;
@@ -131,6 +148,8 @@ export type StreamEvent =
   | SearchEvent
   | TraceCutEvent
   | TextEvent
+  | ToolCallEvent
+  | ToolArgumentsEvent
   | CommitEvent
   | RewindEvent
   | PausedEvent

@@ -17,8 +17,11 @@ export type {
   DetokenizeRequest,
   EmbeddingsRequest,
   Message,
+  ResponseFormat,
   SharedFields,
   TokenizeRequest,
+  Tool,
+  ToolChoice,
 } from './requests.js';
 export type { Json, JsonObject } from './json.js';
 export * from './specs/index.js';

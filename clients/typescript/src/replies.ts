@@ -1,7 +1,16 @@
 // What replies carry, in the names of the wire: figures, traces, descriptions.
 import type { Json } from './json.js';
 
-export type FinishReason = 'stop' | 'length';
+/** tool_calls: the answer calls functions, and ended by itself. */
+export type FinishReason = 'stop' | 'length' | 'tool_calls';
+
+/** A function that the answer calls; as it stands here it can be given back in a message. */
+export interface ToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  /** Arguments are JSON as the model wrote it. */
+  readonly function: { readonly name: string; readonly arguments: string };
+}
 
 export interface Usage {
   readonly prompt_tokens: number;

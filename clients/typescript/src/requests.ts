@@ -1,5 +1,7 @@
 // What a decode may ask for: the bodies of POST /v1/chat/completions and POST /v1/completions, without the fields by which they are streamed. Names
 // are those of the wire. docs/http.md has the ranges; the server checks them and names what is wrong.
+import type { JsonObject } from './json.js';
+import type { ToolCall } from './replies.js';
 import type { Decoding } from './specs/decoding.js';
 
 export interface SharedFields {
@@ -41,10 +43,43 @@ export interface ContentPart {
 }
 
 export interface Message {
-  readonly role: 'system' | 'developer' | 'user' | 'assistant';
-  readonly content: string | readonly ContentPart[];
+  readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
+  /** May be null where an answer only calls tools. */
+  readonly content: string | readonly ContentPart[] | null;
   readonly name?: string;
+  /** Of an answer that called tools. */
+  readonly tool_calls?: readonly ToolCall[];
+  /** Of the role tool: which call this is the result of. */
+  readonly tool_call_id?: string;
 }
+
+/** A function that an answer may call. */
+export interface Tool {
+  readonly type: 'function';
+  readonly function: {
+    readonly name: string;
+    readonly description?: string;
+    /** A JSON Schema. */
+    readonly parameters?: JsonObject;
+    readonly strict?: boolean;
+  };
+}
+
+export type ToolChoice =
+  'none' | 'auto' | 'required' | { readonly type: 'function'; readonly function: { readonly name: string } };
+
+/** What the answer has to be: any text, any JSON object, or JSON that a schema describes. */
+export type ResponseFormat =
+  | { readonly type: 'text' | 'json_object' }
+  | {
+      readonly type: 'json_schema';
+      readonly json_schema: {
+        readonly name: string;
+        readonly schema: JsonObject;
+        readonly description?: string;
+        readonly strict?: boolean;
+      };
+    };
 
 /** Messages, through each member's own chat template. */
 export interface ChatRequest extends SharedFields {
@@ -58,6 +93,11 @@ export interface ChatRequest extends SharedFields {
   readonly top_logprobs?: number;
   readonly add_generation_prompt?: boolean;
   readonly continue_final_message?: boolean;
+  readonly response_format?: ResponseFormat;
+  readonly tools?: readonly Tool[];
+  readonly tool_choice?: ToolChoice;
+  /** Several calls in one answer; true. */
+  readonly parallel_tool_calls?: boolean;
 }
 
 /** Text or token ids, given to every member as they are. */
@@ -72,6 +112,7 @@ export interface CompletionRequest extends SharedFields {
   readonly best_of?: number;
   readonly add_special_tokens?: boolean;
   readonly echo?: boolean;
+  readonly response_format?: ResponseFormat;
 }
 
 /** Texts to turn into vectors: the hidden states of one model. */

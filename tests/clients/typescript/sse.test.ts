@@ -6,7 +6,7 @@ import { Trimtab } from '../../../clients/typescript/src/index.js';
 import * as client from '../../../clients/typescript/src/index.js';
 import type { StreamEvent } from '../../../clients/typescript/src/index.js';
 import { sseData, type ByteReader } from '../../../clients/typescript/src/sse.js';
-import { account, ask, closing, delta, end, scripted, sse, type Scripted } from './support.js';
+import { account, ask, closing, delta, end, json, scripted, sse, whole, type Scripted } from './support.js';
 
 let server: Scripted | null = null;
 afterEach(async () => {
@@ -78,6 +78,60 @@ describe('any chunking of the bytes gives the same events', () => {
     const bytes = Buffer.from(delta('Grüße ') + delta('🦆') + closing + account + end);
     server = await scripted(sse(Array.from(bytes, (byte) => Uint8Array.of(byte))));
     expect(await new Trimtab({ baseUrl: server.url }).stream(ask).text()).toBe('Grüße 🦆');
+  });
+});
+
+describe('calls of tools', () => {
+  const chunk = (deltas: unknown): string =>
+    delta('x').replace('{"content":"x"}', JSON.stringify({ tool_calls: deltas }));
+  const begin = (index: number, name: string): string =>
+    chunk([{ index, id: `call_${index}`, type: 'function', function: { name, arguments: '' } }]);
+  const more = (index: number, text: string): string => chunk([{ index, function: { arguments: text } }]);
+  const last = closing.replace('"stop"', '"tool_calls"') + account + end;
+  const bytes =
+    delta('Let me look. ') +
+    begin(0, 'look') +
+    more(0, '{"at":') +
+    more(0, '1}') +
+    begin(1, 'go') +
+    more(1, '{}') +
+    last;
+
+  test('come as events, and as the whole reply has them', async () => {
+    const seen = (await events([Buffer.from(bytes)])).filter(({ type }) => type.startsWith('tool'));
+    expect(seen).toEqual([
+      { type: 'tool_call', choice: 0, call: 0, id: 'call_0', name: 'look' },
+      { type: 'tool_arguments', choice: 0, call: 0, text: '{"at":' },
+      { type: 'tool_arguments', choice: 0, call: 0, text: '1}' },
+      { type: 'tool_call', choice: 0, call: 1, id: 'call_1', name: 'go' },
+      { type: 'tool_arguments', choice: 0, call: 1, text: '{}' },
+    ]);
+    const calls = [
+      { id: 'call_0', type: 'function', function: { name: 'look', arguments: '{"at":1}' } },
+      { id: 'call_1', type: 'function', function: { name: 'go', arguments: '{}' } },
+    ];
+    const message = { role: 'assistant', content: 'Let me look. ', tool_calls: calls };
+    const choices = [{ index: 0, message, finish_reason: 'tool_calls', stop_reason: null }];
+    server = await scripted(sse([bytes]), json(200, { ...whole, choices }));
+    const client_ = new Trimtab({ baseUrl: server.url });
+    const [streamed, complete] = [await client_.stream(ask).final(), await client_.decode(ask)];
+    expect(streamed.choices).toEqual(complete.choices);
+    expect(complete.choices[0]).toMatchObject({
+      text: 'Let me look. ',
+      tool_calls: calls,
+      finish_reason: 'tool_calls',
+    });
+  });
+
+  test.each<[string, string]>([
+    ['arguments without a call', more(0, '{}')],
+    ['a call out of turn', begin(3, 'look')],
+    ['a call that begins twice', begin(0, 'look') + begin(0, 'look')],
+    ['a call without an id', chunk([{ index: 0, function: { name: 'look' } }])],
+    ['a call that is none', chunk([7])],
+  ])('that make no sense: %s', async (_, source) => {
+    server = await scripted(sse([source + last]));
+    await expect(new Trimtab({ baseUrl: server.url }).stream(ask).final()).rejects.toBeInstanceOf(client.ProtocolError);
   });
 });
 
