@@ -1,10 +1,12 @@
 // What the HTTP layer is given: the engine, the catalog, the text service and its own settings, as interfaces. The CLI builds the
 // real objects; tests build small ones. Routes read the fields at request time, so an owner may put getters here and
 // listen before the models are loaded (every /v1 route answers 503 until `engine.state` is "ready").
+import type { Grammar } from '../decoders/constraint/grammar.js';
 import type { Scores, View } from '../decoders/expr.js';
 import type { SearchPlan } from '../decoders/plan.js';
 import type { PromptVariant } from '../decoders/prompt.js';
 import type { JsonObject, Speculation } from '../decoders/spec.js';
+import type { ConstraintJob } from './constraint/jobs.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
 import type { Change, DecodeEvent, DecodeRequest, Frame, Grant } from './wire/decode.js';
 
@@ -75,17 +77,33 @@ export interface Engine {
   readonly state: EngineState;
 }
 
+/** A call of a tool that a message of the assistant holds. */
+export interface ChatToolCall {
+  readonly id: string;
+  readonly type: 'function';
+  readonly function: { readonly name: string; readonly arguments: object };
+}
+
 /** A message as the chat templates of Hugging Face models expect it. */
 export interface ChatMessage {
-  readonly role: 'system' | 'user' | 'assistant';
+  readonly role: 'system' | 'user' | 'assistant' | 'tool';
   readonly content: string;
   readonly name?: string;
+  readonly tool_calls?: readonly ChatToolCall[];
+  readonly tool_call_id?: string;
+}
+
+/** Tools as a template is given them, and the format in which calls are to be written (server/tools). */
+export interface ChatTools {
+  readonly format: string;
+  readonly definitions: readonly object[];
 }
 
 export interface ChatEncoding {
   readonly addGenerationPrompt: boolean;
   /** The last message is left open, so the answer continues it. */
   readonly continueFinal: boolean;
+  readonly tools?: ChatTools | null;
 }
 
 export interface TextService {
@@ -95,6 +113,8 @@ export interface TextService {
   decode(model: string, ids: Int32Array, options?: { readonly showSpecialTokens: boolean }): Promise<string>;
   /** The bytes of each id by itself. */
   pieces(model: string, ids: Int32Array): Promise<readonly Uint8Array[]>;
+  /** How a model writes calls of tools: its template's format or the generic one, and its marker where it is one control token. */
+  toolFormat(model: string): { readonly format: string; readonly markerId: number | null };
   /** What the model's template writes around the assistant's next turn. */
   frame(model: string, messages: readonly ChatMessage[]): Promise<Omit<Frame, 'addSpecialTokens'>>;
 }
@@ -154,9 +174,15 @@ export interface Catalog {
   change(strategy: ResolvedStrategy, patch: JsonObject): ResolvedStrategy;
 }
 
+/** Compiles what answers must be. Throws AppError with `param` and what comes below it. */
+export interface ConstraintCompiler {
+  compile(job: ConstraintJob, param: string): Promise<Grammar>;
+}
+
 export interface AppContext {
   readonly config: HttpConfig;
   readonly engine: Engine;
   readonly catalog: Catalog;
   readonly text: TextService;
+  readonly constraints: ConstraintCompiler;
 }

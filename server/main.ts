@@ -6,6 +6,7 @@ import { buildApp } from './app.js';
 import { Catalog, type ModelFacts } from './catalog.js';
 import type { Config } from './config.js';
 import type { HttpConfig } from './context.js';
+import { ConstraintService } from './constraint/service.js';
 import { EngineClient, type Progress } from './engine/client.js';
 import type { EngineSettings, LoadedModelInfo } from './engine/messages.js';
 import { EngineSlot } from './engine-slot.js';
@@ -29,12 +30,13 @@ export interface RunningServer {
 
 export async function startServer(config: Config, onProgress?: Progress): Promise<RunningServer> {
   const text = new TextService(config.models, { timeoutMs: config.limits.textTimeoutMs });
+  const constraints = new ConstraintService();
   const engine = new EngineSlot();
   try {
     const facts = bounded(await text.load(), config.models);
     const created = Math.floor(Date.now() / 1000);
     let catalog = new Catalog(config, facts, created);
-    const context = { config: httpConfig(config), engine, text };
+    const context = { config: httpConfig(config), engine, text, constraints };
     const app = await buildApp({
       ...context,
       get catalog() {
@@ -69,6 +71,7 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
       clearTimeout(deadline);
       await engine.stop();
       await text.close();
+      await constraints.close();
     };
     return {
       url,
@@ -81,6 +84,7 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
     };
   } catch (error) {
     await text.close();
+    await constraints.close();
     throw error;
   }
 }

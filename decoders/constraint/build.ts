@@ -6,9 +6,8 @@ import type { Grammar, Lexeme, Node, Property } from './grammar.js';
 import { lengthTable, patternTable } from './pattern.js';
 import { CONSTRAINT_LIMITS, ConstraintTooLarge } from './problem.js';
 
-/** A line may be indented this far. */
-const MAX_INDENT = 32;
-const WHITESPACE = `( |\\n[ \\t]{0,${MAX_INDENT}})?`;
+/** None, a space, or a new line with its indentation: enough for printed JSON, and no room to wander. */
+const WHITESPACE = '( |\\n( {0,16}|\\t{0,8}))?';
 
 export class GrammarBuilder {
   readonly #lexemes: Lexeme[] = [];
@@ -113,6 +112,11 @@ export class GrammarBuilder {
 
   get comma(): number {
     return this.lexeme(this.raw(`^,${WHITESPACE}$`));
+  }
+
+  /** Before the first character of an answer. */
+  get leading(): number {
+    return this.of(this.raw('^[ \\n]?$'));
   }
 
   get whitespace(): number {

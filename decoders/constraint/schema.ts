@@ -65,7 +65,7 @@ export function schemaGrammar(schema: unknown, key: string): Grammar {
   return withLimits(() => {
     const builder = new GrammarBuilder();
     const root = addSchema(builder, schema);
-    return finished(builder, builder.sequence(builder.whitespace, root), key);
+    return finished(builder, builder.sequence(builder.leading, root), key);
   });
 }
 

@@ -5,12 +5,20 @@ import { join } from 'node:path';
 import * as library from '@huggingface/jinja';
 import { AppError } from '../errors.js';
 import { invalidFile, isJsonObject, readJsonObject, readSmallFile, reason } from './json-file.js';
+import { formatNamed, formatOfTemplate, genericFormat } from '../tools/formats.js';
+import { plainMessages } from '../tools/plain-messages.js';
 import type { SpecialTokens } from './tokenizer.js';
 
 export interface ChatMessage {
   readonly role: string;
   readonly content: string;
   readonly name?: string;
+  readonly tool_calls?: readonly {
+    readonly id: string;
+    readonly type: 'function';
+    readonly function: { readonly name: string; readonly arguments: object };
+  }[];
+  readonly tool_call_id?: string;
 }
 
 export interface RenderOptions {
@@ -18,6 +26,8 @@ export interface RenderOptions {
   readonly addGenerationPrompt: boolean;
   /** Leave the last message open: the answer continues it. */
   readonly continueFinal: boolean;
+  /** Tools, and the format in which calls are to be written. */
+  readonly tools?: { readonly format: string; readonly definitions: readonly object[] } | null;
 }
 
 /** The part of the library that is used here. Its own declarations do not resolve under Node's module rules. */
@@ -47,6 +57,8 @@ class Refusal extends Error {}
 
 export class ChatTemplate {
   readonly #program: object;
+  /** The tool format that the template itself writes; null where it knows no tools. */
+  readonly toolFormat: string | null;
 
   constructor(
     readonly path: string,
@@ -57,6 +69,7 @@ export class ChatTemplate {
       const problem = `the chat template has ${source.length} characters, the limit is ${maxTemplateLength}`;
       throw invalidFile(path, problem, 'Use a shorter template.');
     }
+    this.toolFormat = formatOfTemplate(source)?.name ?? null;
     try {
       this.#program = new Template(withoutGenerationMarks(source)).parsed;
     } catch (error) {
@@ -74,15 +87,17 @@ export class ChatTemplate {
     return source === null ? null : new ChatTemplate(path, source, specialTokens);
   }
 
-  render(messages: readonly ChatMessage[], { addGenerationPrompt, continueFinal }: RenderOptions): string {
+  render(given: readonly ChatMessage[], { addGenerationPrompt, continueFinal, tools = null }: RenderOptions): string {
+    const messages = this.#spoken(given, tools);
+    const own = tools?.format === this.toolFormat ? (tools?.definitions ?? null) : null;
     const last = messages.at(-1);
     if (!last) throw refused(messages, 'there are no messages', 'Send at least one.');
-    if (!continueFinal) return this.#run(messages, addGenerationPrompt);
+    if (!continueFinal) return this.#run(messages, addGenerationPrompt, own);
     if (addGenerationPrompt) {
       const problem = 'the last message cannot be continued and followed by a new turn at once';
       throw refused(messages, problem, 'Set only one of add_generation_prompt and continue_final_message.');
     }
-    const marked = this.#run([...messages.slice(0, -1), { ...last, content: last.content + openEnd }], false);
+    const marked = this.#run([...messages.slice(0, -1), { ...last, content: last.content + openEnd }], false, own);
     const at = marked.lastIndexOf(openEnd.trimEnd());
     if (at < 0) throw refused(messages, 'the chat template leaves the last message out', 'Do not continue it.');
     // The mark ends in a space: where the template trims messages it is gone, and so is the space that the message itself ends in.
@@ -90,7 +105,8 @@ export class ChatTemplate {
   }
 
   /** The whole conversation around the assistant's next turn. */
-  frame(messages: readonly ChatMessage[]): TurnFrame {
+  frame(given: readonly ChatMessage[]): TurnFrame {
+    const messages = this.#spoken(given, null);
     const content = `${space}${mark}${space}`;
     const text = this.#run([...messages, { role: 'assistant', content }], false);
     const at = text.lastIndexOf(mark);
@@ -100,14 +116,24 @@ export class ChatTemplate {
     return { before: text.slice(0, at - around), after: text.slice(at + mark.length + around), trims };
   }
 
-  #run(messages: readonly ChatMessage[], addGenerationPrompt: boolean): string {
+  /** As they are where the template writes this tool format; otherwise as text. */
+  #spoken(messages: readonly ChatMessage[], tools: RenderOptions['tools']): readonly ChatMessage[] {
+    const speaksOfTools = messages.some(({ role, tool_calls: calls }) => role === 'tool' || calls !== undefined);
+    if (!tools && !speaksOfTools) return messages;
+    const format = tools?.format ?? this.toolFormat ?? genericFormat.name;
+    return format === this.toolFormat
+      ? messages
+      : plainMessages(messages, formatNamed(format), tools?.definitions ?? []);
+  }
+
+  #run(messages: readonly ChatMessage[], addGenerationPrompt: boolean, tools: readonly object[] | null = null): string {
     const environment = new Environment();
     const variables = {
       ...globals,
       ...this.specialTokens,
       messages,
       add_generation_prompt: addGenerationPrompt,
-      tools: null,
+      tools,
       documents: null,
     };
     for (const [name, value] of Object.entries(variables)) environment.set(name, value);

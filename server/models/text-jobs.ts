@@ -20,6 +20,8 @@ export interface TokenizerFacts {
   readonly eosTokenId: number | null;
   readonly bosTokenId: number | null;
   readonly hasChatTemplate: boolean;
+  /** How calls of tools are written, and the id of its marker where that is one control token. */
+  readonly toolFormat: { readonly format: string; readonly markerId: number | null };
 }
 
 /** The first id that two tokenizers read differently. null: there is no such id on that side. */

@@ -4,8 +4,9 @@ import { workerData } from 'node:worker_threads';
 import { AppError } from '../errors.js';
 import { reason } from './json-file.js';
 import { ChatTemplate } from './template.js';
-import type { TextAnswer, TextJob, TextWorkerData } from './text-jobs.js';
+import type { TextAnswer, TextJob, TextWorkerData, TokenizerFacts } from './text-jobs.js';
 import { firstDifference } from './token-table.js';
+import { formatNamed, genericFormat } from '../tools/formats.js';
 import { Tokenizer } from './tokenizer.js';
 
 interface Loaded {
@@ -58,6 +59,7 @@ function answer(job: TextJob): TextAnswer {
           eosTokenId: tokenizer.idOf('eos_token') ?? null,
           bosTokenId: tokenizer.idOf('bos_token') ?? null,
           hasChatTemplate: template !== null,
+          toolFormat: toolFormatOf(template, tokenizer),
         },
       };
     case 'difference': {
@@ -82,6 +84,13 @@ function answer(job: TextJob): TextAnswer {
       job satisfies never;
       throw new Error('unreachable');
   }
+}
+
+function toolFormatOf(template: ChatTemplate | null, { vocabulary }: Tokenizer): TokenizerFacts['toolFormat'] {
+  const format = template?.toolFormat ?? genericFormat.name;
+  const { marker } = formatNamed(format);
+  const id = marker === null ? undefined : vocabulary.idOf(marker);
+  return { format, markerId: id !== undefined && vocabulary.isSpecial(id) ? id : null };
 }
 
 function present(template: ChatTemplate | null, model: string): ChatTemplate {

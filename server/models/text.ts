@@ -50,6 +50,7 @@ const heapMegabytes = 2048;
 
 export class TextService {
   readonly #pool: Piscina<TextJob, TextAnswer>;
+  readonly #toolFormats = new Map<string, TokenizerFacts['toolFormat']>();
   readonly #models: readonly TextModel[];
   readonly #timeoutMs: number;
   readonly #maxWaiting: number;
@@ -78,6 +79,7 @@ export class TextService {
     for (const { name, path } of this.#models) {
       const checkpoint = readCheckpoint(path);
       const facts = await this.#facts(name);
+      this.#toolFormats.set(name, facts.toolFormat);
       checkSizes(path, facts.vocabSize, checkpoint.spec.vocabSize);
       info.set(name, {
         vocabSize: facts.vocabSize,
@@ -107,8 +109,18 @@ export class TextService {
   async encodeChat(model: string, messages: readonly ChatMessage[], options: RenderOptions): Promise<Int32Array> {
     const length = messages.reduce((sum, { content }) => sum + content.length, 0);
     const limit = { param: 'messages', value: `${messages.length} messages of ${length} characters`, length };
-    const { addGenerationPrompt, continueFinal } = options;
-    return this.#ids({ kind: 'chat', model, messages, options: { addGenerationPrompt, continueFinal } }, limit);
+    const { addGenerationPrompt, continueFinal, tools } = options;
+    return this.#ids(
+      { kind: 'chat', model, messages, options: { addGenerationPrompt, continueFinal, tools: tools ?? null } },
+      limit,
+    );
+  }
+
+  /** Known once the files are loaded. */
+  toolFormat(model: string): TokenizerFacts['toolFormat'] {
+    const known = this.#toolFormats.get(model);
+    if (!known) throw new Error(`the files of ${model} are not loaded`);
+    return known;
   }
 
   /** What the model's template writes around the assistant's next turn. */

@@ -6,7 +6,10 @@ import { ChatReply } from '../wire/chat-reply.js';
 import { ChatRequest, type WireMessage } from '../wire/chat.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import { shown } from '../wire/shown.js';
+import { readTools } from '../wire/tools.js';
 import { answer, closedSignal } from './answer.js';
+import { prepareTools, toolCalls } from './chat-tools.js';
+import { formatConstraint } from './constraint.js';
 import { decodeRequests, type ReadBody } from './prepare.js';
 import { searchJob } from './search-job.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
@@ -24,11 +27,14 @@ const roles: Readonly<Record<string, ChatMessage['role']>> = {
   developer: 'system',
   user: 'user',
   assistant: 'assistant',
+  tool: 'tool',
 };
 
-const unsupportedFields = ['tool_calls', 'function_call', 'audio', 'tool_call_id'];
+const unsupportedFields = ['function_call', 'audio'];
 
 function content(message: WireMessage, where: string): string {
+  // What calls need not speak.
+  if ((message.content ?? null) === null && (message.tool_calls ?? []).length > 0) return '';
   if (typeof message.content === 'string') return message.content;
   if (!Array.isArray(message.content)) {
     throw invalid(`${where}.content`, 'is required', message.content, 'Send a string or a list of text parts.');
@@ -53,7 +59,24 @@ export function chatMessage(message: WireMessage, index: number): ChatMessage {
     if (value !== undefined && value !== null) throw notSupported(`${where}.${field}`, value, 'Leave it out.');
   }
   const name = message.name ?? undefined;
-  return { role, content: content(message, where), ...(name === undefined ? {} : { name }) };
+  const calls = message.tool_calls ?? [];
+  if (calls.length > 0 && role !== 'assistant')
+    throw invalid(`${where}.tool_calls`, 'belongs to messages of the assistant', message.role, 'Leave it out.');
+  const callId = message.tool_call_id ?? undefined;
+  if (role === 'tool' ? callId === undefined : callId !== undefined)
+    throw invalid(
+      `${where}.tool_call_id`,
+      'belongs to messages of role tool, each of which needs it',
+      callId,
+      'Send it there only.',
+    );
+  return {
+    role,
+    content: content(message, where),
+    ...(name === undefined ? {} : { name }),
+    ...(calls.length > 0 ? { tool_calls: toolCalls(calls, where) } : {}),
+    ...(callId === undefined ? {} : { tool_call_id: callId }),
+  };
 }
 
 export function chatEncoding(
@@ -85,7 +108,17 @@ function chatLogprobsParams(body: ChatRequest): LogprobsParams | null {
 export async function readChat(body: ChatRequest, context: AppContext): Promise<ReadBody> {
   const strategy = context.catalog.resolve(body.model, body.decoding);
   const messages = body.messages.map(chatMessage);
-  const encoding = chatEncoding(body);
+  const use = readTools(body);
+  const format = await formatConstraint(context, body.response_format);
+  const tools = use && (await prepareTools(context, strategy, use));
+  if (format && tools?.constraint)
+    throw invalid(
+      'response_format',
+      'and calls that are demanded or strict exclude each other',
+      body.response_format,
+      'Send one of the two.',
+    );
+  const encoding = { ...chatEncoding(body), tools: tools?.template ?? null };
   const logprobs = chatLogprobsParams(body);
   const asked = askedTokens(body);
   const own = { kind: 'messages', messages, encoding } as const;
@@ -99,10 +132,21 @@ export async function readChat(body: ChatRequest, context: AppContext): Promise<
     searches: [await searchJob(context, strategy, own)],
     length: { asked, fallback: null, param: 'messages' },
     logprobs,
+    constraint: format ?? tools?.constraint ?? null,
+    shownTokenIds: tools?.shownTokenIds ?? [],
     config: context.config,
   });
   const tokenIds = body.return_token_ids ?? false;
-  return { head, strategy, requests, logprobs, tokenIds, promptIds: [views[0]!], echo: null };
+  return {
+    head,
+    strategy,
+    requests,
+    logprobs,
+    tokenIds,
+    promptIds: [views[0]!],
+    echo: null,
+    tools: tools?.reading ?? null,
+  };
 }
 
 export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptions): void {
@@ -112,11 +156,12 @@ export function chatRoute(app: FastifyInstance, { context, metrics }: RouteOptio
     async (request, reply) => {
       const controller = closedSignal(reply);
       const { body } = request;
-      const { head, strategy, requests, logprobs, tokenIds, promptIds } = await readChat(body, context);
+      const { head, strategy, requests, logprobs, tokenIds, promptIds, tools } = await readChat(body, context);
       const format = new ChatReply(head, {
         logprobs: logprobs !== null,
         tokenIds,
         promptIds: tokenIds ? Array.from(promptIds[0]!) : [],
+        tools: tools ?? null,
       });
       const job = { strategy, requests, format, stream: body.stream ?? false, includeUsage: head.includeUsage };
       return answer(job, request, reply, { context, metrics, controller });

@@ -9,6 +9,7 @@ import { shown } from '../wire/shown.js';
 import type { Choice } from '../wire/reply.js';
 import { answer, closedSignal } from './answer.js';
 import { bestChoices } from './best-of.js';
+import { formatConstraint } from './constraint.js';
 import { decodeRequests, promptFromIds, type ReadBody } from './prepare.js';
 import { searchJob } from './search-job.js';
 import type { Job } from './sinks.js';
@@ -115,6 +116,7 @@ export async function readCompletion(body: CompletionRequest, context: AppContex
     searches,
     length: { asked, fallback: defaultMaxTokens, param: 'prompt' },
     logprobs,
+    constraint: await formatConstraint(context, body.response_format),
     config,
   });
   if (logprobs?.full === true) {

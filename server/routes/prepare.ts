@@ -1,12 +1,14 @@
 // From a checked body to DecodeRequests: defaults, the bounds that depend on model and configuration, and the prompt ids of each
 // view. Everything a client can ask wrongly that a schema cannot express is refused here, before anything is allocated.
 import { randomInt } from 'node:crypto';
+import type { Grammar } from '../../decoders/constraint/grammar.js';
 import type { HttpConfig, ResolvedStrategy } from '../context.js';
 import { AppError } from '../errors.js';
 import type { DecodeRequest, LogprobsParams, SamplingParams } from '../wire/decode.js';
 import type { ReplyHead } from '../wire/reply.js';
 import type { SharedRequest } from '../wire/sampling.js';
 import { shown } from '../wire/shown.js';
+import type { ToolReading } from '../tools/parser.js';
 import type { PreparedSearch } from './search-job.js';
 
 const invalid = (param: string, problem: string, value: unknown, remedy: string): AppError =>
@@ -110,6 +112,8 @@ export interface ReadBody {
   readonly promptIds: readonly Int32Array[];
   /** The text of each prompt where it is repeated. */
   readonly echo: readonly string[] | null;
+  /** Where calls of tools are to be read from the text. */
+  readonly tools?: ToolReading | null;
 }
 
 export interface Parts {
@@ -122,6 +126,10 @@ export interface Parts {
   readonly searches: readonly (PreparedSearch | null)[];
   readonly length: Length;
   readonly logprobs: LogprobsParams | null;
+  /** What answers have to be. */
+  readonly constraint?: Grammar | null;
+  /** Control tokens that print their name. */
+  readonly shownTokenIds?: readonly number[];
   readonly config: HttpConfig;
 }
 
@@ -133,6 +141,8 @@ export function decodeRequests({
   searches,
   length,
   logprobs,
+  constraint = null,
+  shownTokenIds = [],
   config,
 }: Parts): DecodeRequest[] {
   const n = body.n ?? 1;
@@ -191,6 +201,8 @@ export function decodeRequests({
     stopTokenIds: stopTokenIds(body, strategy),
     logprobs,
     speculation: strategy.speculation,
+    constraint,
+    shownTokenIds,
     traceLimit: body.decoding_trace === true ? config.traceTokens : 0,
     priority: body.priority ?? 0,
   };

@@ -9,6 +9,7 @@ import { ResponsesReply, sseFrame, type Frame } from '../wire/responses-reply.js
 import { ResponsesRequest, responsesRules } from '../wire/responses.js';
 import { shown } from '../wire/shown.js';
 import { answer, closedSignal } from './answer.js';
+import { formatConstraint } from './constraint.js';
 import { decodeRequests } from './prepare.js';
 import { fitting, inputMessages } from './response-input.js';
 import { searchJob } from './search-job.js';
@@ -23,8 +24,6 @@ function checkControls({ text, reasoning }: ResponsesRequest): void {
   const refuse = (param: string, value: unknown, remedy: string): never => {
     throw new AppError('not_supported', { param, value: shown(value), remedy });
   };
-  const format = text?.format?.type ?? 'text';
-  if (format !== 'text') refuse('text.format', text?.format, 'Only {"type": "text"} is available yet.');
   const verbosity = text?.verbosity ?? 'medium';
   if (verbosity !== 'medium') refuse('text.verbosity', verbosity, 'Leave it out.');
   for (const [key, value] of Object.entries(reasoning ?? {})) {
@@ -51,7 +50,7 @@ function echoed(body: ResponsesRequest, sampling: SamplingParams): Readonly<Reco
     service_tier: 'default',
     store: false,
     temperature: sampling.temperature,
-    text: { format: { type: 'text' } },
+    text: { format: body.text?.format ?? { type: 'text' } },
     tool_choice: 'auto',
     tools: [],
     top_logprobs: body.top_logprobs ?? 0,
@@ -106,6 +105,7 @@ export async function responseJob(
     searches: [await searchJob(context, strategy, own)],
     length: { asked: body.max_output_tokens ?? null, fallback: null, param: 'input' },
     logprobs,
+    constraint: await formatConstraint(context, body.text?.format, 'text.format'),
     config: context.config,
   });
   const tokenIds = body.return_token_ids ?? false;

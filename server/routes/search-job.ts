@@ -82,6 +82,7 @@ const speakers: Readonly<Record<ChatMessage['role'], string>> = {
   system: 'System',
   user: 'User',
   assistant: 'Assistant',
+  tool: 'Tool',
 };
 
 /** In one pass, and by function: what is filled in is no template. */

@@ -2,6 +2,8 @@
 // from constant pieces because this runs for every token of every stream.
 import type { FinishReason } from './decode.js';
 import { chatLogprobs } from './logprobs.js';
+import type { ToolReading } from '../tools/parser.js';
+import { ToolDeltas } from './tool-deltas.js';
 import {
   chunkPrefix,
   chunkSuffix,
@@ -22,6 +24,8 @@ export interface ChatReplyOptions {
   readonly tokenIds: boolean;
   /** Of the first view; shown with tokenIds. */
   readonly promptIds: readonly number[];
+  /** Where the answer's text may hold calls of tools. */
+  readonly tools?: ToolReading | null;
 }
 
 export class ChatReply implements ReplyFormat {
@@ -29,12 +33,14 @@ export class ChatReply implements ReplyFormat {
   readonly #options: ChatReplyOptions;
   readonly #prefix: string;
   readonly #suffix: string;
+  readonly #tools: ToolDeltas | null;
 
   constructor(head: ReplyHead, options: ChatReplyOptions) {
     this.#head = head;
     this.#options = options;
     this.#prefix = chunkPrefix(head, 'chat.completion.chunk');
     this.#suffix = chunkSuffix(head);
+    this.#tools = options.tools ? new ToolDeltas(options.tools) : null;
   }
 
   open(choice: number): string {
@@ -54,10 +60,17 @@ export class ChatReply implements ReplyFormat {
     if (text === '' && trace === null && (ids.length === 0 || (!logprobs && !tokenIds))) return '';
     const shownLogprobs = logprobs && tokens.length > 0 ? JSON.stringify(chatLogprobs(tokens)) : 'null';
     const shownIds = tokenIds ? `,"token_ids":${JSON.stringify(ids)}` : '';
-    return (
-      `${this.#prefix}[{"index":${choice},"delta":{"content":${JSON.stringify(text)}},"logprobs":${shownLogprobs},` +
-      `"finish_reason":null${shownIds}${traceFields(trace)}}]${this.#suffix}`
-    );
+    const rest = `"finish_reason":null${shownIds}${traceFields(trace)}}]${this.#suffix}`;
+    const content = `{"content":${JSON.stringify(text)}}`;
+    const [first = '{}', ...others] = this.#tools?.push(choice, text) ?? [content];
+    // What the tokens bring beside their text goes with the first delta, also where all text is held back.
+    if (first === '{}' && shownLogprobs === 'null' && !tokenIds && trace === null) return '';
+    const whole = `${this.#prefix}[{"index":${choice},"delta":${first},"logprobs":${shownLogprobs},${rest}`;
+    return whole + others.map((delta) => this.#plainDelta(choice, delta)).join('');
+  }
+
+  #plainDelta(choice: number, delta: string): string {
+    return `${this.#prefix}[{"index":${choice},"delta":${delta},"logprobs":null,"finish_reason":null}]${this.#suffix}`;
   }
 
   close(
@@ -67,8 +80,11 @@ export class ChatReply implements ReplyFormat {
     decoding: DecodingReport | null,
   ): string {
     const report = decoding === null ? '' : `,"decoding":${JSON.stringify(decoding)}`;
+    const held = this.#tools?.end(choice) ?? [];
     return (
-      `${this.#prefix}[{"index":${choice},"delta":{},"logprobs":null,"finish_reason":"${reason}",` +
+      held.map((delta) => this.#plainDelta(choice, delta)).join('') +
+      `${this.#prefix}[{"index":${choice},"delta":{},"logprobs":null,` +
+      `"finish_reason":"${this.#tools?.reason(choice, reason) ?? reason}",` +
       `"stop_reason":${JSON.stringify(stopReason)}}]${report}${this.#suffix}`
     );
   }
@@ -91,9 +107,9 @@ export class ChatReply implements ReplyFormat {
       ...tierOf(this.#head),
       choices: choices.map((choice) => ({
         index: choice.index,
-        message: { role: 'assistant', content: choice.text, refusal: null },
+        message: this.#message(choice),
         logprobs: logprobs ? chatLogprobs(choice.tokens) : null,
-        finish_reason: choice.reason,
+        finish_reason: choice.reason && (this.#tools?.reason(choice.index, choice.reason) ?? choice.reason),
         stop_reason: choice.stopReason,
         ...(tokenIds ? { token_ids: choice.ids } : {}),
         ...choice.trace,
@@ -102,5 +118,10 @@ export class ChatReply implements ReplyFormat {
       ...(tokenIds ? { prompt_token_ids: promptIds } : {}),
       decoding,
     };
+  }
+
+  #message({ index, text }: Choice): object {
+    const { content = text, tool_calls: calls = [] } = this.#tools?.message(index, text) ?? {};
+    return { role: 'assistant', content, ...(calls.length > 0 ? { tool_calls: calls } : {}), refusal: null };
   }
 }

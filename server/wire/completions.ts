@@ -1,5 +1,6 @@
 // The body of POST /v1/completions: the shared fields and what only a plain completion has.
 import Type from 'typebox';
+import { ResponseFormat } from './response-format.js';
 import { sharedFields } from './sampling.js';
 
 const TokenIds = Type.Array(Type.Integer({ minimum: 0 }), { minItems: 1 });
@@ -32,6 +33,7 @@ export const CompletionRequest = Type.Object(
     add_special_tokens: Type.Optional(
       Type.Boolean({ description: 'true (default) or false; whether the tokenizer adds its BOS and the like' }),
     ),
+    response_format: Type.Optional(ResponseFormat),
     echo: Type.Optional(Type.Boolean({ description: 'true or false' })),
   },
   { description: 'a JSON object with at least model and prompt' },

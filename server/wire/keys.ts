@@ -52,14 +52,15 @@ export const refuse = (remedy: string): Refused => ({ accepts: never, remedy });
 
 const leaveOut = 'Leave it out.';
 const noCode = 'No code is taken from a request: use a method of decoding.';
-const noTools = 'Tools are not available yet: leave it out.';
-const noConstraint = 'Constrained output is not available yet: leave it out.';
+const noTools = 'Tools belong to /v1/chat/completions.';
+const noFunctions = 'Use tools and tool_choice on /v1/chat/completions.';
+const noConstraint = 'Use response_format with a json_schema.';
 
 const refused: Rules = {
   tools: { accepts: emptyList, remedy: noTools },
   tool_choice: { accepts: only('none', 'auto'), remedy: noTools },
-  functions: { accepts: emptyList, remedy: noTools },
-  function_call: { accepts: only('none', 'auto'), remedy: noTools },
+  functions: { accepts: emptyList, remedy: noFunctions },
+  function_call: { accepts: only('none', 'auto'), remedy: noFunctions },
   response_format: { accepts: typeText, remedy: 'Only {"type": "text"} is available yet.' },
   guided_json: { accepts: never, remedy: noConstraint },
   guided_regex: { accepts: never, remedy: noConstraint },

@@ -8,7 +8,7 @@ import { buildApp } from '../../../server/app.js';
 import { Catalog } from '../../../server/catalog.js';
 import type { Engine } from '../../../server/context.js';
 import { noStats } from '../../../server/engine/messages.js';
-import { config, text } from './support.js';
+import { config, constraints, text } from './support.js';
 
 const names = ['large', 'small', 'chat'];
 const facts = { vocabSize: 257, vocabularyHash: 'a', contextLength: 99, eosTokenIds: [256], predictsTokens: true };
@@ -42,7 +42,7 @@ beforeAll(async () => {
     info: [],
     state: 'ready',
   };
-  app = await buildApp({ config, engine, catalog, text });
+  app = await buildApp({ config, engine, catalog, text, constraints });
 });
 afterAll(async () => app.close());
 

@@ -2,7 +2,9 @@
 // the 256 bytes (id = byte) plus 256 = <eos>; the prompt "hi" has the ids of its bytes. The real engine has its own tests.
 import type { FastifyInstance } from 'fastify';
 import { buildApp } from '../../../server/app.js';
+import compile from '../../../server/constraint/worker.js';
 import type {
+  ConstraintCompiler,
   AppContext,
   Catalog,
   ChatEncoding,
@@ -45,6 +47,16 @@ export const config: HttpConfig = {
   logLevel: 'silent',
 };
 
+/** Compiles in this thread. */
+export const constraints: ConstraintCompiler = {
+  compile: async (job, param) => {
+    const answer = compile({ key: JSON.stringify(job), job });
+    if (answer.kind === 'grammar') return answer.grammar;
+    const { path, problem, value, remedy } = answer;
+    throw new AppError('invalid_value', { param: param + path, problem, value, remedy });
+  },
+};
+
 const utf8 = (text: string): Int32Array => Int32Array.from(Buffer.from(text));
 
 /** One rendering per model, so that a test sees which template a view got. */
@@ -62,6 +74,7 @@ export const text: TextService = {
     return Buffer.from(Uint8Array.from(spelt.flat())).toString();
   },
   pieces: async (_model, ids) => Array.from(ids, (id) => Uint8Array.from(id < eos ? [id] : [])),
+  toolFormat: () => ({ format: 'hermes', markerId: null }),
   frame: async (model, messages) => {
     const [before = '', after = ''] = rendered(model, [...messages, { role: 'assistant', content: '\0' }], {
       addGenerationPrompt: false,
@@ -250,7 +263,7 @@ export async function harness(script: Script, overrides: Partial<HttpConfig> = {
       return result.state;
     },
   };
-  const context: AppContext = { config: { ...config, ...overrides }, engine, catalog, text };
+  const context: AppContext = { config: { ...config, ...overrides }, engine, catalog, text, constraints };
   const result: Harness = { app: await buildApp(context), submitted, granted, state: 'ready' };
   return result;
 }

@@ -1,0 +1,109 @@
+// Schemas → grammars for the main thread, which never compiles one itself: a thread of its own does, within a time limit that nothing in a
+// schema can move. Compiled ones are kept. Knows no vocabulary: the engine turns grammars into masks. Called by the HTTP routes.
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { Piscina } from 'piscina';
+import type { Grammar } from '../../decoders/constraint/grammar.js';
+import { CONSTRAINT_LIMITS } from '../../decoders/constraint/problem.js';
+import { AppError } from '../errors.js';
+import type { ConstraintAnswer, ConstraintJob, NamedJob } from './jobs.js';
+
+export interface ConstraintServiceOptions {
+  /** Wall-clock limit of one job. */
+  readonly timeoutMs?: number;
+  /** Jobs that may wait; more are refused. */
+  readonly maxWaiting?: number;
+}
+
+const workerUrl = new URL(
+  import.meta.url.endsWith('.ts') ? '../../dist/server/constraint/worker.js' : './worker.js',
+  import.meta.url,
+);
+const heapMegabytes = 512;
+/** Grammars are a few ten kilobytes; large ones some megabytes. */
+const keptBytes = 64 * 1024 * 1024;
+
+export class ConstraintService {
+  readonly #pool: Piscina<NamedJob, ConstraintAnswer>;
+  readonly #timeoutMs: number;
+  readonly #maxWaiting: number;
+  readonly #kept = new LRUCache<string, Grammar>({ maxSize: keptBytes, sizeCalculation: sizeOf });
+  readonly #running = new Map<string, Promise<ConstraintAnswer>>();
+  /** Jobs run one after the other, so a job's time is its own. */
+  #tail: Promise<unknown> = Promise.resolve();
+
+  constructor({ timeoutMs = 1000, maxWaiting = 64 }: ConstraintServiceOptions = {}) {
+    this.#timeoutMs = timeoutMs;
+    this.#maxWaiting = maxWaiting;
+    this.#pool = new Piscina<NamedJob, ConstraintAnswer>({
+      filename: workerUrl.href,
+      minThreads: 1,
+      maxThreads: 1,
+      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
+    });
+  }
+
+  /** `param`: the field that holds what is compiled, for messages. Throws AppError. */
+  async compile(job: ConstraintJob, param: string): Promise<Grammar> {
+    const text = JSON.stringify(job);
+    if (text.length > CONSTRAINT_LIMITS.characters)
+      throw new AppError('invalid_value', {
+        param,
+        problem: `must have at most ${CONSTRAINT_LIMITS.characters} characters`,
+        value: text.length,
+        remedy: 'Use a smaller schema.',
+      });
+    const key = createHash('sha256').update(text).digest('base64');
+    const known = this.#kept.get(key);
+    if (known) return known;
+    const answer = await this.#answer(key, job, param);
+    if (answer.kind === 'grammar') {
+      this.#kept.set(key, answer.grammar);
+      return answer.grammar;
+    }
+    const { path, problem, value, remedy } = answer;
+    throw new AppError('invalid_value', { param: param + path, problem, value, remedy });
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  /** Equal ones that come at once are compiled once. */
+  #answer(key: string, job: ConstraintJob, param: string): Promise<ConstraintAnswer> {
+    const shared = this.#running.get(key);
+    if (shared) return shared;
+    if (this.#running.size >= this.#maxWaiting)
+      throw new AppError('queue_full', { waiting: this.#running.size, limit: this.#maxWaiting, retryAfterSeconds: 1 });
+    const run = this.#tail.then(() => this.#run({ key, job }, param));
+    this.#tail = run.catch(() => undefined);
+    this.#running.set(key, run);
+    return run.finally(() => this.#running.delete(key));
+  }
+
+  async #run(named: NamedJob, param: string): Promise<ConstraintAnswer> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), this.#timeoutMs);
+    try {
+      return await this.#pool.run(named, { signal: limit.signal });
+    } catch (cause) {
+      const memory = (cause as NodeJS.ErrnoException | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY';
+      if (!limit.signal.aborted && !memory) throw cause;
+      const problem = memory
+        ? 'takes too much memory to compile'
+        : `takes longer than ${this.#timeoutMs} ms to compile`;
+      const details = { param, problem, value: 'too large', remedy: 'Use a smaller schema, or simpler patterns.' };
+      throw new AppError('invalid_value', details, { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function sizeOf({ lexemes, nodes }: Grammar): number {
+  const bytes = lexemes.map((lexeme) => {
+    if (lexeme.kind === 'table') return lexeme.next.byteLength + lexeme.accepts.byteLength + 256;
+    return lexeme.kind === 'literal' ? lexeme.bytes.length : 16;
+  });
+  return bytes.reduce((sum, size) => sum + size, 64 * nodes.length + 64);
+}
