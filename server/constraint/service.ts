@@ -6,6 +6,7 @@ import { Piscina } from 'piscina';
 import type { Grammar } from '../../decoders/constraint/grammar.js';
 import { CONSTRAINT_LIMITS } from '../../decoders/constraint/problem.js';
 import { AppError } from '../errors.js';
+import { wellFormed } from '../wire/shown.js';
 import type { ConstraintAnswer, ConstraintJob, NamedJob } from './jobs.js';
 
 export interface ConstraintServiceOptions {
@@ -62,7 +63,7 @@ export class ConstraintService {
       return answer.grammar;
     }
     const { path, problem, value, remedy } = answer;
-    throw new AppError('invalid_value', { param: param + path, problem, value, remedy });
+    throw new AppError('invalid_value', { param: param + shortened(path), problem, value, remedy });
   }
 
   async close(): Promise<void> {
@@ -98,6 +99,11 @@ export class ConstraintService {
       clearTimeout(timer);
     }
   }
+}
+
+/** Names of properties are the client's, and may be long. */
+function shortened(path: string): string {
+  return path.length > 200 ? `…${wellFormed(path.slice(-200))}` : wellFormed(path);
 }
 
 function sizeOf({ lexemes, nodes }: Grammar): number {

@@ -60,6 +60,67 @@ const unsupported = (param: string, ...parts: string[]): Refusal => ({
   says: parts,
 });
 
+const tool = (name: string | undefined, parameters?: object): object => ({
+  type: 'function',
+  function: { name, ...(parameters ? { parameters } : {}) },
+});
+const call = (name: string, text: string): object => ({
+  id: 'x',
+  type: 'function',
+  function: { name, arguments: text },
+});
+
+/** Schemas that cannot be kept, and where each of them is at fault. */
+const schemas = (
+  [
+    ['a keyword that is not known', { type: 'string', shout: true }, '.shout', 'not supported'],
+    ['not', { type: 'object', properties: { a: { not: {} } } }, '.properties.a.not', 'not supported'],
+    ['unique items', { type: 'array', items: {}, uniqueItems: true }, '.uniqueItems', 'not supported'],
+    [
+      'patterns of keys',
+      { type: 'object', patternProperties: { a: {} } },
+      '.patternProperties',
+      'additionalProperties',
+    ],
+    ['a condition', { type: 'object', properties: {}, if: {} }, '.if', 'anyOf'],
+    ['a type that is none', { type: 'strin' }, '.type', '"strin"'],
+    ['a format that is not known', { type: 'string', format: 'isbn' }, '.format', 'isbn'],
+    ['a pattern that is none', { type: 'string', pattern: '(' }, '.pattern', 'cannot be used'],
+    ['a pattern that looks ahead', { type: 'string', pattern: '^(?=a)b' }, '.pattern', 'looks around'],
+    ['a pattern that refers back', { type: 'string', pattern: '(a)\\1' }, '.pattern', 'refers back'],
+    ['a bomb of repeats', { type: 'string', pattern: '((a{1,99}){1,99}){1,99}' }, '.pattern', 'states'],
+    ['a schema that is itself', { $ref: '#' }, '.$ref', 'refers to itself'],
+    ['a reference to nothing', { $ref: '#/$defs/none' }, '.$ref', '#/$defs/none'],
+    ['a reference to elsewhere', { $ref: 'https://example.com/schema' }, '.$ref', 'refers to nothing'],
+    [
+      'a recursion without an end',
+      {
+        $defs: { n: { type: 'object', properties: { n: { $ref: '#/$defs/n' } }, required: ['n'] } },
+        $ref: '#/$defs/n',
+      },
+      '',
+      'finite',
+    ],
+    ['bounds without a number', { type: 'integer', minimum: 3, maximum: 2 }, '', 'no number'],
+    ['lengths without a string', { type: 'string', minLength: 3, maxLength: 2 }, '.minLength', 'exceeds'],
+    ['a pattern that its length excludes', { type: 'string', pattern: '^abc$', maxLength: 2 }, '.pattern', 'no string'],
+    ['a required property that is none', { type: 'object', properties: {}, required: ['a'] }, '.required', '"a"'],
+    ['an empty enum', { enum: [] }, '.enum', 'non-empty'],
+    ['a oneOf that overlaps', { oneOf: [{ type: 'integer' }, { type: 'number' }] }, '.oneOf[1]', 'anyOf'],
+    ['a fraction as a divisor', { type: 'number', multipleOf: 0.1 }, '.multipleOf', '0.1'],
+    ['a schema that nests too deep', nested(40), '', 'deeper'],
+  ] as const
+).map(([name, schema, path, says]): readonly [string, string, object, Refusal] => [
+  `schema: ${name}`,
+  chatPath,
+  chat({ response_format: { type: 'json_schema', json_schema: { name: 'x', schema } } }),
+  { status: 400, code: 'invalid_value', says: [`response_format.json_schema.schema${path}`, says] },
+]);
+
+function nested(depth: number): object {
+  return depth === 0 ? { type: 'null' } : { type: 'array', items: nested(depth - 1) };
+}
+
 const cases: readonly (readonly [string, string, object, Refusal])[] = [
   [
     'n as a string is not coerced',
@@ -135,15 +196,76 @@ const cases: readonly (readonly [string, string, object, Refusal])[] = [
     'tool call in a message',
     chatPath,
     chat({ messages: [{ role: 'assistant', content: null, tool_calls: [{ id: 'x' }] }] }),
-    unsupported('messages[0].tool_calls'),
+    invalid('messages[0].tool_calls[0].function', 'must be an object'),
   ],
-  ['tools', chatPath, chat({ tools: [{ type: 'function' }] }), unsupported('tools')],
   [
-    'response_format',
+    'a call whose arguments are no JSON',
     chatPath,
-    chat({ response_format: { type: 'json_object' } }),
-    unsupported('response_format', 'json_object'),
+    chat({ messages: [{ role: 'assistant', tool_calls: [call('f', '{"a"')] }] }),
+    invalid('messages[0].tool_calls[0].function.arguments', 'JSON object'),
   ],
+  [
+    'a call of the user',
+    chatPath,
+    chat({ messages: [{ role: 'user', content: 'x', tool_calls: [call('f', '{}')] }] }),
+    invalid('messages[0].tool_calls', 'assistant'),
+  ],
+  [
+    'a result without the call it answers',
+    chatPath,
+    chat({ messages: [{ role: 'tool', content: 'x' }] }),
+    invalid('messages[0].tool_call_id', 'needs it'),
+  ],
+  ['a tool without a function', chatPath, chat({ tools: [{ type: 'function' }] }), invalid('tools[0].function')],
+  ['a tool of another type', chatPath, chat({ tools: [{ type: 'web_search' }] }), unsupported('tools[0].type')],
+  ['a tool without a name', chatPath, chat({ tools: [tool(undefined)] }), invalid('tools[0].function.name')],
+  ['a tool with a name of spaces', chatPath, chat({ tools: [tool('a b')] }), invalid('tools[0].function.name', 'a b')],
+  ['a tool twice', chatPath, chat({ tools: [tool('a'), tool('b'), tool('a')] }), invalid('tools[2].function.name')],
+  [
+    'an unknown key of a tool',
+    chatPath,
+    chat({ tools: [{ ...tool('a'), cache: true }] }),
+    invalid('tools[0].cache', 'Known: type, function'),
+  ],
+  [
+    'a choice of an unknown tool',
+    chatPath,
+    chat({ tools: [tool('a')], tool_choice: { type: 'function', function: { name: 'b' } } }),
+    invalid('tool_choice.function.name', '"b"', 'Declared: a'),
+  ],
+  ['a choice that is none', chatPath, chat({ tools: [tool('a')], tool_choice: 'maybe' }), invalid('tool_choice')],
+  ['a demand without tools', chatPath, chat({ tool_choice: 'required' }), invalid('tool_choice', 'no tools')],
+  [
+    'a schema of a demanded tool that cannot be kept',
+    chatPath,
+    chat({
+      tools: [tool('a'), tool('b', { type: 'object', properties: { x: { not: {} } } })],
+      tool_choice: 'required',
+    }),
+    invalid('tools[1].function.parameters.properties.x.not', 'not supported'),
+  ],
+  [
+    'a format and a demand at once',
+    chatPath,
+    chat({ tools: [tool('a')], tool_choice: 'required', response_format: { type: 'json_object' } }),
+    invalid('response_format', 'exclude each other'),
+  ],
+  ['functions of old', chatPath, chat({ functions: [{ name: 'f' }] }), unsupported('functions', 'Use tools')],
+  ['an unknown format', chatPath, chat({ response_format: { type: 'xml' } }), invalid('response_format.type', '"xml"')],
+  ['a format that is no object', chatPath, chat({ response_format: 'json' }), invalid('response_format')],
+  [
+    'a schema without a name',
+    chatPath,
+    chat({ response_format: { type: 'json_schema', json_schema: { schema: {} } } }),
+    invalid('response_format.json_schema.name'),
+  ],
+  [
+    'a schema without a schema',
+    textPath,
+    completion({ response_format: { type: 'json_schema', json_schema: { name: 'x' } } }),
+    invalid('response_format.json_schema.schema'),
+  ],
+  ...schemas,
   ['store', chatPath, chat({ store: true }), unsupported('store')],
   ['suffix', textPath, completion({ suffix: 'x' }), unsupported('suffix', '"x"')],
   ['best_of in a stream', textPath, completion({ best_of: 3, stream: true }), unsupported('best_of', '3')],
