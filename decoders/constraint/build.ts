@@ -15,6 +15,12 @@ export class GrammarBuilder {
   readonly #known = new Map<string, number>();
   readonly #tables = new Map<string, Table>();
   #states = 0;
+  readonly #space: string;
+
+  /** On one line: without line breaks between what JSON is made of. */
+  constructor({ isOneLine = false }: { readonly isOneLine?: boolean } = {}) {
+    this.#space = isOneLine ? ' ?' : WHITESPACE;
+  }
 
   get statesLeft(): number {
     return CONSTRAINT_LIMITS.states - this.#states;
@@ -111,7 +117,7 @@ export class GrammarBuilder {
   }
 
   get comma(): number {
-    return this.lexeme(this.raw(`^,${WHITESPACE}$`));
+    return this.lexeme(this.raw(`^,${this.#space}$`));
   }
 
   /** Before the first character of an answer. */
@@ -119,17 +125,13 @@ export class GrammarBuilder {
     return this.of(this.raw('^[ \\n]?$'));
   }
 
-  get whitespace(): number {
-    return this.of(this.raw(`^${WHITESPACE}$`));
-  }
-
   /** An opening or closing bracket with the space inside of it. */
   opening(bracket: '[' | '{'): number {
-    return this.of(this.raw(`^\\${bracket}${WHITESPACE}$`));
+    return this.of(this.raw(`^\\${bracket}${this.#space}$`));
   }
 
   closing(bracket: ']' | '}'): number {
-    return this.of(this.raw(`^${WHITESPACE}\\${bracket}$`));
+    return this.of(this.raw(`^${this.#space}\\${bracket}$`));
   }
 
   object(properties: readonly Property[], others: { key: number; value: number } | null): number {
@@ -154,7 +156,7 @@ export class GrammarBuilder {
   }
 
   get #colon(): number {
-    return this.of(this.raw(`^:${WHITESPACE}$`));
+    return this.of(this.raw(`^:${this.#space}$`));
   }
 }
 

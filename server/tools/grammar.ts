@@ -23,7 +23,8 @@ const NO_PARAMETERS = { type: 'object', properties: {}, additionalProperties: fa
 
 export function toolGrammar(job: ToolGrammar, key: string): Grammar {
   return withLimits(() => {
-    const builder = new GrammarBuilder();
+    // Models are taught calls on one line.
+    const builder = new GrammarBuilder({ isOneLine: true });
     const format = formatNamed(job.format);
     const call = builder.choice(job.tools.map((tool) => callOf(builder, format, tool)));
     const calls = callsOf(builder, format, job, call);

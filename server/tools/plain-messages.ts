@@ -24,7 +24,9 @@ export function plainMessages(
     return { role, content: text, ...(name === undefined ? {} : { name }) };
   });
   if (definitions.length === 0) return spoken;
-  const system = format.describe(definitions.map((definition) => JSON.stringify(definition)));
+  const system = format.describe(
+    definitions.map((definition) => JSON.stringify('function' in definition ? definition.function : definition)),
+  );
   const [first] = spoken;
   return first?.role === 'system'
     ? [{ ...first, content: `${system}\n\n${first.content}` }, ...spoken.slice(1)]

@@ -191,7 +191,7 @@ describe('calls of tools', () => {
         { type: 'function', function: { name: 'stop' } },
       ]);
       expect(system!.role).toBe('system');
-      expect(system!.content).toContain('{"type":"function","function":{"name":"stop"}}');
+      expect(system!.content).toContain('\n{"name":"stop"}\n');
       expect(user).toEqual(given[0]);
       expect(result).toEqual({ role: 'user', content: 'Result of get_weather: rain' });
       expect(read(format, [assistant!.content]).calls).toEqual([
