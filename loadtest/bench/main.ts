@@ -2,6 +2,7 @@
 // design; never part of the tests. Runs one benchmark after the other, each with its sides interleaved.
 import { Command } from 'commander';
 import { benchBestOfN } from './best-of-n.js';
+import { benchConstrain } from './constrain.js';
 import { benchConversion } from './conversion.js';
 import { benchCapacity, benchTick } from './engine.js';
 import { benchHttp, benchLoopDelay } from './http.js';
@@ -33,6 +34,7 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<Row[]>>>
   'best-of-n': benchBestOfN,
   'transfer-q': benchTransferQ,
   'transfer-q-pocket': benchTransferQPocket,
+  constrain: benchConstrain,
   http: benchHttp,
   'loop-delay': benchLoopDelay,
   conversion: benchConversion,
