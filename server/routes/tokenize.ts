@@ -7,7 +7,9 @@ import { AppError } from '../errors.js';
 import { ChatRequest } from '../wire/chat.js';
 import { tokenName } from '../wire/logprobs.js';
 import { DetokenizeRequest, TokenizeRequest } from '../wire/tokenize.js';
+import { readTools } from '../wire/tools.js';
 import { chatEncoding, chatMessage } from './chat.js';
+import { prepareTools } from './chat-tools.js';
 import { checkId } from './prepare.js';
 import { v1Hooks, type RouteOptions } from './v1.js';
 import { viewPrompts } from './view-prompts.js';
@@ -60,7 +62,10 @@ export function tokenizeRoutes(app: FastifyInstance, { context, metrics }: Route
     async ({ body }) => {
       const strategy = context.catalog.resolve(body.model, body.decoding);
       const { distribution, search, speculation, prompts } = strategy;
-      const own = { kind: 'messages', messages: body.messages.map(chatMessage), encoding: chatEncoding(body) } as const;
+      const use = readTools(body);
+      const tools = use && (await prepareTools(context, strategy, use));
+      const encoding = { ...chatEncoding(body), tools: tools?.template ?? null };
+      const own = { kind: 'messages', messages: body.messages.map(chatMessage), encoding } as const;
       const ids = await viewPrompts(context.text, strategy, own);
       const { views } = planViews(distribution, search, speculation);
       const shown = views.map(async ({ model, prompt }, index) => {

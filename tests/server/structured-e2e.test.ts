@@ -227,6 +227,17 @@ describe('tools', () => {
     }
   });
 
+  test('what the model is told of them can be seen', async () => {
+    const reply = await fetch(`${url}/v1/chat/completions/render`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'pocket-chat', messages, tools }),
+    });
+    const { views } = (await reply.json()) as { views: { text: string }[] };
+    expect(views[0]!.text).toContain('"name":"find"');
+    expect(views[0]!.text).toContain('<tool_call>');
+  });
+
   test('none and auto leave the model its say', async () => {
     for (const choice of ['none', 'auto'] as const) {
       const reply = await client.chat.completions.create({ ...body, seed: 3, max_tokens: 30, tool_choice: choice });
