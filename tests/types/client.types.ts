@@ -176,13 +176,18 @@ same<Same<{ a: 1; b?: 1 }, { a: 1 }>>();
 
 /** What the client says by the method that is called, types more narrowly, or has for telling the dialects apart. */
 type Own =
-  | ('decoding' | 'stream' | 'stream_options' | 'messages' | 'prompt')
-  | ('response_format' | 'tools' | 'tool_choice' | 'parallel_tool_calls');
+  ('decoding' | 'stream' | 'stream_options' | 'messages' | 'prompt') | ('response_format' | 'tools' | 'tool_choice');
 same<Same<Omit<ChatRequest, Own>, Omit<ServerChatRequest, Own>>>();
 same<Same<Omit<CompletionRequest, Own>, Omit<ServerCompletionRequest, Own>>>();
+same<Same<Exclude<keyof ChatRequest, 'prompt'>, Exclude<keyof ServerChatRequest, 'stream' | 'stream_options'>>>();
+same<
+  Same<
+    Exclude<keyof CompletionRequest, 'messages'>,
+    Exclude<keyof ServerCompletionRequest, 'stream' | 'stream_options'>
+  >
+>();
 same<Same<CompletionRequest['prompt'], ServerCompletionRequest['prompt']>>();
-type MessageKeys<M> = Exclude<keyof M, 'tool_calls' | 'tool_call_id'>;
-same<Same<MessageKeys<ChatRequest['messages'][number]>, MessageKeys<ServerChatRequest['messages'][number]>>>();
+same<Same<keyof ChatRequest['messages'][number], keyof ServerChatRequest['messages'][number]>>();
 const chat = (request: Mutable<Omit<ChatRequest, 'prompt' | 'decoding'>>): ServerChatRequest => request;
 void chat;
 same<Same<EmbeddingsRequest, Omit<ServerEmbeddingsRequest, 'encoding_format'>>>();

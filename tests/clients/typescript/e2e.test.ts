@@ -318,6 +318,52 @@ test('a search tells what it commits', async () => {
   expect((await stream.final()).text).toBe(text);
 });
 
+describe('tools and formats', () => {
+  const parameters = {
+    type: 'object',
+    properties: { street: { type: 'string', maxLength: 12 } },
+    required: ['street'],
+    additionalProperties: false,
+  } as const;
+  const tools = [{ type: 'function', function: { name: 'look_up', parameters, strict: true } }] as const;
+  const request = { model: 'pocket-eft', messages, seed: 3, max_tokens: 120 };
+  const said = ({ choices }: Answer): unknown =>
+    choices.map(({ text, finish_reason, tool_calls: calls }) => [
+      text,
+      finish_reason,
+      calls.map((call) => call.function),
+    ]);
+
+  test('a call streams as it is whole, and can be given back with its result', async () => {
+    const asked = { ...request, tools, tool_choice: 'required' } as const;
+    const [whole, streamed] = [await client.decode(asked), await client.stream(asked).final()];
+    expect(said(streamed)).toEqual(said(whole));
+    const { tool_calls: calls, finish_reason: reason } = whole.choices[0]!;
+    expect(reason).toBe('tool_calls');
+    expect(calls[0]!.function.name).toBe('look_up');
+    expect(JSON.parse(calls[0]!.function.arguments)).toEqual({ street: expect.any(String) as string });
+    const result = { role: 'tool', tool_call_id: calls[0]!.id, content: 'vinegar' } as const;
+    const history = [...messages, { role: 'assistant', content: null, tool_calls: calls } as const, result];
+    expect((await client.decode({ ...request, tools, messages: history })).usage.completion_tokens).toBeGreaterThan(0);
+  });
+
+  test('an answer is what its schema says', async () => {
+    const schema = {
+      type: 'object',
+      properties: { smell: { enum: ['tar', 'vinegar'] } },
+      required: ['smell'],
+      additionalProperties: false,
+    };
+    const asked = {
+      ...request,
+      response_format: { type: 'json_schema', json_schema: { name: 'smell', schema } },
+    } as const;
+    const [whole, streamed] = [await client.decode(asked), await client.stream(asked).final()];
+    expect(said(streamed)).toEqual(said(whole));
+    expect(['tar', 'vinegar']).toContain((JSON.parse(whole.text) as { smell: string }).smell);
+  });
+});
+
 test('texts as ids, and back; chats as members read them; texts as vectors', async () => {
   const {
     tokens,
