@@ -86,7 +86,7 @@ export default tseslint.config(
     [onlyKernels],
   ),
   arrows(
-    ['clients/**/*.ts'],
+    ['clients/**/*.{ts,tsx}'],
     [
       { room: 'server/wire/', why: 'clients import types of server/wire only.', types: true },
       { room: '(server/(?!wire/)|kernels|decoders)', why: 'clients import types of server/wire only.' },

@@ -8,6 +8,7 @@ import { drainPlugin } from './plugins/drain.js';
 import { clientErrorHandler, errorsPlugin, frameworkErrorHandler } from './plugins/errors.js';
 import { acceptOnlyJson } from './plugins/json-body.js';
 import { Metrics } from './plugins/metrics.js';
+import { pagePlugin } from './plugins/page.js';
 import { websocketPlugin } from './plugins/websocket.js';
 import { writeGuard } from './plugins/write-guard.js';
 import { chatRoute } from './routes/chat.js';
@@ -72,6 +73,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   await app.register(writeGuard, { writeTimeoutMs: config.writeTimeoutMs });
 
   await app.register(websocketPlugin, { config, metrics });
+  await app.register(pagePlugin);
 
   const options = { context, metrics };
   statusRoutes(app, options);

@@ -1,0 +1,46 @@
+// The server this page came from: the client, one websocket for all decodes that is opened anew when it was lost, and texts of tokens.
+import { Trimtab, type Connection } from '@trimtab/client';
+
+export const origin = globalThis.location.origin;
+export const client = new Trimtab({ baseUrl: origin, maxRetries: 1 });
+
+let opening: Promise<Connection> | null = null;
+
+export function connection(): Promise<Connection> {
+  opening ??= open();
+  return opening;
+}
+
+async function open(): Promise<Connection> {
+  try {
+    const opened = await client.connect({ timeoutMs: 10_000 });
+    void opened.closed.then(() => (opening = null));
+    return opened;
+  } catch (error) {
+    opening = null;
+    throw error;
+  }
+}
+
+const texts = new Map<string, Promise<string>>();
+
+/** What tokens of a model spell. The same ones are asked about once. */
+export function textOf(model: string, tokens: readonly number[]): Promise<string> {
+  const key = `${model} ${tokens.join()}`;
+  const known = texts.get(key) ?? detokenized(model, tokens);
+  texts.set(key, known);
+  return known;
+}
+
+async function detokenized(model: string, tokens: readonly number[]): Promise<string> {
+  const reply = await fetch('/detokenize', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ model, tokens }),
+  });
+  const body = (await reply.json()) as { readonly prompt?: unknown };
+  if (!reply.ok || typeof body.prompt !== 'string') throw new Error(`/detokenize: HTTP ${reply.status}`);
+  return body.prompt;
+}
+
+export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

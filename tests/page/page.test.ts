@@ -1,0 +1,152 @@
+// The playground in a real browser, against the suite in the box. Needs Debian's chromium (or CHROMIUM, a path); without one it is skipped,
+// and says so.
+import { existsSync } from 'node:fs';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import AxeBuilder from '@axe-core/playwright';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { serve, type Served } from '../support/served.js';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 300_000 });
+
+const browserPath = [process.env['CHROMIUM'], '/usr/bin/chromium'].find(
+  (path) => path !== undefined && existsSync(path),
+);
+if (browserPath === undefined)
+  console.warn('SKIPPED: the playground is not tested, for there is no chromium. apt-get install chromium');
+
+describe.skipIf(browserPath === undefined)('the playground', () => {
+  let served: Served;
+  let browser: Browser;
+  let page: Page;
+  let complaints: string[];
+
+  beforeAll(async () => {
+    served = await serve();
+    // As root, which containers often are, chromium has no sandbox.
+    browser = await chromium.launch({ executablePath: browserPath!, args: ['--no-sandbox'] });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await served?.stop();
+  });
+
+  beforeEach(async () => {
+    await page?.close();
+    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    complaints = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => complaints.push(error.message));
+    await page.goto(served.url);
+    await page.waitForSelector('.lane');
+  });
+
+  const lane = (name: 'Left' | 'Right') => page.getByRole('region', { name });
+  const answered = async (name: 'Left' | 'Right'): Promise<string> => {
+    await lane(name).locator('.figures', { hasText: 'ended by' }).waitFor();
+    return (await lane(name).locator('.answer').textContent()) ?? '';
+  };
+
+  test('shows the plain and the steered answer side by side, each token with how it came about', async () => {
+    await page.getByRole('button', { name: 'Decode' }).click();
+    const [plain, steered] = [await answered('Left'), await answered('Right')];
+    expect(steered).toContain('Tar Alley');
+    expect(steered).not.toBe(plain);
+    const tokens = lane('Right').locator('.token');
+    const shares = await tokens.evaluateAll((all) =>
+      all.map((each) => Number((each as HTMLElement).style.getPropertyValue('--steered'))),
+    );
+    expect(Math.max(...shares)).toBeGreaterThan(0.3);
+    expect(Math.min(...shares)).toBeLessThan(0.1);
+    await tokens.first().click();
+    const card = lane('Right').locator('.card');
+    for (const member of ['pocket', 'pocket-chat', 'pocket-small'])
+      await card.getByRole('rowheader', { name: member, exact: true }).waitFor();
+    await page.keyboard.press('ArrowRight');
+    expect(await tokens.nth(1).getAttribute('aria-pressed')).toBe('true');
+    expect(complaints).toEqual([]);
+  });
+
+  test('a slider acts on the answer that is being decoded', async () => {
+    await page.getByLabel('tokens').fill('400');
+    // Never ends by itself at this temperature before there was time to turn.
+    await page.getByLabel('temperature').fill('2');
+    await page.getByRole('button', { name: 'Decode' }).click();
+    await lane('Right').locator('.token').nth(3).waitFor();
+    await lane('Right').getByLabel('weight', { exact: true }).fill('1.2');
+    await lane('Right').locator('.turn').first().waitFor();
+    expect(await lane('Right').locator('.turn').first().getAttribute('title')).toContain('1.2');
+    expect(await lane('Right').locator('.formula').textContent()).toContain('1.2');
+    await page.getByRole('button', { name: 'Stop' }).click();
+    await page.getByRole('button', { name: 'Decode' }).waitFor();
+  });
+
+  test('draws the tree of rain and the candidates of best_of_n, in words', async () => {
+    await lane('Left').getByRole('combobox').selectOption('pocket-rain');
+    await lane('Right').getByRole('combobox').selectOption('pocket-best-of-8');
+    await page.getByRole('button', { name: 'a forbidden thing' }).click();
+    await page.getByLabel('temperature').fill('1');
+    await lane('Right').locator('.over').waitFor();
+    await page.getByRole('button', { name: 'Decode' }).click();
+    const said = await answered('Left');
+    await answered('Right');
+    const words = (await lane('Left').locator('.node.said .words').allTextContents()).join('');
+    expect(words.replace('(the end)', '').trim()).toBe(said.trim());
+    expect(await lane('Right').locator('.candidates tbody tr').count()).toBe(8);
+    expect(await lane('Right').locator('.candidates tr.chosen .words').textContent()).toContain(
+      (await lane('Right').locator('.answer').textContent())!.trim(),
+    );
+    expect(complaints).toEqual([]);
+  });
+
+  test('a spec is composed by hand, and the server’s objection is shown', async () => {
+    await lane('Left').getByRole('button', { name: 'Compose' }).click();
+    const editor = lane('Left').locator('.spec textarea');
+    await editor.fill('{"method": "contrastive", "expert": "pocket", "amateur": "pocket-small"}');
+    await lane('Left').locator('.formula', { hasText: 'pocket-small' }).waitFor();
+    await editor.fill('{"method": "contrastive", "expert": "pocket", "amateurs": "pocket-small"}');
+    const problem = lane('Left').getByRole('alert');
+    await problem.filter({ hasText: 'amateur' }).waitFor();
+    await editor.fill('{"method": ');
+    await problem.filter({ hasText: 'Not JSON yet' }).waitFor();
+  });
+
+  test('fits a phone, and has no fault that a checker of accessibility finds, light and dark', async () => {
+    await page.getByRole('button', { name: 'Decode' }).click();
+    await answered('Left');
+    await answered('Right');
+    for (const width of [1280, 390])
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.setViewportSize({ width, height: 844 });
+        await page.emulateMedia({ colorScheme });
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+        const { violations } = await new AxeBuilder({ page: page as never }).analyze();
+        expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
+      }
+  });
+
+  test('says that the server is gone, and goes on when it is asked again', async () => {
+    await page.getByRole('button', { name: 'Decode' }).click();
+    await answered('Right');
+    await page.context().setOffline(true);
+    await page.route('**/*', (route) => route.abort());
+    const other = await browser.newPage();
+    await other.route('**/v1/**', (route) => route.abort());
+    await other.goto(served.url);
+    await other.getByText('The server does not answer').waitFor();
+    await other.unroute('**/v1/**');
+    await other.locator('.lane').first().waitFor();
+    await other.close();
+  });
+
+  test('is served with a policy that lets nothing else in', async () => {
+    const reply = await fetch(served.url);
+    expect(reply.headers.get('content-type')).toContain('text/html');
+    const policy = reply.headers.get('content-security-policy') ?? '';
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|https?:|\*/);
+    const api = await fetch(`${served.url}/v1/models`);
+    expect(api.headers.get('content-security-policy')).toBeNull();
+  });
+});
