@@ -2,7 +2,7 @@
 // and says so.
 import { existsSync } from 'node:fs';
 import { chromium, type Browser, type Page } from 'playwright-core';
-import AxeBuilder from '@axe-core/playwright';
+import { AxeBuilder } from '@axe-core/playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { serve, type Served } from '../support/served.js';
 
@@ -31,8 +31,9 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
   });
 
   beforeEach(async () => {
-    await page?.close();
-    page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
+    await page?.context().close();
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    page = await context.newPage();
     complaints = [];
     page.on('console', (message) => {
       if (message.type() === 'error') complaints.push(message.text());
@@ -54,9 +55,8 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
     expect(steered).toContain('Tar Alley');
     expect(steered).not.toBe(plain);
     const tokens = lane('Right').locator('.token');
-    const shares = await tokens.evaluateAll((all) =>
-      all.map((each) => Number((each as HTMLElement).style.getPropertyValue('--steered'))),
-    );
+    const styles = await Promise.all((await tokens.all()).map((token) => token.getAttribute('style')));
+    const shares = styles.map((style) => Number(/--steered: ?([\d.]+)/.exec(style ?? '')?.[1]));
     expect(Math.max(...shares)).toBeGreaterThan(0.3);
     expect(Math.min(...shares)).toBeLessThan(0.1);
     await tokens.first().click();
@@ -69,17 +69,19 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
   });
 
   test('a slider acts on the answer that is being decoded', async () => {
-    await page.getByLabel('tokens').fill('400');
-    // Never ends by itself at this temperature before there was time to turn.
     await page.getByLabel('temperature').fill('2');
-    await page.getByRole('button', { name: 'Decode' }).click();
-    await lane('Right').locator('.token').nth(3).waitFor();
-    await lane('Right').getByLabel('weight', { exact: true }).fill('1.2');
-    await lane('Right').locator('.turn').first().waitFor();
-    expect(await lane('Right').locator('.turn').first().getAttribute('title')).toContain('1.2');
-    expect(await lane('Right').locator('.formula').textContent()).toContain('1.2');
-    await page.getByRole('button', { name: 'Stop' }).click();
-    await page.getByRole('button', { name: 'Decode' }).waitFor();
+    // 68 tokens, which are soon said: whoever comes too late tries again.
+    await page.getByLabel('seed').fill('3');
+    const mark = lane('Right').locator('.turn').first();
+    for (let tries = 0; tries < 10 && (await mark.count()) === 0; tries++) {
+      await lane('Right').getByLabel('weight', { exact: true }).fill('0.6');
+      await page.getByRole('button', { name: 'Decode' }).click();
+      await lane('Right').locator('.token').first().waitFor();
+      await lane('Right').getByLabel('weight', { exact: true }).fill('1.2');
+      await lane('Right').locator('.figures', { hasText: 'ended by' }).waitFor();
+    }
+    expect(await mark.getAttribute('title')).toContain('1.2');
+    await lane('Right').locator('.formula', { hasText: '1.2' }).waitFor();
   });
 
   test('draws the tree of rain and the candidates of best_of_n, in words', async () => {
@@ -92,7 +94,7 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
     const said = await answered('Left');
     await answered('Right');
     const words = (await lane('Left').locator('.node.said .words').allTextContents()).join('');
-    expect(words.replace('(the end)', '').trim()).toBe(said.trim());
+    expect(words.replace(/\(the end\)|<\|end\|>/, '').trim()).toBe(said.trim());
     expect(await lane('Right').locator('.candidates tbody tr').count()).toBe(8);
     expect(await lane('Right').locator('.candidates tr.chosen .words').textContent()).toContain(
       (await lane('Right').locator('.answer').textContent())!.trim(),
@@ -120,24 +122,19 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.setViewportSize({ width, height: 844 });
         await page.emulateMedia({ colorScheme });
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-        const { violations } = await new AxeBuilder({ page: page as never }).analyze();
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+        const { violations } = await new AxeBuilder({ page }).analyze();
         expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
       }
   });
 
-  test('says that the server is gone, and goes on when it is asked again', async () => {
+  test('says that the server is gone, and goes on when it is back', async () => {
+    await page.route('**/v1/**', (route) => route.abort());
+    await page.reload();
+    await page.getByText('The server does not answer').waitFor();
+    await page.unroute('**/v1/**');
     await page.getByRole('button', { name: 'Decode' }).click();
     await answered('Right');
-    await page.context().setOffline(true);
-    await page.route('**/*', (route) => route.abort());
-    const other = await browser.newPage();
-    await other.route('**/v1/**', (route) => route.abort());
-    await other.goto(served.url);
-    await other.getByText('The server does not answer').waitFor();
-    await other.unroute('**/v1/**');
-    await other.locator('.lane').first().waitFor();
-    await other.close();
   });
 
   test('is served with a policy that lets nothing else in', async () => {

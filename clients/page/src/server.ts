@@ -27,20 +27,9 @@ const texts = new Map<string, Promise<string>>();
 /** What tokens of a model spell. The same ones are asked about once. */
 export function textOf(model: string, tokens: readonly number[]): Promise<string> {
   const key = `${model} ${tokens.join()}`;
-  const known = texts.get(key) ?? detokenized(model, tokens);
+  const known = texts.get(key) ?? client.detokenize({ model, tokens });
   texts.set(key, known);
   return known;
-}
-
-async function detokenized(model: string, tokens: readonly number[]): Promise<string> {
-  const reply = await fetch('/detokenize', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ model, tokens }),
-  });
-  const body = (await reply.json()) as { readonly prompt?: unknown };
-  if (!reply.ok || typeof body.prompt !== 'string') throw new Error(`/detokenize: HTTP ${reply.status}`);
-  return body.prompt;
 }
 
 export const wordsOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
