@@ -73,6 +73,7 @@ function greeting(
     `  curl -N ${url}/v1/chat/completions -H 'content-type: application/json' \\`,
     `    -d '${body.replaceAll("'", String.raw`'\''`)}'`,
     '',
+    `Playground: ${url}/`,
     `OpenAI clients: base URL ${url}/v1, any API key. Metrics: ${url}/metrics`,
     '',
   ].join('\n');
