@@ -1,7 +1,7 @@
 // The websocket side of the client against a real websocket server that says what a test wants: refusals, nonsense, silence, ends of all kinds. What a
 // server really says is in e2e.test.ts.
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import * as client from '../../../clients/typescript/src/index.js';
@@ -381,6 +381,16 @@ describe('connecting', () => {
   test('a server that never answers', async () => {
     const silent = await serving(polite, (socket) => socket.removeAllListeners('message').pause());
     await expect(silent.connect({ timeoutMs: 60, maxRetries: 0 })).rejects.toBeInstanceOf(client.TimeoutError);
+  });
+
+  test('an upgrade that is never answered', async () => {
+    const deaf = createServer();
+    deaf.listen(0, '127.0.0.1');
+    await once(deaf, 'listening');
+    const { port } = deaf.address() as AddressInfo;
+    const waiting = new client.Trimtab({ baseUrl: `http://127.0.0.1:${port}`, webSocket: WebSocket });
+    await expect(waiting.connect({ timeoutMs: 90, maxRetries: 0 })).rejects.toBeInstanceOf(client.TimeoutError);
+    deaf.close();
   });
 
   test('a signal', async () => {

@@ -67,5 +67,9 @@ export function openTransport(Socket: WebSocketConstructor, url: string, events:
       socket.onopen = () => socket.close(normal);
     }
   };
-  return { send: (text) => socket.send(text), close };
+  const send = (text: string): void => {
+    // While it is being opened a socket throws, and nothing that is said then would be of use.
+    if (isOpen && !isOver) socket.send(text);
+  };
+  return { send, close };
 }
