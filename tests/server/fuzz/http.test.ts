@@ -69,7 +69,7 @@ async function expectUnharmed(): Promise<void> {
 }
 
 test('the good bodies from which all others are made are good', async () => {
-  for (const [url, body] of Object.entries(bodies)) {
+  for (const [url, body] of bodies) {
     const response = await fetch(server.url + url, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
