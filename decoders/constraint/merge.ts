@@ -15,7 +15,8 @@ function merged(one: Schema, other: Schema, path: string): Schema {
   checkClosed(one, other, path);
   const out: Record<string, unknown> = { ...one };
   for (const [key, value] of Object.entries(other))
-    out[key] = !(key in one) || same(one[key], value) ? value : joined(key, one[key], value, `${path}.${key}`);
+    out[key] =
+      !Object.hasOwn(one, key) || same(one[key], value) ? value : joined(key, one[key], value, `${path}.${key}`);
   return out;
 }
 

@@ -57,6 +57,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
 };
 const MAX_LENGTH = 1_000_000;
 
+/** A keyword may be called toString. */
+const own = <T>(table: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(table, key) ? table[key] : undefined;
+
 /** Any JSON object, as response_format json_object wants it. */
 export const ANY_OBJECT: Schema = { type: 'object' };
 
@@ -233,7 +237,7 @@ class Reader {
         continue;
       const isOff = (key === 'uniqueItems' || key === 'nullable') && value === false;
       if ((Object.hasOwn(OF_TYPE, key) && key !== 'uniqueItems') || isOff) continue;
-      throw new ConstraintProblem(`${path}.${key}`, 'is not supported', value, REMEDIES[key] ?? 'Leave it out.');
+      throw new ConstraintProblem(`${path}.${key}`, 'is not supported', value, own(REMEDIES, key) ?? 'Leave it out.');
     }
   }
 
@@ -493,7 +497,7 @@ function typesOf(schema: Schema, path: string): readonly Type[] {
     // An integer is a number already.
     return types.filter((type) => type !== 'integer' || !types.includes('number'));
   }
-  const implied = new Set(Object.keys(schema).flatMap((key) => OF_TYPE[key] ?? []));
+  const implied = new Set(Object.keys(schema).flatMap((key) => own(OF_TYPE, key) ?? []));
   if (implied.size > 1)
     throw new ConstraintProblem(
       `${path}.type`,
@@ -518,7 +522,7 @@ function areDisjoint(one: Schema, other: Schema): boolean {
   const demanded = (schema: Schema): string[] =>
     Array.isArray(schema['required']) ? (schema['required'] as string[]) : [];
   const property = (schema: Schema, name: string): readonly unknown[] | null =>
-    valuesOf(((schema['properties'] as Schema | undefined)?.[name] ?? {}) as Schema);
+    valuesOf((own((schema['properties'] ?? {}) as Schema, name) ?? {}) as Schema);
   return demanded(one).some((name) => {
     const [a, b] = [property(one, name), property(other, name)];
     return demanded(other).includes(name) && a && b && !a.some((value) => b.some((each) => same(each, value)));

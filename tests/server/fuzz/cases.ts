@@ -15,6 +15,17 @@ const messages = [
   { role: 'user', content: [{ type: 'text', text: 'hi' }] },
 ];
 const decoding = { method: 'plain', model };
+const schema = {
+  type: 'object',
+  properties: {
+    a: { type: 'integer', minimum: 0 },
+    b: { enum: ['x', 'y'] },
+    c: { type: 'string', pattern: '^[a-z]+$' },
+  },
+  required: ['a'],
+  additionalProperties: false,
+};
+const tool = { name: 'look_up', description: 'd', parameters: schema };
 
 /** Good bodies, at least one of every route that takes one. */
 export const bodies: readonly (readonly [url: string, body: object])[] = [
@@ -48,6 +59,31 @@ export const bodies: readonly (readonly [url: string, body: object])[] = [
       user: 'u',
     },
   ],
+  [
+    '/v1/chat/completions',
+    {
+      model,
+      messages,
+      max_tokens: 4,
+      temperature: 0,
+      response_format: { type: 'json_schema', json_schema: { name: 'n', strict: true, schema } },
+    },
+  ],
+  [
+    '/v1/chat/completions',
+    {
+      model,
+      messages,
+      max_tokens: 4,
+      tools: [{ type: 'function', function: tool }],
+      tool_choice: 'auto',
+      parallel_tool_calls: true,
+    },
+  ],
+  [
+    '/v1/responses',
+    { model, input: 'hi', max_output_tokens: 4, text: { format: { type: 'json_schema', name: 'n', schema } } },
+  ],
   ['/v1/completions', { model, prompt: ['a', 'b'], max_tokens: 3, echo: true, logprobs: 2, best_of: 2, n: 1, seed: 1 }],
   [
     '/v1/responses',
@@ -77,6 +113,8 @@ const extremes = fc.constantFrom<unknown>(
   ...[null, true, false, 0, -0, 1, -1, 0.5, 7, 511, 512, 1e300, -1e300, 5e-324, 2 ** 31, 2 ** 53, -(2 ** 31)],
   ...['', ' ', '\0', '5', 'null', '\ud800', '\u202e', '../../etc/passwd', '{{ 7 * 7 }}', 'x'.repeat(3000)],
   ...[[], {}, [[]], [''], [null], [1, 'a'], { '': 1 }, { length: 3 }, { toString: 1 }, { constructor: 1 }],
+  ...[{ $ref: '#' }, { type: 'array', items: { $ref: '#' } }, { pattern: '(a+)+$' }, { anyOf: [] }, { enum: [] }],
+  ...['object', 'array', 'string', 'json_object', 'json_schema', 'required', '^(', '[a-z]{1,99999}', '(?=a)'],
   ...['plain', 'eft', 'rain', 'best_of_n', 'text', 'auto', 'user', 'tool', 'function', 'assistant'],
 );
 const value = fc.oneof(
