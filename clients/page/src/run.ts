@@ -75,6 +75,8 @@ export function after(run: Run, event: StreamEvent, nowMs: number): Run {
       return { ...run, finish: event.finish_reason };
     case 'done':
       return { ...run, phase: 'done', usage: event.usage, report: event.decoding, endedMs: nowMs };
+    case 'tool_call':
+    case 'tool_arguments':
     case 'started':
     case 'prompt':
     case 'token':
