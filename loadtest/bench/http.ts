@@ -94,7 +94,7 @@ export async function benchLoopDelay(): Promise<Row[]> {
 }
 
 /** Since the previous reading. */
-async function loopDelayP99Ms(server: RunningServer): Promise<number> {
+export async function loopDelayP99Ms(server: RunningServer): Promise<number> {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   const seconds = /^trimtab_event_loop_delay_seconds\{[^}]*quantile="0\.99"[^}]*\} (\S+)$/m.exec(text)?.[1];
   if (seconds === undefined) throw new Error('the server reports no event loop delay');

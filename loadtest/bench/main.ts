@@ -13,6 +13,7 @@ import type { Row } from './rows.js';
 import { benchSpeculation } from './speculation.js';
 import { benchEft } from './steering.js';
 import { benchCacheSlots, benchFormats } from './steps.js';
+import { benchWebsocket } from './websocket.js';
 import { benchTransferQ, benchTransferQPocket } from './transfer-q.js';
 
 interface Options {
@@ -37,6 +38,7 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<Row[]>>>
   constrain: benchConstrain,
   http: benchHttp,
   'loop-delay': benchLoopDelay,
+  websocket: benchWebsocket,
   conversion: benchConversion,
 };
 

@@ -14,6 +14,7 @@ export interface ServerPlan {
   readonly models: Readonly<Record<string, { readonly path: string; readonly weights: Weights }>>;
   readonly deployments?: Readonly<Record<string, { readonly decoding: object }>>;
   readonly limits?: Readonly<Record<string, number>>;
+  readonly websocket?: Readonly<Record<string, number>>;
   readonly threads: number;
   /** Holds the configuration and the converted weights. */
   readonly directory: string;
@@ -21,6 +22,7 @@ export interface ServerPlan {
 
 export interface RunningServer {
   readonly url: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -39,6 +41,7 @@ export async function startServer(plan: ServerPlan): Promise<RunningServer> {
     models: plan.models,
     deployments: plan.deployments ?? {},
     limits: plan.limits ?? {},
+    websocket: plan.websocket ?? {},
     runtime: { threads: plan.threads },
     artifactDirectory: path.join(benchCache, 'artifacts'),
   };
@@ -75,6 +78,7 @@ export async function serveFile(config: string): Promise<RunningServer> {
   }
   return {
     url,
+    pid: child.pid ?? 0,
     async stop() {
       if (child.exitCode !== null) return;
       const exited = once(child, 'exit');
