@@ -109,7 +109,15 @@ function echo(): { readonly ask: Ask; readonly asked: AskOptions[] } {
   return { ask: { all, next: () => Promise.resolve([]) }, asked };
 }
 
-const benchOn = (ask: Ask): Bench => ({ town, ask, timed: ask, timedTogether: ask, prompts: 4, seed: 1, suite: directory });
+const benchOn = (ask: Ask): Bench => ({
+  town,
+  ask,
+  timed: ask,
+  timedTogether: ask,
+  prompts: 4,
+  seed: 1,
+  suite: directory,
+});
 
 describe('measuring', () => {
   test('arms answer the same tasks, and each measure has a column per arm', async () => {
