@@ -438,8 +438,10 @@ describe('credits', () => {
 
   test('a running decode pauses at once, and the bound is taken away again', async () => {
     await connected(async () => {
-      await ended('free', { ...body, max_tokens: 200 });
-      client.start('a', { ...body, max_tokens: 200 });
+      // Long enough for a pause to come in time.
+      const long = { ...body, max_tokens: 400, ignore_eos: true };
+      await ended('free', long);
+      client.start('a', long);
       await client.until(({ id, type, position }) => id === 'a' && type === 'text' && position! > 3);
       client.send({ type: 'credit', id: 'a', set: 0 });
       await client.until(({ id, type }) => id === 'a' && type === 'paused');
@@ -457,7 +459,7 @@ describe('credits', () => {
     await connected(async () => {
       client.start('a', body, { credit: 3 });
       await client.until(({ type }) => type === 'paused');
-      expect(await served.metric('trimtab_cache_rows')).toBeGreaterThan(0);
+      await eventually(async () => (await served.metric('trimtab_cache_rows')) > 0);
       client.send({ type: 'cancel', id: 'a' });
       expect((await client.ended('a')).error).toMatchObject({ code: 'cancelled', type: 'server_error' });
     });
