@@ -12,9 +12,12 @@ import {
   searchFrame,
   textFrame,
   tokenFrame,
+  toolArgumentsFrame,
+  toolCallFrame,
   type Ending,
   type ServerFrameType,
 } from '../wire/server-frames.js';
+import { ToolCalls, type SpokenEvent } from '../wire/tool-calls.js';
 import { storyOf } from '../wire/trace.js';
 import type { ReadBody } from './prepare.js';
 import { choiceOf, reportedStop, Totals, Traces, type Progress, type Sink, type Sinking } from './sinks.js';
@@ -49,6 +52,7 @@ export class FrameSink implements Sink {
   readonly #endings: Ending[];
   readonly #paused = new Set<number>();
   readonly #running: Set<number>;
+  readonly #tools: ToolCalls | null;
 
   constructor(
     id: string,
@@ -68,6 +72,7 @@ export class FrameSink implements Sink {
     this.#positions = Array.from({ length: choices }, () => 0);
     this.#endings = Array.from({ length: choices }, (_, index) => ({ index, finish_reason: null, stop_reason: null }));
     this.#running = new Set(requests.keys());
+    this.#tools = read.tools ? new ToolCalls(read.tools) : null;
   }
 
   /** From here on reports and traces speak of this one. */
@@ -114,7 +119,9 @@ export class FrameSink implements Sink {
       case 'finished': {
         const index = choiceOf(request, prompt, event.choice);
         const stop = reportedStop(this.#job.strategy, event.stopReason);
-        this.#endings[index] = { index, finish_reason: event.reason, stop_reason: stop };
+        for (const held of this.#tools?.end(index) ?? []) this.#say(index, this.#positions[index]!, held);
+        const reason = this.#tools?.reason(index, event.reason) ?? event.reason;
+        this.#endings[index] = { index, finish_reason: reason, stop_reason: stop };
         this.#observer.finished(event.reason);
         return;
       }
@@ -164,9 +171,28 @@ export class FrameSink implements Sink {
         this.#send('token', tokenFrame(this.#id, choice, position + i, id, details));
       });
     }
-    if (text !== '') this.#send('text', textFrame(this.#id, choice, position, text));
+    if (text !== '') {
+      const said = this.#tools?.push(choice, text) ?? [{ kind: 'content', text } as const];
+      for (const each of said) this.#say(choice, position, each);
+    }
     this.#positions[choice] = position + ids.length;
     this.#observer.output(choice, ids.length);
+  }
+
+  #say(choice: number, position: number, said: SpokenEvent): void {
+    switch (said.kind) {
+      case 'content':
+        this.#send('text', textFrame(this.#id, choice, position, said.text));
+        return;
+      case 'call':
+        this.#send('tool_call', toolCallFrame(this.#id, choice, position, said));
+        return;
+      case 'arguments':
+        this.#send('tool_arguments', toolArgumentsFrame(this.#id, choice, position, said));
+        return;
+      default:
+        said satisfies never;
+    }
   }
 
   #send(type: ServerFrameType, frame: string): void {

@@ -3,7 +3,8 @@
 import type { FinishReason } from './decode.js';
 import { chatLogprobs } from './logprobs.js';
 import type { ToolReading } from '../tools/parser.js';
-import { ToolDeltas } from './tool-deltas.js';
+import { ToolCalls } from './tool-calls.js';
+import { deltaOf, toolMessage } from './tool-deltas.js';
 import {
   chunkPrefix,
   chunkSuffix,
@@ -33,14 +34,14 @@ export class ChatReply implements ReplyFormat {
   readonly #options: ChatReplyOptions;
   readonly #prefix: string;
   readonly #suffix: string;
-  readonly #tools: ToolDeltas | null;
+  readonly #tools: ToolCalls | null;
 
   constructor(head: ReplyHead, options: ChatReplyOptions) {
     this.#head = head;
     this.#options = options;
     this.#prefix = chunkPrefix(head, 'chat.completion.chunk');
     this.#suffix = chunkSuffix(head);
-    this.#tools = options.tools ? new ToolDeltas(options.tools) : null;
+    this.#tools = options.tools ? new ToolCalls(options.tools) : null;
   }
 
   open(choice: number): string {
@@ -62,7 +63,7 @@ export class ChatReply implements ReplyFormat {
     const shownIds = tokenIds ? `,"token_ids":${JSON.stringify(ids)}` : '';
     const rest = `"finish_reason":null${shownIds}${traceFields(trace)}}]${this.#suffix}`;
     const content = `{"content":${JSON.stringify(text)}}`;
-    const [first = '{}', ...others] = this.#tools?.push(choice, text) ?? [content];
+    const [first = '{}', ...others] = this.#tools?.push(choice, text).map(deltaOf) ?? [content];
     // What the tokens bring beside their text goes with the first delta, also where all text is held back.
     if (first === '{}' && shownLogprobs === 'null' && !tokenIds && trace === null) return '';
     const whole = `${this.#prefix}[{"index":${choice},"delta":${first},"logprobs":${shownLogprobs},${rest}`;
@@ -82,7 +83,7 @@ export class ChatReply implements ReplyFormat {
     const report = decoding === null ? '' : `,"decoding":${JSON.stringify(decoding)}`;
     const held = this.#tools?.end(choice) ?? [];
     return (
-      held.map((delta) => this.#plainDelta(choice, delta)).join('') +
+      held.map((event) => this.#plainDelta(choice, deltaOf(event))).join('') +
       `${this.#prefix}[{"index":${choice},"delta":{},"logprobs":null,` +
       `"finish_reason":"${this.#tools?.reason(choice, reason) ?? reason}",` +
       `"stop_reason":${JSON.stringify(stopReason)}}]${report}${this.#suffix}`
@@ -121,7 +122,7 @@ export class ChatReply implements ReplyFormat {
   }
 
   #message({ index, text }: Choice): object {
-    const { content = text, tool_calls: calls = [] } = this.#tools?.message(index, text) ?? {};
+    const { content = text, tool_calls: calls = [] } = this.#tools ? toolMessage(this.#tools.read(index, text)) : {};
     return { role: 'assistant', content, ...(calls.length > 0 ? { tool_calls: calls } : {}), refusal: null };
   }
 }

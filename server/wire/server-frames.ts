@@ -6,6 +6,7 @@ import type { Alternative, FinishReason, PromptTokenRecord, TokenRecord } from '
 import { errorBody } from './error-body.js';
 import { chatToken, finite } from './logprobs.js';
 import type { DecodingReport, WireUsage } from './reply.js';
+import type { SpokenEvent } from './tool-calls.js';
 import type { WireTokenTrace, WireTrace } from './trace.js';
 
 export type ServerFrameType =
@@ -13,6 +14,8 @@ export type ServerFrameType =
   | 'prompt'
   | 'token'
   | 'text'
+  | 'tool_call'
+  | 'tool_arguments'
   | 'search'
   | 'commit'
   | 'rewind'
@@ -26,7 +29,7 @@ export type ServerFrameType =
 /** One choice's end. */
 export interface Ending {
   readonly index: number;
-  readonly finish_reason: FinishReason | null;
+  readonly finish_reason: FinishReason | 'tool_calls' | null;
   readonly stop_reason: string | number | null;
 }
 
@@ -68,6 +71,24 @@ export function promptFrame(
 
 export function textFrame(id: string, choice: number, position: number, text: string): string {
   return `${head('text', id)},"choice":${choice},"position":${position},"text":${JSON.stringify(text)}}`;
+}
+
+export function toolCallFrame(
+  id: string,
+  choice: number,
+  position: number,
+  { index, id: callId, name }: Extract<SpokenEvent, { kind: 'call' }>,
+): string {
+  return withFields(head('tool_call', id), { choice, position, call: index, call_id: callId, name });
+}
+
+export function toolArgumentsFrame(
+  id: string,
+  choice: number,
+  position: number,
+  { index, text }: Extract<SpokenEvent, { kind: 'arguments' }>,
+): string {
+  return withFields(head('tool_arguments', id), { choice, position, call: index, text });
 }
 
 export function tokenFrame(

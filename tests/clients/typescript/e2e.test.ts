@@ -20,6 +20,7 @@ import {
   type DecodeRequest,
   type DecodeStream,
   type StreamEvent,
+  type Tool,
 } from '../../../clients/typescript/src/index.js';
 import { packageDirectory, projectWithClient, ran, root, type Project } from './package.js';
 
@@ -114,6 +115,29 @@ const requests: readonly (readonly [string, DecodeRequest])[] = [
   ],
 ];
 
+const tools: readonly Tool[] = ['find', 'berth'].map((name) => ({
+  type: 'function',
+  function: { name, parameters: { type: 'object', properties: { at: { enum: ['Oslo', 'Rome'] } }, required: ['at'] } },
+}));
+const calling = {
+  // The context of the pocket models is short.
+  messages: [{ role: 'user' as const, content: 'The Silver Heron?' }],
+  tools,
+  seed: 10,
+  max_tokens: 120,
+  temperature: 0.7,
+};
+const called = { type: 'function', function: { name: 'berth' } } as const;
+
+/** Of these a call is demanded, and it is whole. */
+const calls: readonly (readonly [string, DecodeRequest])[] = [
+  ['a function', { ...calling, model: 'pocket-chat', n: 2, tool_choice: called }],
+  [
+    'a function with a formula',
+    { ...calling, model: 'pocket-eft', tool_choice: 'required' as const, parallel_tool_calls: false },
+  ],
+];
+
 /** With these the prompt is part of the answer's text. */
 const echoes: readonly (readonly [string, DecodeRequest])[] = [
   ['an echo', { model: 'pocket', prompt: ['Tar Alley', 'It'], seed: 5, max_tokens: 6, n: 2, echo: true }],
@@ -127,9 +151,11 @@ const echoes: readonly (readonly [string, DecodeRequest])[] = [
 const comparable = ({ text, model, choices, usage, decoding }: Answer): object => ({
   text,
   model,
-  choices: choices.map(({ index, text: said, finish_reason, stop_reason, tokens, prompt_token_ids }) => ({
+  choices: choices.map(({ index, text: said, tool_calls, finish_reason, stop_reason, tokens, prompt_token_ids }) => ({
     index,
     said,
+    // Ids of calls are drawn for each answer.
+    calls: tool_calls.map(({ function: each }) => each),
     finish_reason,
     stop_reason,
     ids: tokens.map(({ token_id: id }) => id),
@@ -143,7 +169,7 @@ const comparable = ({ text, model, choices, usage, decoding }: Answer): object =
   seed: decoding.seed,
 });
 
-describe.each([...requests, ...echoes])('%s', (_, plainRequest) => {
+describe.each([...requests, ...echoes, ...calls])('%s', (_, plainRequest) => {
   const request = { ...plainRequest, return_token_ids: true } as DecodeRequest;
 
   test('is the same whole, streamed, and over the websocket', async () => {
@@ -157,6 +183,29 @@ describe.each([...requests, ...echoes])('%s', (_, plainRequest) => {
       choices: (live as { choices: object[] }).choices.map((choice) => ({ ...choice, prompt_token_ids: null })),
     }).toEqual({ ...whole, choices });
   });
+});
+
+test.each(calls)('calls of %s come as their own events, alike on both ways', async (_, request) => {
+  const told = async (stream: DecodeStream): Promise<object[]> => {
+    const events: StreamEvent[] = [];
+    for await (const event of stream) events.push(event);
+    expect(events.filter(({ type }) => type === 'text')).toEqual([]);
+    for (const { choice } of events.filter((event) => event.type === 'finished')) {
+      const own = events.filter((event) => 'choice' in event && event.choice === choice);
+      expect(own[0]).toMatchObject({ type: 'tool_call', call: 0 });
+      expect(own.at(-1)).toMatchObject({ type: 'finished', finish_reason: 'tool_calls' });
+      const pieces = own.map((event) => (event.type === 'tool_arguments' ? event.text : ''));
+      expect(['Oslo', 'Rome']).toContain((JSON.parse(pieces.join('')) as { at: string }).at);
+    }
+    return events.flatMap((event) =>
+      event.type === 'tool_call' || event.type === 'tool_arguments' ? [{ ...event, id: null }] : [],
+    );
+  };
+  const byChoice = (events: object[]): object[] =>
+    events.sort((a, b) => (a as { choice: number }).choice - (b as { choice: number }).choice);
+  const whole = await told(client.stream(request));
+  expect(whole.length).toBeGreaterThan(2);
+  expect(byChoice(await told(connection.stream(request)))).toEqual(byChoice(whole));
 });
 
 test('log-probabilities and traces come with each token, alike on both ways', async () => {

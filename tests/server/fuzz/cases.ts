@@ -166,6 +166,8 @@ function damaged(body: object, damages: readonly Damage[]): object {
     else if (one.kind === 'replace') holder[name] = one.value;
     else {
       const target = typeof holder[name] === 'object' && holder[name] !== null ? (holder[name] as Node) : holder;
+      // The one property of a list that cannot be defined anew, and that JSON does not show.
+      if (Array.isArray(target) && one.key === 'length') continue;
       Object.defineProperty(target, one.key, {
         value: one.value,
         enumerable: true,

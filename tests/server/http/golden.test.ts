@@ -46,6 +46,15 @@ const breaks: Script = async function* () {
   yield { kind: 'failed', error: new AppError('nan_logits', { model: 'bytes', position: 3 }).data };
 };
 
+/** Something said, two calls, and what came after them. */
+const calls = says({
+  pieces: ['So: ', '<tool', '_call>{"name": "find", "argu', 'ments": {"at": "Os', 'lo"}}</tool_call><tool_', 'call>']
+    .concat(['{"name": "stop", "arguments": {}}</tool_call>', ' and that'])
+    .map((text) => ({ text })),
+});
+const functions = ['find', 'stop'].map((name) => ({ name, description: `to ${name}`, parameters: { type: 'object' } }));
+const tools = functions.map((each) => ({ type: 'function', function: each }));
+
 const chatPath = '/v1/chat/completions';
 const textPath = '/v1/completions';
 const responsesPath = '/v1/responses';
@@ -64,6 +73,8 @@ const cases: Record<string, readonly [Script, string, object]> = {
   'chat-stream-tier': [hello, chatPath, chat({ stream: true, service_tier: 'flex' })],
   'chat-stream-error': [breaks, chatPath, chat({ stream: true })],
   'chat-stream-eft': [hello, chatPath, chat({ stream: true, model: 'steered' })],
+  'chat-stream-tools': [calls, chatPath, chat({ stream: true, tools })],
+  'chat-body-tools': [calls, chatPath, chat({ tools })],
   'chat-body': [hello, chatPath, chat()],
   'chat-body-logprobs': [hello, chatPath, chat({ logprobs: true, top_logprobs: 1 })],
   'chat-body-n2': [two, chatPath, chat({ n: 2 })],

@@ -282,7 +282,8 @@ export const response = (fields: object = {}): object => ({ model: 'bytes', inpu
 /** Everything that differs from run to run, replaced. */
 export const normalised = (transcript: string): string =>
   transcript
-    .replace(/"(id|item_id)":"(chatcmpl-|cmpl-|resp_|msg_)[0-9a-f]{32}"/g, '"$1":"$2ID"')
+    .replace(/"(id|item_id)":"(chatcmpl-|cmpl-|resp_|msg_|fc_)[0-9a-f]{32}"/g, '"$1":"$2ID"')
+    .replace(/"(id|call_id)":"call_[0-9a-f]{24}"/g, '"$1":"call_ID"')
     .replace(/"(created|created_at|completed_at)":\d+/g, '"$1":0')
     .replace(/"system_fingerprint":"fp_[0-9a-f]{10}"/g, '"system_fingerprint":"fp_X"');
 

@@ -57,6 +57,14 @@ export function* messageEvents({ type, body }: ServerMessage, n: number): Genera
       };
       return;
     }
+    case 'tool_call': {
+      const { call_id: id, name } = body;
+      yield { type, ...callOf(body), id: string(id, 'call_id'), name: string(name, 'name') };
+      return;
+    }
+    case 'tool_arguments':
+      yield { type, ...callOf(body), text: string(body['text'], 'text') };
+      return;
     case 'search': {
       const choice = whole(body['choice'], 'choice');
       yield* storyEvents(body['events'], choice);
@@ -92,6 +100,11 @@ export function* messageEvents({ type, body }: ServerMessage, n: number): Genera
     default:
   }
 }
+
+const callOf = ({ choice, call }: Fields): { readonly choice: number; readonly call: number } => ({
+  choice: whole(choice, 'choice'),
+  call: whole(call, 'call'),
+});
 
 export function updatedOf({ positions, formula, parameters }: Fields): UpdatedEvent {
   return {
