@@ -1,4 +1,4 @@
-// What a chat says of tools → what the templates are given, what the engine must keep to, and how calls are read from the answer. Formats are
+// What a chat or a response says of tools → what the templates are given, what the engine must keep to, and how calls are read from the answer. Formats are
 // in server/tools.
 import type { Grammar } from '../../decoders/constraint/grammar.js';
 import type { AppContext, ChatToolCall, ChatTools, ResolvedStrategy } from '../context.js';
@@ -27,9 +27,7 @@ export async function prepareTools(
 ): Promise<PreparedTools> {
   const { format: name, markerId } = text.toolFormat(tokenizerModel);
   const format = formatNamed(name);
-  const called = tools
-    .map((tool, at) => ({ at, name: tool.name, parameters: tool.parameters, strict: tool.strict }))
-    .filter((tool) => choice.kind !== 'named' || tool.name === choice.name);
+  const called = tools.filter((tool) => choice.kind !== 'named' || tool.name === choice.name);
   const isDemanded = choice.kind !== 'auto';
   const isKept = isDemanded || called.some(({ strict }) => strict);
   const most = choice.kind !== 'named' && isParallel && format.isParallel ? MOST_CALLS : 1;
@@ -39,8 +37,8 @@ export async function prepareTools(
           kind: 'tools',
           format: name,
           // Beside a strict function the others may be called with any object.
-          tools: called.map(({ at, name: own, parameters, strict }) => ({
-            at,
+          tools: called.map(({ place, name: own, parameters, strict }) => ({
+            place,
             name: own,
             parameters: isDemanded || strict ? parameters : ANY_ARGUMENTS,
           })),
@@ -73,11 +71,11 @@ export function toolCalls(given: readonly unknown[], where: string): readonly Ch
       throw invalid(`${param}.id`, 'must be a string', id, 'Send the call as it was received.');
     if (typeof name !== 'string' || name === '')
       throw invalid(`${param}.function.name`, 'must be a non-empty string', name, 'Send the call as it was received.');
-    return { id, type, function: { name, arguments: parsed(text, `${param}.function.arguments`) } };
+    return { id, type, function: { name, arguments: callArguments(text, `${param}.function.arguments`) } };
   });
 }
 
-function parsed(text: unknown, param: string): object {
+export function callArguments(text: unknown, param: string): object {
   try {
     const value: unknown = typeof text === 'string' ? JSON.parse(text || '{}') : null;
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;

@@ -1,14 +1,15 @@
 // POST /v1/responses: OpenAI's Responses dialect without its store. Items become messages, from there on it is a chat. The same job serves
 // a response.create frame (responses-socket.ts). POST /v1/responses/input_tokens counts what would be read.
-import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import type { AppContext, ChatMessage, ResolvedStrategy } from '../context.js';
+import type { AppContext, ChatEncoding, ChatMessage, ResolvedStrategy } from '../context.js';
 import { AppError } from '../errors.js';
 import type { LogprobsParams, SamplingParams } from '../wire/decode.js';
 import { ResponsesReply, sseFrame, type Frame } from '../wire/responses-reply.js';
 import { ResponsesRequest, responsesRules } from '../wire/responses.js';
 import { shown } from '../wire/shown.js';
+import { readTools } from '../wire/tools.js';
 import { answer, closedSignal } from './answer.js';
+import { prepareTools, type PreparedTools } from './chat-tools.js';
 import { formatConstraint } from './constraint.js';
 import { decodeRequests } from './prepare.js';
 import { fitting, inputMessages } from './response-input.js';
@@ -16,8 +17,6 @@ import { searchJob } from './search-job.js';
 import type { Job } from './sinks.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
 import { viewPrompts } from './view-prompts.js';
-
-const encoding = { addGenerationPrompt: true, continueFinal: false };
 
 /** Nested fields that a schema accepts and this server cannot honour. */
 function checkControls({ text, reasoning }: ResponsesRequest): void {
@@ -44,15 +43,15 @@ function echoed(body: ResponsesRequest, sampling: SamplingParams): Readonly<Reco
     instructions: body.instructions ?? null,
     max_output_tokens: body.max_output_tokens ?? null,
     metadata: body.metadata ?? {},
-    parallel_tool_calls: true,
+    parallel_tool_calls: body.parallel_tool_calls ?? true,
     previous_response_id: null,
     reasoning: { effort: null, summary: null },
     service_tier: 'default',
     store: false,
     temperature: sampling.temperature,
     text: { format: body.text?.format ?? { type: 'text' } },
-    tool_choice: 'auto',
-    tools: [],
+    tool_choice: body.tool_choice ?? 'auto',
+    tools: body.tools ?? [],
     top_logprobs: body.top_logprobs ?? 0,
     top_p: sampling.topP,
     truncation: body.truncation ?? 'disabled',
@@ -66,6 +65,7 @@ function echoed(body: ResponsesRequest, sampling: SamplingParams): Readonly<Reco
 async function conversation(
   body: ResponsesRequest,
   strategy: ResolvedStrategy,
+  encoding: ChatEncoding,
   { text }: AppContext,
 ): Promise<readonly ChatMessage[]> {
   const messages = inputMessages(body);
@@ -75,6 +75,34 @@ async function conversation(
     const views = await viewPrompts(text, strategy, { kind: 'messages', messages: some, encoding });
     return Math.max(...views.map(({ length }) => length)) <= room;
   });
+}
+
+/** Null where nothing may be called. */
+async function toolsOf(
+  body: ResponsesRequest,
+  strategy: ResolvedStrategy,
+  context: AppContext,
+): Promise<PreparedTools | null> {
+  const use = readTools(body, 'flat');
+  return use && prepareTools(context, strategy, use);
+}
+
+const encodingWith = (tools: PreparedTools | null): ChatEncoding => ({
+  addGenerationPrompt: true,
+  continueFinal: false,
+  tools: tools?.template ?? null,
+});
+
+/** Tokens are told of a message. A call's have no place in this dialect, and one token may belong to both. */
+function checkTelling(body: ResponsesRequest, logprobs: LogprobsParams | null): void {
+  const asked = logprobs && (body.top_logprobs ? 'top_logprobs' : 'include');
+  const param = body.return_token_ids === true ? 'return_token_ids' : asked;
+  if (param)
+    throw new AppError('not_supported', {
+      param,
+      value: shown(body[param]),
+      remedy: 'Leave it out beside tools, or use /v1/chat/completions.',
+    });
 }
 
 interface ResponseOptions {
@@ -92,11 +120,22 @@ export async function responseJob(
 ): Promise<Job> {
   checkControls(body);
   const strategy = context.catalog.resolve(body.model, body.decoding);
-  const messages = await conversation(body, strategy, context);
+  const tools = await toolsOf(body, strategy, context);
+  const logprobs = logprobsParams(body);
+  if (tools) checkTelling(body, logprobs);
+  const textFormat = await formatConstraint(context, body.text?.format, 'text.format');
+  if (textFormat && tools?.constraint)
+    throw new AppError('invalid_value', {
+      param: 'text.format',
+      problem: 'and calls that are demanded or strict exclude each other',
+      value: shown(body.text?.format),
+      remedy: 'Send one of the two.',
+    });
+  const encoding = encodingWith(tools);
+  const messages = await conversation(body, strategy, encoding, context);
   const own = { kind: 'messages', messages, encoding } as const;
   const views = await viewPrompts(context.text, strategy, own);
   const head = replyHead('resp_', body, strategy, context);
-  const logprobs = logprobsParams(body);
   const requests = decodeRequests({
     id: head.id,
     body,
@@ -105,16 +144,17 @@ export async function responseJob(
     searches: [await searchJob(context, strategy, own)],
     length: { asked: body.max_output_tokens ?? null, fallback: null, param: 'input' },
     logprobs,
-    constraint: await formatConstraint(context, body.text?.format, 'text.format'),
+    constraint: textFormat ?? tools?.constraint ?? null,
+    shownTokenIds: tools?.shownTokenIds ?? [],
     config: context.config,
   });
   const tokenIds = body.return_token_ids ?? false;
   const format = new ResponsesReply(head, {
-    itemId: `msg_${randomUUID().replaceAll('-', '')}`,
     echoed: { ...echoed(body, requests[0]!.sampling), ...(ignored.length > 0 ? { ignored_fields: ignored } : {}) },
     logprobs: logprobs !== null,
     tokenIds,
     promptIds: tokenIds ? Array.from(views[0]!) : [],
+    tools: tools?.reading ?? null,
     frame,
   });
   return { strategy, requests, format, stream, includeUsage: true };
@@ -129,7 +169,8 @@ export function responsesRoute(app: FastifyInstance, { context, metrics }: Route
     async ({ body }) => {
       checkControls(body);
       const strategy = context.catalog.resolve(body.model, body.decoding);
-      const messages = await conversation(body, strategy, context);
+      const encoding = encodingWith(await toolsOf(body, strategy, context));
+      const messages = await conversation(body, strategy, encoding, context);
       const [first] = await viewPrompts(context.text, strategy, { kind: 'messages', messages, encoding });
       return { object: 'response.input_tokens', input_tokens: first?.length ?? 0 };
     },

@@ -8,6 +8,8 @@ export interface Tool {
   /** A JSON Schema; null where the client gave none: no parameters. */
   readonly parameters: Readonly<Record<string, unknown>> | null;
   readonly strict: boolean;
+  /** In the list of tools: "[0].function". */
+  readonly place: string;
 }
 
 export interface ToolFormat {

@@ -9,8 +9,8 @@ import { formatNamed } from './formats.js';
 
 export interface ToolGrammar {
   readonly format: string;
-  /** Functions that may be called. `at`: their place among what the client declared. */
-  readonly tools: readonly { readonly at: number; readonly name: string; readonly parameters: unknown }[];
+  /** Functions that may be called. `place`: where the client declared them, e.g. "[0].function". */
+  readonly tools: readonly { readonly place: string; readonly name: string; readonly parameters: unknown }[];
   /** Calls and nothing else; otherwise any text, with calls or without. */
   readonly isDemanded: boolean;
   /** Most calls. */
@@ -36,7 +36,7 @@ export function toolGrammar(job: ToolGrammar, key: string): Grammar {
 function callOf(
   builder: GrammarBuilder,
   format: ToolFormat,
-  { at, name, parameters }: ToolGrammar['tools'][number],
+  { place, name, parameters }: ToolGrammar['tools'][number],
 ): number {
   try {
     const properties = [
@@ -47,7 +47,7 @@ function callOf(
   } catch (error) {
     if (!(error instanceof ConstraintProblem)) throw error;
     const { path, problem, value, remedy } = error;
-    throw new ConstraintProblem(`[${at}].function.parameters${path}`, problem, value, remedy);
+    throw new ConstraintProblem(`${place}.parameters${path}`, problem, value, remedy);
   }
 }
 

@@ -52,7 +52,7 @@ export const refuse = (remedy: string): Refused => ({ accepts: never, remedy });
 
 const leaveOut = 'Leave it out.';
 const noCode = 'No code is taken from a request: use a method of decoding.';
-const noTools = 'Tools belong to /v1/chat/completions.';
+const noTools = 'Tools belong to /v1/chat/completions and /v1/responses.';
 const noFunctions = 'Use tools and tool_choice on /v1/chat/completions.';
 const noConstraint = 'Use response_format with a json_schema.';
 

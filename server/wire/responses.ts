@@ -3,6 +3,7 @@
 import Type from 'typebox';
 import { only, refuse, type Rules } from './keys.js';
 import { sharedFields } from './sampling.js';
+import { FlatToolChoiceField, FlatToolList } from './tools.js';
 
 const described = (description: string): { description: string } => ({ description });
 
@@ -12,6 +13,10 @@ export const InputItem = Type.Object({
   type: Type.Optional(Type.String()),
   role: Type.Optional(Type.String()),
   content: Type.Optional(Type.Union([Type.String(), Type.Array(Part)])),
+  call_id: Type.Optional(Type.String({ maxLength: 256 })),
+  name: Type.Optional(Type.String({ maxLength: 256 })),
+  arguments: Type.Optional(Type.String()),
+  output: Type.Optional(Type.Union([Type.String(), Type.Array(Part)])),
 });
 export type InputItem = Type.Static<typeof InputItem>;
 
@@ -68,6 +73,9 @@ export const ResponsesRequest = Type.Object(
       Type.Array(Type.Enum([...includable]), { maxItems: 16, ...described(`a list of ${includable.join(', ')}`) }),
     ),
     top_logprobs: Type.Optional(Type.Integer({ minimum: 0, maximum: 20, ...described('an integer from 0 to 20') })),
+    tools: Type.Optional(FlatToolList),
+    tool_choice: Type.Optional(FlatToolChoiceField),
+    parallel_tool_calls: Type.Optional(Type.Boolean(described('true or false'))),
     reasoning: Type.Optional(
       Type.Record(Type.String(), Type.Unknown(), described('an object; only {"effort": "none"} is available')),
     ),

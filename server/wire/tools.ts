@@ -81,7 +81,7 @@ function readTool(tool: Fields, at: number, shape: Shape): Tool {
     throw invalid(`${where}.parameters`, 'must be an object', parameters, 'Send a JSON Schema.');
   if (strict !== null && typeof strict !== 'boolean')
     throw invalid(`${where}.strict`, 'must be true or false', strict, 'Leave it out.');
-  return { name, description, parameters, strict: strict ?? false };
+  return { name, description, parameters, strict: strict ?? false, place: placeOf(shape, `[${at}]`) };
 }
 
 const functionFields = ['name', 'description', 'parameters', 'strict'];

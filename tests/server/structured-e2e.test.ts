@@ -8,6 +8,8 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import OpenAI, { BadRequestError } from 'openai';
+import type { ResponseFunctionToolCall, ResponseInput, ResponseOutputItem } from 'openai/resources/responses/responses';
+import { ResponsesWS } from 'openai/resources/responses/ws';
 import { Check } from 'typebox/schema';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { ConstraintProblem } from '../../decoders/constraint/problem.js';
@@ -208,6 +210,83 @@ describe('tools', () => {
     if (again?.type !== 'function') throw new Error('no function');
     expect(again.function).toMatchObject({ name: 'find', arguments: call.function.arguments });
     expect(final.choices[0]!.finish_reason).toBe('tool_calls');
+  });
+
+  describe('of a response', () => {
+    const flat = tools.map(({ type, function: { name, parameters: given } }) => ({
+      type,
+      name,
+      parameters: given,
+      strict: false,
+    }));
+    const { content } = messages[0]!;
+    const asked = { model: 'pocket-chat', input: content, tools: flat, temperature: 0, max_output_tokens: 120 };
+    const named = { ...asked, tool_choice: { type: 'function' as const, name: 'find' } };
+    const callsOf = ({
+      output: items,
+    }: {
+      readonly output: readonly ResponseOutputItem[];
+    }): ResponseFunctionToolCall[] => items.filter((item) => item.type === 'function_call');
+
+    test('is the call that a chat makes; the stock helper and the websocket accumulate it', async () => {
+      const chat = await client.chat.completions.create({
+        ...body,
+        tool_choice: { type: 'function', function: { name: 'find' } },
+      });
+      const [made] = chat.choices[0]!.message.tool_calls!;
+      if (made?.type !== 'function') throw new Error('no function');
+      const whole = await client.responses.create(named);
+      expect(whole.status).toBe('completed');
+      expect(whole.output).toHaveLength(1);
+      const [call] = callsOf(whole);
+      expect(call).toMatchObject({ status: 'completed', ...made.function });
+      expect(whole.usage!.input_tokens).toBe(chat.usage!.prompt_tokens);
+
+      const stream = client.responses.stream(named);
+      let pieces = '';
+      stream.on('response.function_call_arguments.delta', ({ delta }) => (pieces += delta));
+      const [streamed] = callsOf(await stream.finalResponse());
+      expect(streamed).toMatchObject({ status: 'completed', ...made.function });
+      expect(pieces).toBe(made.function.arguments);
+
+      const socket = new ResponsesWS(client);
+      const spoken = await new Promise<ResponseFunctionToolCall[]>((resolve, reject) => {
+        socket.on('error', reject);
+        socket.on('response.completed', ({ response }) => resolve(callsOf(response)));
+        socket.send({ type: 'response.create', ...named });
+      });
+      socket.close();
+      expect(spoken).toMatchObject([{ status: 'completed', ...made.function }]);
+    });
+
+    test('its output is given back with a result, and the conversation goes on as that of a chat', async () => {
+      const whole = await client.responses.create(named);
+      const [call] = callsOf(whole);
+      const input: ResponseInput = [
+        { role: 'user', content },
+        ...callsOf(whole),
+        { type: 'function_call_output', call_id: call!.call_id, output: 'rain' },
+      ];
+      const next = await client.responses.create({ ...asked, input, max_output_tokens: 20 });
+      const { name, arguments: given } = call!;
+      const chat = await client.chat.completions.create({
+        ...body,
+        max_tokens: 20,
+        messages: [
+          ...messages,
+          {
+            role: 'assistant',
+            tool_calls: [{ id: call!.call_id, type: 'function', function: { name, arguments: given } }],
+          },
+          { role: 'tool', tool_call_id: call!.call_id, content: 'rain' },
+        ],
+      });
+      expect(next.output_text).not.toBe('');
+      expect(next.output_text).toBe(chat.choices[0]!.message.content);
+      const counted = await client.responses.inputTokens.count({ model: 'pocket-chat', input, tools: flat });
+      expect(counted.input_tokens).toBe(chat.usage!.prompt_tokens);
+      expect(next.usage!.input_tokens).toBe(chat.usage!.prompt_tokens);
+    });
   });
 
   test('a demand is met, and the conversation goes on with its result', async () => {

@@ -26,8 +26,8 @@ const weather = {
   required: ['city'],
 };
 const tools = [
-  { at: 0, name: 'get_weather', parameters: weather },
-  { at: 1, name: 'stop', parameters: null },
+  { place: '[0].function', name: 'get_weather', parameters: weather },
+  { place: '[1].function', name: 'stop', parameters: null },
 ];
 const names = tools.map(({ name }) => name);
 

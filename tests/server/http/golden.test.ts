@@ -54,6 +54,7 @@ const calls = says({
 });
 const functions = ['find', 'stop'].map((name) => ({ name, description: `to ${name}`, parameters: { type: 'object' } }));
 const tools = functions.map((each) => ({ type: 'function', function: each }));
+const flatTools = functions.map((each) => ({ type: 'function', ...each, strict: false }));
 
 const chatPath = '/v1/chat/completions';
 const textPath = '/v1/completions';
@@ -122,6 +123,8 @@ const cases: Record<string, readonly [Script, string, object]> = {
   'response-stream-empty': [says({ pieces: [] }), responsesPath, response({ stream: true })],
   'response-stream-logprobs': [hello, responsesPath, response({ stream: true, top_logprobs: 1 })],
   'response-stream-error': [breaks, responsesPath, response({ stream: true })],
+  'response-stream-tools': [calls, responsesPath, response({ stream: true, tools: flatTools })],
+  'response-body-tools': [calls, responsesPath, response({ tools: flatTools })],
   'response-body': [hello, responsesPath, response()],
   'response-body-length-logprobs': [
     says({ pieces: [{ text: 'A' }], reason: 'length' }),

@@ -1,7 +1,8 @@
 // POST /v1/responses on a scripted engine: what of the dialect reaches the engine, what is refused and by which name, and the order of the
 // events. The bytes of whole streams are in golden/.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { harness, hello, response, type Harness } from './support.js';
+import { inputMessages } from '../../../server/routes/response-input.js';
+import { harness, hello, response, says, type Harness, type Script } from './support.js';
 
 const url = '/v1/responses';
 
@@ -97,6 +98,58 @@ describe('truncation', () => {
   });
 });
 
+const find = { type: 'function', name: 'find', parameters: { type: 'object' } };
+const call = { type: 'function_call', call_id: 'c1', name: 'find', arguments: '{"at": "Oslo"}' };
+const output = { type: 'function_call_output', call_id: 'c1', output: 'rain' };
+
+describe('calls', () => {
+  async function saying(script: Script, fields: object): Promise<unknown> {
+    const { app } = await harness(script);
+    const reply = await app.inject({ method: 'POST', url, payload: response(fields) });
+    await app.close();
+    return reply.json();
+  }
+
+  test('of a conversation are those of a chat: one message of the assistant, then the results', () => {
+    const input = [
+      { role: 'user', content: 'go' },
+      { type: 'message', role: 'assistant', content: [{ type: 'output_text', text: 'Well.' }] },
+      { ...call, id: 'fc_1', status: 'completed' },
+      { ...call, call_id: 'c2', arguments: '{}' },
+      output,
+      { ...output, call_id: 'c2', output: [{ type: 'input_text', text: 'sun' }] },
+      { ...call, call_id: 'c3' },
+    ];
+    const made = (id: string, given: object): object => ({
+      id,
+      type: 'function',
+      function: { name: 'find', arguments: given },
+    });
+    expect(inputMessages({ model: 'bytes', input })).toEqual([
+      { role: 'user', content: 'go' },
+      { role: 'assistant', content: 'Well.', tool_calls: [made('c1', { at: 'Oslo' }), made('c2', {})] },
+      { role: 'tool', content: 'rain', tool_call_id: 'c1' },
+      { role: 'tool', content: 'sun', tool_call_id: 'c2' },
+      { role: 'assistant', content: '', tool_calls: [made('c3', { at: 'Oslo' })] },
+    ]);
+  });
+
+  test('of an answer that was cut are incomplete', async () => {
+    const text = '<tool_call>{"name": "find", "arguments": {"at"';
+    const reply = await saying(says({ pieces: [{ text }], reason: 'length' }), { tools: [find] });
+    expect(reply).toMatchObject({
+      status: 'incomplete',
+      output: [{ type: 'function_call', status: 'incomplete', name: 'find', arguments: '{"at"' }],
+    });
+  });
+
+  test('are not looked for where none may be made', async () => {
+    const text = '<tool_call>{"name": "find", "arguments": {}}</tool_call>';
+    const reply = await saying(says({ pieces: [{ text }] }), { tools: [find], tool_choice: 'none' });
+    expect(reply).toMatchObject({ output: [{ type: 'message', content: [{ text }] }] });
+  });
+});
+
 describe('refused', () => {
   test.each([
     ['no input', { input: undefined }, 'invalid_value', 'input'],
@@ -107,7 +160,63 @@ describe('refused', () => {
     ['a conversation', { conversation: 'conv_1' }, 'not_supported', 'conversation'],
     ['a stored prompt', { prompt: { id: 'pmpt_1' } }, 'not_supported', 'prompt'],
     ['background work', { background: true }, 'not_supported', 'background'],
-    ['tools', { tools: [{ type: 'web_search' }] }, 'not_supported', 'tools'],
+    ['a tool of another type', { tools: [{ type: 'web_search' }] }, 'not_supported', 'tools[0].type'],
+    [
+      'a function in the shape of a chat',
+      { tools: [{ type: 'function', function: find }] },
+      'invalid_value',
+      'tools[0].function',
+    ],
+    ['a function without a name', { tools: [{ type: 'function' }] }, 'invalid_value', 'tools[0].name'],
+    ['a function twice', { tools: [find, find] }, 'invalid_value', 'tools[1].name'],
+    [
+      'parameters that cannot be kept',
+      { tools: [{ ...find, parameters: { type: 'object', properties: { x: { not: {} } } }, strict: true }] },
+      'invalid_value',
+      'tools[0].parameters.properties.x.not',
+    ],
+    [
+      'a function that is not there',
+      { tools: [find], tool_choice: { type: 'function', name: 'x' } },
+      'invalid_value',
+      'tool_choice.name',
+    ],
+    [
+      'a choice of another tool',
+      { tools: [find], tool_choice: { type: 'web_search' } },
+      'invalid_value',
+      'tool_choice',
+    ],
+    ['a demand without tools', { tool_choice: 'required' }, 'invalid_value', 'tool_choice'],
+    [
+      'a demand beside a format',
+      { tools: [find], tool_choice: 'required', text: { format: { type: 'json_object' } } },
+      'invalid_value',
+      'text.format',
+    ],
+    ['log-probabilities beside tools', { tools: [find], top_logprobs: 1 }, 'not_supported', 'top_logprobs'],
+    ['token ids beside tools', { tools: [find], return_token_ids: true }, 'not_supported', 'return_token_ids'],
+    ['a call without an id', { input: [{ ...call, call_id: undefined }] }, 'invalid_value', 'input[0].call_id'],
+    ['a call without a name', { input: [{ ...call, name: undefined }] }, 'invalid_value', 'input[0].name'],
+    [
+      'a call whose arguments are none',
+      { input: [{ ...call, arguments: '[1]' }] },
+      'invalid_value',
+      'input[0].arguments',
+    ],
+    ['a result of no call', { input: [{ ...output, call_id: 'c2' }] }, 'invalid_value', 'input[0].call_id'],
+    [
+      'a result without output',
+      { input: [call, { ...output, output: undefined }] },
+      'invalid_value',
+      'input[1].output',
+    ],
+    [
+      'a picture as a result',
+      { input: [call, { ...output, output: [{ type: 'input_image' }] }] },
+      'not_supported',
+      'input[1].output[0].type',
+    ],
     ['reasoning', { reasoning: { effort: 'high' } }, 'not_supported', 'reasoning.effort'],
     ['verbosity', { text: { verbosity: 'low' } }, 'not_supported', 'text.verbosity'],
     [
