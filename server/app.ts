@@ -3,12 +3,14 @@
 import { randomUUID } from 'node:crypto';
 import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { AppContext } from './context.js';
-import { AppError } from './errors.js';
+import { AppError, type ErrorCode } from './errors.js';
+import { authPlugin } from './plugins/auth.js';
 import { drainPlugin } from './plugins/drain.js';
 import { clientErrorHandler, errorsPlugin, frameworkErrorHandler } from './plugins/errors.js';
 import { acceptOnlyJson } from './plugins/json-body.js';
 import { Metrics } from './plugins/metrics.js';
 import { pagePlugin } from './plugins/page.js';
+import { requestLimits } from './plugins/request-limits.js';
 import { websocketPlugin } from './plugins/websocket.js';
 import { writeGuard } from './plugins/write-guard.js';
 import { chatRoute } from './routes/chat.js';
@@ -23,6 +25,15 @@ import { statusRoutes } from './routes/status.js';
 import { tokenizeRoutes } from './routes/tokenize.js';
 
 const acceptableRequestId = /^[\w.:-]{1,128}$/;
+
+/** Refusals that are counted where they leave; others count where they arise. */
+const countedCodes: ReadonlySet<ErrorCode> = new Set([
+  'budget_exceeded',
+  'invalid_api_key',
+  'missing_scope',
+  'key_in_url',
+  'rate_limit_exceeded',
+] as const);
 
 /** The client's own id when it is harmless in headers and logs. */
 function requestId(request: { headers: Record<string, string | string[] | undefined> }): string {
@@ -61,7 +72,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
     done();
   });
   app.addHook('onError', (_request, _reply, error, done) => {
-    if (error instanceof AppError && error.data.code === 'budget_exceeded') metrics.rejected('all', error.data.code);
+    if (error instanceof AppError && countedCodes.has(error.data.code)) metrics.rejected('all', error.data.code);
     done();
   });
   app.addHook('onClose', (_app, done) => {
@@ -73,6 +84,9 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   await app.register(writeGuard, { writeTimeoutMs: config.writeTimeoutMs });
 
   await app.register(websocketPlugin, { config, metrics });
+  // After websocketPlugin, which ends the socket of an upgrade that is refused by what comes later.
+  await app.register(authPlugin, { auth: config.auth });
+  await app.register(requestLimits);
   await app.register(pagePlugin);
 
   const options = { context, metrics };

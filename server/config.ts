@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Value } from 'typebox/value';
 import { fillDefaults } from './config/defaults.js';
+import { readKeys, refusePlainKeys, type ApiKey } from './config/keys.js';
 import { ConfigFile, type DeploymentDefaults, type WeightsName } from './config/schema.js';
 import { firstProblem } from './config/problems.js';
 import type { DirectionCard } from '../decoders/method.js';
@@ -40,6 +41,7 @@ export interface Config {
   readonly server: Readonly<ConfigFile['server']>;
   readonly limits: Readonly<ConfigFile['limits']>;
   readonly websocket: Readonly<ConfigFile['websocket']>;
+  readonly auth: { readonly keys: readonly ApiKey[]; readonly openMetrics: boolean };
   readonly runtime: { readonly threads: number };
   /** Absolute. */
   readonly artifactDirectory: string;
@@ -154,6 +156,7 @@ function checkCard(file: string, key: string, { template, axes }: DirectionCard)
 
 /** The file's content as the declared type, with defaults filled in. */
 export function parseConfigFile(file: string, document: unknown): ConfigFile {
+  refusePlainKeys(file, document);
   const filled: unknown = fillDefaults(ConfigFile, document);
   const errors = Value.Errors(ConfigFile, filled);
   if (errors.length > 0) throw firstProblem(file, ConfigFile, filled, errors);
@@ -244,6 +247,7 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     server: { ...parsed.server, host, port },
     limits: parsed.limits,
     websocket: parsed.websocket,
+    auth: { keys: readKeys(label, parsed.auth, base, environment), openMetrics: parsed.auth.openMetrics },
     runtime: { threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads() },
     artifactDirectory: resolve(base, environment['TRIMTAB_ARTIFACTS'] || parsed.artifactDirectory),
     allowNegativeWeights: parsed.allowNegativeWeights,

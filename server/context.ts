@@ -6,6 +6,7 @@ import type { Scores, View } from '../decoders/expr.js';
 import type { SearchPlan } from '../decoders/plan.js';
 import type { PromptVariant } from '../decoders/prompt.js';
 import type { JsonObject, Speculation } from '../decoders/spec.js';
+import type { ApiKey } from './config/keys.js';
 import type { ConstraintJob } from './constraint/jobs.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
 import type { Change, DecodeEvent, DecodeRequest, Frame, Grant } from './wire/decode.js';
@@ -25,6 +26,13 @@ export interface WebsocketConfig {
   readonly idleMs: number;
   /** Longest time without credit. */
   readonly pauseMs: number;
+}
+
+export interface AuthConfig {
+  /** None: the server is open. */
+  readonly keys: readonly ApiKey[];
+  /** /metrics is answered without a key. */
+  readonly openMetrics: boolean;
 }
 
 /** How a model's hidden states become one vector. */
@@ -59,6 +67,7 @@ export interface HttpConfig {
   /** Upper bound of n × prompts × max_tokens. */
   readonly tokensPerRequest: number;
   readonly websocket: WebsocketConfig;
+  readonly auth: AuthConfig;
   /** Level of the JSON log on stderr; prompts and answers are never logged. Default "warn". */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';
 }

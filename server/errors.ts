@@ -106,6 +106,29 @@ export const errorTable = {
     message:
       'The whole vocabulary for {tokens} tokens would be {bytes} bytes of reply and the limit is {limit}. Lower max_tokens, n or the number of prompts, or send logprobs of at most 5.',
   },
+  // ---- keys
+  invalid_api_key: {
+    status: 401,
+    type: 'invalid_request_error',
+    message:
+      '{problem}. Send a key that the operator gave you as "Authorization: Bearer KEY" or "x-api-key: KEY"; on a websocket of a page as the subprotocol trimtab.key.<base64url of the key>.',
+  },
+  missing_scope: {
+    status: 403,
+    type: 'invalid_request_error',
+    message: 'The key {name} may not do this: it lacks the scope {scope}. Ask the operator for a key that has it.',
+  },
+  key_in_url: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'The query parameter {param} looks like an API key. Addresses end up in logs and histories: send the key as "Authorization: Bearer KEY", and if it was a real one, have it replaced.',
+  },
+  rate_limit_exceeded: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'The key {name} has made its {limit} requests of this minute. Try again in {retryAfterSeconds} s.',
+  },
   // ---- websockets
   upgrade_required: {
     status: 426,

@@ -130,7 +130,7 @@ async function listen(app: Awaited<ReturnType<typeof buildApp>>, config: Config)
   return `http://${shownHost}:${bound.port}`;
 }
 
-function httpConfig({ server, limits, websocket, embeddings }: Config): HttpConfig {
+function httpConfig({ server, limits, websocket, auth, embeddings }: Config): HttpConfig {
   return {
     version,
     strict: server.strict,
@@ -146,6 +146,7 @@ function httpConfig({ server, limits, websocket, embeddings }: Config): HttpConf
     maxPrompts: limits.maxPrompts,
     tokensPerRequest: limits.tokensPerRequest,
     websocket,
+    auth,
     embeddings,
   };
 }

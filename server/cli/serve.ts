@@ -25,6 +25,7 @@ export async function serveCommand(config: Config, stdout: Output, stderr: Outpu
     await server.close();
   });
   stdout.write(`${style.bold('trimtab')} ${version} on ${style.cyan(server.url)}\n`);
+  if (config.auth.keys.length === 0 && !isLoopback(config.server.host)) stderr.write(openWarning(config.server.host));
   const giveUp = async (error: unknown): Promise<void> => {
     progress.clear();
     reportFailure(error, stderr, verbose);
@@ -59,6 +60,7 @@ function greeting(
     ...deployments.map(({ id }): [string, string] => [`  ${id}`, `= ${catalog.resolve(id).formula ?? ''}`]),
   ];
   const asked = deployments[0]?.id ?? catalog.list()[0]?.id ?? '';
+  const isGuarded = config.auth.keys.length > 0;
   const body = JSON.stringify({
     model: asked,
     stream: true,
@@ -71,13 +73,20 @@ function greeting(
     '',
     'Ask it:',
     `  curl -N ${url}/v1/chat/completions -H 'content-type: application/json' \\`,
+    ...(isGuarded ? [`    -H "authorization: Bearer $KEY" \\`] : []),
     `    -d '${body.replaceAll("'", String.raw`'\''`)}'`,
     '',
     `Playground: ${url}/`,
-    `OpenAI clients: base URL ${url}/v1, any API key. Metrics: ${url}/metrics`,
+    `OpenAI clients: base URL ${url}/v1, ${isGuarded ? 'one of the API keys' : 'any API key'}. Metrics: ${url}/metrics`,
     '',
   ].join('\n');
 }
+
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1|\[::1\])$/.test(host);
+
+const openWarning = (host: string): string =>
+  `Anybody who reaches ${host} may use this server: no API key is configured. Set TRIMTAB_API_KEYS, auth.keyFile or auth.keys,\n` +
+  'or listen on 127.0.0.1 (docs/http.md, Authentication).\n';
 
 /** The pocket models know one small town only. */
 const sampleQuestion = ({ file }: Config): string =>

@@ -1,4 +1,4 @@
-// Fills the declared defaults into a parsed document, through records too (typebox's own Value.Default stops at those). Leaves
+// Fills the declared defaults into a parsed document, through records and lists too (typebox's own Value.Default stops at records). Leaves
 // everything that is wrong as it is, for the check that follows.
 
 type Json = { readonly [key: string]: unknown };
@@ -9,6 +9,7 @@ const isObject = (value: unknown): value is Json =>
 export function fillDefaults(schema: unknown, value: unknown): unknown {
   if (!isObject(schema)) return value;
   const present = value === undefined ? structuredClone(schema['default']) : value;
+  if (Array.isArray(present)) return present.map((item: unknown) => fillDefaults(schema['items'], item));
   if (!isObject(present)) return present;
   const properties = isObject(schema['properties']) ? schema['properties'] : {};
   const patterns = isObject(schema['patternProperties']) ? Object.values(schema['patternProperties']) : [];

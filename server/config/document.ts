@@ -24,6 +24,7 @@ function optionalWhereDefaulted(schema: Schema): Schema {
     ...(patterns.length > 0
       ? { patternProperties: Object.fromEntries(patterns.map(([key, inner]) => [key, optionalWhereDefaulted(inner)])) }
       : {}),
+    ...(schema['items'] === undefined ? {} : { items: optionalWhereDefaulted(schema['items'] as Schema) }),
   };
 }
 
@@ -42,11 +43,14 @@ function rows(prefix: string, schema: Schema): string[] {
     if (nested) return rows(`${path}.`, inner);
     const record = entriesOf(inner['patternProperties'])[0]?.[1];
     if (record !== undefined && entriesOf(record['properties']).length > 0) return rows(`${path}.NAME.`, record);
+    const entry = inner['items'] as Schema | undefined;
+    const ofEntries = entriesOf(entry?.['properties']).length > 0 ? rows(`${path}[].`, entry!) : [];
     const byDefault =
       inner['default'] !== undefined ? `\`${JSON.stringify(inner['default'])}\`` : required.has(key) ? 'required' : '–';
     const words = typeof inner['description'] === 'string' ? inner['description'] : '';
     return [
       `| \`${path}\` | ${accepts(inner).replaceAll('|', '\\|')} | ${byDefault} | ${words.replaceAll('|', '\\|')} |`,
+      ...ofEntries,
     ];
   });
 }
@@ -81,7 +85,8 @@ ${example}
 
 Which file is read: \`--config FILE\`, else the variable \`TRIMTAB_CONFIG\`, else \`trimtab.config.json\` in the current folder, else the
 pocket suite that comes with trimtab. Relative paths begin at the config file. Command-line options win over variables
-(\`PORT\`, \`TRIMTAB_ARTIFACTS\`), and variables win over the file.
+(\`PORT\`, \`TRIMTAB_ARTIFACTS\`, \`TRIMTAB_KEY_FILE\`), and variables win over the file. \`TRIMTAB_API_KEYS\` and
+\`TRIMTAB_ADMIN_KEYS\` add to the keys of the file ([authentication](http.md#authentication)).
 
 Unknown keys are errors that name the nearest known key. Names of models and deployments begin with a letter or digit and
 hold only letters, digits, and \`. _ : / -\`; they share one namespace, because clients select both by the field \`model\`.

@@ -22,13 +22,13 @@ const valueAt = (document: unknown, path: readonly string[]): unknown =>
     document,
   );
 
-/** The schema that governs `path`, following properties and the one pattern of a record. */
+/** The schema that governs `path`, following properties, the one pattern of a record and the entries of a list. */
 function schemaAt(schema: Json, path: readonly string[]): Json {
   let current = schema;
   for (const key of path) {
     const properties = current['properties'] as Json | undefined;
     const patterns = current['patternProperties'] as Json | undefined;
-    const next = properties?.[key] ?? Object.values(patterns ?? {})[0];
+    const next = properties?.[key] ?? Object.values(patterns ?? {})[0] ?? current['items'];
     if (!isObject(next)) return {};
     current = next;
   }

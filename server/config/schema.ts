@@ -330,6 +330,69 @@ const Server = Type.Object(
   { ...closed, default: {}, description: 'The HTTP server.' },
 );
 
+const KeyEntry = Type.Object(
+  {
+    name: Type.String({
+      pattern: '^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$',
+      description: 'Whose key it is, for logs: letters, digits and . _ @ -, at most 64.',
+    }),
+    sha256: Type.String({
+      pattern: '^[0-9a-f]{64}$',
+      description: 'SHA-256 of the key in hexadecimal (printf %s "$KEY" | sha256sum). The key itself is refused here.',
+    }),
+    scopes: Type.Array(Type.Enum(['use', 'admin']), {
+      default: ['use'],
+      minItems: 1,
+      uniqueItems: true,
+      description: 'use: everything that decodes or reads. admin: what changes the server; it does not include use.',
+    }),
+    expires: Type.Optional(
+      Type.String({
+        pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2})?(Z|[+-]\\d{2}:\\d{2}))?$',
+        description:
+          'When the key ends: a day such as 2027-01-31 (its beginning, UTC) or a moment such as 2027-01-31T18:00:00Z.',
+      }),
+    ),
+    requestsPerMinute: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'In place of auth.limits.requestsPerMinute (requests per minute).' }),
+    ),
+  },
+  { ...closed, description: 'One key.' },
+);
+
+/** A key file in JSON, once its keys have been hashed. */
+export const KeyFile = Type.Array(KeyEntry, { description: 'a list of keys' });
+
+const Auth = Type.Object(
+  {
+    keys: Type.Array(KeyEntry, {
+      default: [],
+      description:
+        'Keys that clients may show, by their hashes. Without any key, here or elsewhere, the server is open.',
+    }),
+    keyFile: Type.Union([Type.Null(), Type.String({ minLength: 1 })], {
+      default: null,
+      description:
+        'A file of keys, relative to the config file: one per line, then any of name=alice scopes=use,admin expires=2027-01-31 requestsPerMinute=60; # begins a comment. Or JSON: a list as auth.keys, with key in place of sha256. TRIMTAB_KEY_FILE overrides it.',
+    }),
+    openMetrics: Type.Boolean({
+      default: false,
+      description: 'Whether /metrics is answered without a key. /health, /ready and the playground always are.',
+    }),
+    limits: Type.Object(
+      {
+        requestsPerMinute: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
+          default: null,
+          description:
+            'Requests of one key in a minute, and messages that begin a decode on its websockets; further ones get 429 with retry-after (requests per minute). null: any number.',
+        }),
+      },
+      { ...closed, default: {}, description: 'What each key may use.' },
+    ),
+  },
+  { ...closed, default: {}, description: 'Who may use the server.' },
+);
+
 const Runtime = Type.Object(
   {
     threads: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 256 })], {
@@ -363,6 +426,7 @@ export const ConfigFile = Type.Object(
     server: Server,
     limits: Limits,
     websocket: Websocket,
+    auth: Auth,
     runtime: Runtime,
     artifactDirectory: Type.String({
       default: '.cache/artifacts',
@@ -379,6 +443,9 @@ export const ConfigFile = Type.Object(
 );
 
 export type ConfigFile = Static<typeof ConfigFile>;
+export type KeyFile = Static<typeof KeyFile>;
+export type KeyEntry = Static<typeof KeyEntry>;
+export type AuthSettings = Static<typeof Auth>;
 export type ModelEntry = Static<typeof ModelEntry>;
 export type DeploymentDefaults = Static<typeof Defaults>;
 export type WeightsName = ModelEntry['weights'];

@@ -55,8 +55,7 @@ export const websocketPlugin = fastifyPlugin<{ config: HttpConfig; metrics: Metr
       },
     });
 
-    // Everything that decides who may upgrade stands here, before the upgrade: a refusal is an ordinary HTTP answer. Authentication
-    // belongs here too, as a hook of the same kind.
+    // Who may upgrade is decided before the upgrade, so that a refusal is an ordinary HTTP answer: keys by auth.ts, pages here.
     app.addHook('onRequest', (request, _reply, done) => {
       if (request.ws) {
         const { origin } = request.headers;

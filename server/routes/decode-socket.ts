@@ -109,6 +109,7 @@ class DecodeSession implements ChannelReader {
       if (this.#isDraining) throw new AppError('draining', {});
       const limit = context.config.websocket.decodes;
       if (this.#decodes.size >= limit) throw new AppError('too_many_decodes', { limit });
+      this.#app.countRequest(this.#request);
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
       metrics.rejected('all', error.data.code);

@@ -73,6 +73,7 @@ class ResponsesConversation implements ChannelReader {
       this.#channel.received('response.create');
       const limit = context.config.websocket.decodes;
       if (this.#waiting.length >= limit) throw new AppError('too_many_decodes', { limit });
+      this.#app.countRequest(this.#request);
       this.#waiting.push(waiting);
     } catch (error) {
       this.#refuse(error);

@@ -3,15 +3,17 @@ import type { FastifyInstance } from 'fastify';
 import type { RouteOptions } from './v1.js';
 
 export function statusRoutes(app: FastifyInstance, { context, metrics }: RouteOptions): void {
-  app.get('/health', () => ({ status: 'ok', version: context.config.version }));
+  const open = { config: { access: 'public' } } as const;
+  app.get('/health', open, () => ({ status: 'ok', version: context.config.version }));
 
-  app.get('/ready', (_request, reply) => {
+  app.get('/ready', open, (_request, reply) => {
     const { state } = context.engine;
     if (state !== 'ready') void reply.code(503).header('retry-after', '1');
     return { status: state };
   });
 
-  app.get('/metrics', async (_request, reply) => {
+  const access = context.config.auth.openMetrics ? 'public' : 'key';
+  app.get('/metrics', { config: { access } }, async (_request, reply) => {
     void reply.type(metrics.registry.contentType);
     return metrics.registry.metrics();
   });

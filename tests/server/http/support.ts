@@ -43,6 +43,7 @@ export const config: HttpConfig = {
     idleMs: 10_000,
     pauseMs: 10_000,
   },
+  auth: { keys: [], openMetrics: false },
   traceTokens: 4,
   logLevel: 'silent',
 };

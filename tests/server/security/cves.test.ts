@@ -1,5 +1,6 @@
 // One test per published cause of a vulnerability in an LLM server that could apply here.
 // Each tries what the advisory describes, against the code that would have to fall for it.
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { AppError } from '../../../server/errors.js';
 import { readCheckpoint } from '../../../server/models/checkpoint.js';
 import { SafetensorsSource } from '../../../server/models/safetensors.js';
 import { ChatTemplate } from '../../../server/models/template.js';
+import { Keyring } from '../../../server/plugins/auth.js';
 import { chat, completion, harness, hello, response, type Harness } from '../http/support.js';
 import { f32, safetensorsBytes, temporaryFolder, withHeader, writeModel } from '../models/write-safetensors.js';
 
@@ -214,6 +216,42 @@ test('CVE-2026-22778: an error shows no address, no path and no stack', async ()
     expect(body).not.toMatch(/0x[0-9a-f]+|srv|secret|PIL|\bat\b.*:\d+/);
   }
   await failing.app.close();
+});
+
+describe('keys', () => {
+  // The times themselves would be a test of the machine: what is tested is that nothing stops early.
+  test('CVE-2025-59425: every candidate is compared, by digest, with every key', () => {
+    const names = ['first', 'middle', 'last'];
+    const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+    const entries = names.map((name) => ({
+      name,
+      sha256: hash(`key-of-${name}`),
+      scopes: ['use'] as const,
+      expiresMs: null,
+      requestsPerMinute: null,
+    }));
+    const compared: [number, number][] = [];
+    const keyring = new Keyring(entries, (a, b) => {
+      compared.push([a.byteLength, b.byteLength]);
+      return timingSafeEqual(a, b);
+    });
+    for (const [candidate, found] of [
+      ['key-of-first', 'first'],
+      ['key-of-last', 'last'],
+      ['key-of-firsu', undefined],
+      ['', undefined],
+      ['k'.repeat(10_000), undefined],
+      [hash('key-of-first'), undefined],
+    ] as const) {
+      compared.length = 0;
+      expect(keyring.find(candidate)?.name).toBe(found);
+      expect(compared).toEqual([
+        [32, 32],
+        [32, 32],
+        [32, 32],
+      ]);
+    }
+  });
 });
 
 describe('prefixes of others', () => {
