@@ -11,6 +11,7 @@ import OpenAI from 'openai';
 import { ResponsesWS } from 'openai/resources/responses/ws';
 import { WebSocket } from 'ws';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { Trimtab } from '../../clients/typescript/src/index.js';
 import { loadConfig } from '../../server/config.js';
 import type { ApiKey } from '../../server/config/keys.js';
 import { AppError } from '../../server/errors.js';
@@ -280,6 +281,24 @@ describe.each(['/v1/decode/ws', '/v1/responses'])('the websocket %s', (path) => 
     expect(await refused(['trimtab.v1', subprotocol(alice)], { origin: 'https://evil.example' })).toBe(
       '403 origin_not_allowed',
     );
+  });
+
+  it.runIf(path === '/v1/decode/ws')('our client, over HTTP and the websocket', async () => {
+    const made = (apiKey?: string): Trimtab =>
+      new Trimtab({
+        baseUrl: `http://${address}`,
+        webSocket: WebSocket,
+        maxRetries: 0,
+        ...(apiKey === undefined ? {} : { apiKey }),
+      });
+    expect((await made(alice).decode({ model: 'bytes', prompt: 'hi' })).text).toBe('Hello');
+    const connection = await made(alice).connect();
+    expect((await connection.decode({ model: 'bytes', prompt: 'hi' })).text).toBe('Hello');
+    await connection.close();
+    for (const key of [undefined, 'wrong-0123456789abcdef']) {
+      await expect(made(key).models()).rejects.toMatchObject({ status: 401, code: 'invalid_api_key' });
+      await expect(made(key).connect()).rejects.toThrow(/could not be opened.*401/);
+    }
   });
 
   it.runIf(path === '/v1/responses')('the stock client', async () => {

@@ -7,7 +7,7 @@ export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
 export interface ClientOptions {
   /** Of the server, with or without `/v1`: "http://127.0.0.1:8000". */
   readonly baseUrl: string;
-  /** Sent as `authorization: Bearer …`. */
+  /** Sent as `authorization: Bearer …`, on a websocket as a subprotocol. */
   readonly apiKey?: string;
   /** In place of the platform's own: a proxy, a recorder, a test. */
   readonly fetch?: Fetch;
@@ -32,6 +32,7 @@ export interface RequestOptions {
 export interface ResolvedOptions {
   /** Without `/v1` and without a slash at the end. */
   readonly origin: string;
+  readonly apiKey: string | null;
   readonly fetch: Fetch;
   readonly webSocket: WebSocketConstructor | null;
   readonly timeoutMs: number;
@@ -53,6 +54,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   if (ownFetch === undefined) throw new TrimtabError('fetch: this platform has none, so give one in the options.');
   return {
     origin: origin(options.baseUrl),
+    apiKey: apiKey ?? null,
     // Called as a method, the platform's fetch refuses in browsers.
     fetch: (input, init) => ownFetch(input, init),
     webSocket: options.webSocket ?? platform.WebSocket ?? null,

@@ -10,7 +10,7 @@ import type { DecodeRequest } from '../requests.js';
 import { Inbox } from './inbox.js';
 import { LiveStream, type LiveOptions } from './live-stream.js';
 import { failureOf, readMessage, strangerError, type ServerMessage } from './messages.js';
-import { openTransport, type Transport, type WebSocketConstructor } from './transport.js';
+import { openTransport, type Address, type Transport, type WebSocketConstructor } from './transport.js';
 import { Vigil } from './vigil.js';
 
 export interface ConnectOptions {
@@ -50,7 +50,7 @@ export class Connection {
   /** Use `client.connect()`. */
   constructor(
     Socket: WebSocketConstructor,
-    url: string,
+    address: Address,
     limits: { readonly timeoutMs: number; readonly maxRetries: number },
   ) {
     this.#maxRetries = limits.maxRetries;
@@ -64,7 +64,7 @@ export class Connection {
     this.#opened = new Promise((resolve) => (open = resolve));
     let over = (_: TrimtabError): void => undefined;
     this.closed = new Promise((resolve) => (over = resolve));
-    this.#transport = openTransport(Socket, url, {
+    this.#transport = openTransport(Socket, address, {
       opened: open,
       message: (text) => this.#message(text),
       ended: (error) => {
@@ -181,7 +181,7 @@ export class Connection {
 }
 
 export async function connect(options: ResolvedOptions, own: ConnectOptions): Promise<Connection> {
-  const { webSocket: Socket, origin } = options;
+  const { webSocket: Socket, origin, apiKey } = options;
   if (Socket === null)
     throw new TrimtabError(
       'webSocket: this platform has none. Give one in the options of the client: that of the package ws.',
@@ -193,7 +193,7 @@ export async function connect(options: ResolvedOptions, own: ConnectOptions): Pr
   };
   return repeated(limits.maxRetries, own.signal, async () => {
     if (own.signal?.aborted) throw abortedBy(own.signal);
-    const connection = new Connection(Socket, url, limits);
+    const connection = new Connection(Socket, { url, apiKey }, limits);
     const onAbort = (): void => void connection.close();
     own.signal?.addEventListener('abort', onAbort, { once: true });
     try {

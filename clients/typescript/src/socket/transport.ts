@@ -30,7 +30,18 @@ export interface Transport {
 const subprotocol = 'trimtab.v1';
 const normal = 1000;
 
-export function openTransport(Socket: WebSocketConstructor, url: string, events: TransportEvents): Transport {
+/** Where to, and with which key. */
+export interface Address {
+  readonly url: string;
+  readonly apiKey: string | null;
+}
+
+/** A browser sends no headers of ours with a websocket, so the key goes as a subprotocol: base64url, without padding. */
+function keyProtocol(apiKey: string): string {
+  return `trimtab.key.${btoa(apiKey).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}`;
+}
+
+export function openTransport(Socket: WebSocketConstructor, address: Address, events: TransportEvents): Transport {
   let isOver = false;
   let isOpen = false;
   let said: string | null = null;
@@ -39,7 +50,8 @@ export function openTransport(Socket: WebSocketConstructor, url: string, events:
     isOver = true;
     events.ended(error);
   };
-  const socket = new Socket(url, [subprotocol]);
+  const { url, apiKey } = address;
+  const socket = new Socket(url, apiKey === null ? [subprotocol] : [subprotocol, keyProtocol(apiKey)]);
   socket.onopen = () => {
     isOpen = true;
     if (!isOver) events.opened();
