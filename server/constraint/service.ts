@@ -14,6 +14,8 @@ export interface ConstraintServiceOptions {
   readonly timeoutMs?: number;
   /** Jobs that may wait; more are refused. */
   readonly maxWaiting?: number;
+  /** Of compiled grammars, those asked for last; 64 MiB. */
+  readonly keptBytes?: number;
 }
 
 const workerUrl = new URL(
@@ -22,18 +24,19 @@ const workerUrl = new URL(
 );
 const heapMegabytes = 512;
 /** Grammars are a few ten kilobytes; large ones some megabytes. */
-const keptBytes = 64 * 1024 * 1024;
+const mostKeptBytes = 64 * 1024 * 1024;
 
 export class ConstraintService {
   readonly #pool: Piscina<NamedJob, ConstraintAnswer>;
   readonly #timeoutMs: number;
   readonly #maxWaiting: number;
-  readonly #kept = new LRUCache<string, Grammar>({ maxSize: keptBytes, sizeCalculation: sizeOf });
+  readonly #kept: LRUCache<string, Grammar>;
   readonly #running = new Map<string, Promise<ConstraintAnswer>>();
   /** Jobs run one after the other, so a job's time is its own. */
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor({ timeoutMs = 1000, maxWaiting = 64 }: ConstraintServiceOptions = {}) {
+  constructor({ timeoutMs = 1000, maxWaiting = 64, keptBytes = mostKeptBytes }: ConstraintServiceOptions = {}) {
+    this.#kept = new LRUCache({ maxSize: keptBytes, sizeCalculation: sizeOf });
     this.#timeoutMs = timeoutMs;
     this.#maxWaiting = maxWaiting;
     this.#pool = new Piscina<NamedJob, ConstraintAnswer>({

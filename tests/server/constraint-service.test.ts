@@ -27,6 +27,24 @@ describe('the constraint service', () => {
     expect((await compile({ type: 'object' })).key).not.toBe(one.key);
   });
 
+  test('what is kept is bounded: the one that was asked for longest ago is compiled anew', async () => {
+    const small = new ConstraintService({ keptBytes: 30_000 });
+    const ask = (at: number) => small.compile({ kind: 'schema', schema: { const: `${at} ${'x'.repeat(9000)}` } }, 'p');
+    try {
+      // Three have room.
+      const [first, second, third] = [await ask(1), await ask(2), await ask(3)];
+      expect(await ask(1)).toBe(first);
+      const fourth = await ask(4);
+      expect(await ask(3)).toBe(third);
+      expect(await ask(1)).toBe(first);
+      expect(await ask(4)).toBe(fourth);
+      expect(await ask(2)).not.toBe(second);
+      expect(await ask(3)).not.toBe(third);
+    } finally {
+      await small.close();
+    }
+  });
+
   test('a schema that explodes is refused in time, and the next one is served', async () => {
     const refused = failure(exploding);
     const next = compile({ type: 'integer' });
