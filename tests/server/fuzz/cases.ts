@@ -101,6 +101,21 @@ export const bodies: readonly (readonly [url: string, body: object])[] = [
       reasoning: { effort: 'none' },
     },
   ],
+  [
+    '/v1/responses',
+    {
+      model,
+      input: [
+        { role: 'user', content: 'hi' },
+        { type: 'function_call', call_id: 'c', name: 'look_up', arguments: '{"a": 1}' },
+        { type: 'function_call_output', call_id: 'c', output: [{ type: 'input_text', text: 'x' }] },
+      ],
+      max_output_tokens: 4,
+      tools: [{ type: 'function', ...tool, strict: true }],
+      tool_choice: { type: 'function', name: 'look_up' },
+      parallel_tool_calls: false,
+    },
+  ],
   ['/v1/responses/input_tokens', { model, input: 'hi', instructions: 'i', truncation: 'auto' }],
   ['/v1/embeddings', { model, input: ['a', 'b'], encoding_format: 'float' }],
   ['/tokenize', { model, prompt: 'hi', add_special_tokens: false, return_token_strs: true }],
