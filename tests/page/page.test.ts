@@ -137,6 +137,25 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
     await answered('Right');
   });
 
+  test('asks for a key where the server wants one, and says when it is the wrong one', async () => {
+    const guarded = await serve([], { TRIMTAB_API_KEYS: 'a-key-of-the-harbour-1234' });
+    try {
+      await page.goto(guarded.url);
+      const field = page.getByLabel('API key');
+      const problem = page.getByRole('alert');
+      await problem.waitFor();
+      await field.fill('another-key-of-the-harbour');
+      await page.getByRole('button', { name: 'Use it' }).click();
+      await problem.filter({ hasText: 'key' }).waitFor();
+      await field.fill('a-key-of-the-harbour-1234');
+      await page.getByRole('button', { name: 'Use it' }).click();
+      await page.getByRole('button', { name: 'Decode' }).click();
+      expect(await answered('Right')).toContain('Tar Alley');
+    } finally {
+      await guarded.stop();
+    }
+  });
+
   test('is served with a policy that lets nothing else in', async () => {
     const reply = await fetch(served.url);
     expect(reply.headers.get('content-type')).toContain('text/html');

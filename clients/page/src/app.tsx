@@ -1,8 +1,9 @@
 // The playground: one prompt, two lanes side by side, each token coloured by how far it was steered.
-import type { MethodDescription, Model } from '@trimtab/client';
+import { AuthenticationError, type MethodDescription, type Model } from '@trimtab/client';
 import { useEffect, useState } from 'preact/hooks';
 import { useLane, type Ask } from './lane.js';
-import { client, wordsOf } from './server.js';
+import { client, takeKey, wordsOf } from './server.js';
+import { KeyForm } from './view/key-form.js';
 import { LaneView } from './view/lane-view.js';
 import { PromptForm } from './view/prompt-form.js';
 import { ThemeSwitch } from './view/theme-switch.js';
@@ -14,10 +15,20 @@ interface Served {
 
 const RETRY_MS = 2000;
 
+interface Asked {
+  readonly served: Served | null;
+  readonly problem: string | null;
+  /** The server wants a key, or another one. */
+  readonly wantsKey: boolean;
+  readonly withKey: (key: string) => void;
+}
+
 /** What the server has; asked again until it answers. */
-function useServed(): { readonly served: Served | null; readonly problem: string | null } {
+function useServed(): Asked {
   const [served, setServed] = useState<Served | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  const [wantsKey, setWantsKey] = useState(false);
+  const [keys, setKeys] = useState(0);
   useEffect(() => {
     let timer = 0;
     const ask = async (): Promise<void> => {
@@ -27,17 +38,24 @@ function useServed(): { readonly served: Served | null; readonly problem: string
         setProblem(null);
       } catch (error) {
         setProblem(wordsOf(error));
+        const isLocked = error instanceof AuthenticationError;
+        setWantsKey(isLocked);
+        if (isLocked) return;
         timer = window.setTimeout(() => void ask(), RETRY_MS);
       }
     };
     void ask();
     return () => clearTimeout(timer);
-  }, []);
-  return { served, problem };
+  }, [keys]);
+  const withKey = (key: string): void => {
+    takeKey(key);
+    setKeys(keys + 1);
+  };
+  return { served, problem, wantsKey, withKey };
 }
 
 export function App() {
-  const { served, problem } = useServed();
+  const { served, problem, wantsKey, withKey } = useServed();
   return (
     <>
       <header>
@@ -49,6 +67,8 @@ export function App() {
       </header>
       {served ? (
         <Bench {...served} />
+      ) : wantsKey ? (
+        <KeyForm problem={problem} onKey={withKey} />
       ) : (
         <main class="empty" aria-live="polite">
           {problem ? `The server does not answer: ${problem} Trying again …` : 'Asking the server what it has …'}

@@ -2,9 +2,22 @@
 import { Trimtab, type Connection } from '@trimtab/client';
 
 export const origin = globalThis.location.origin;
-export const client = new Trimtab({ baseUrl: origin, maxRetries: 1 });
+const KEY = 'trimtab.key';
+
+/** As long as the tab is open: a key is no setting. */
+export let client = made(sessionStorage.getItem(KEY));
+
+function made(apiKey: string | null): Trimtab {
+  return new Trimtab({ baseUrl: origin, maxRetries: 1, ...(apiKey === null ? {} : { apiKey }) });
+}
 
 let opening: Promise<Connection> | null = null;
+
+export function takeKey(apiKey: string): void {
+  sessionStorage.setItem(KEY, apiKey);
+  client = made(apiKey);
+  opening = null;
+}
 
 export function connection(): Promise<Connection> {
   opening ??= open();
