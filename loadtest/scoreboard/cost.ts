@@ -52,18 +52,17 @@ interface Taken {
 export async function wholeCostOf(
   ask: Ask,
   questions: readonly Question[],
-  { model, decoding, temperature }: Omit<AskOptions, 'seed'>,
+  asked: Omit<AskOptions, 'seed'>,
   plain: string,
 ): Promise<Cost> {
-  const warmth = temperature === undefined ? {} : { temperature };
-  const searching = { model, ...warmth, ...(decoding === undefined ? {} : { decoding }) };
+  const [searching, plainly] = sidesOf(asked, plain);
   const [search, base]: readonly [Taken, Taken] = [
     { ms: 0, tokens: 0, forwards: 0 },
     { ms: 0, tokens: 0, forwards: 0 },
   ];
   const sides = [
     [search, searching],
-    [base, { model: plain, ...warmth }],
+    [base, plainly],
   ] as const;
   const [warming, ...chosen] = questions.slice(0, PROMPTS + 1);
   // Uncounted: compiles kernels.
@@ -80,6 +79,18 @@ export async function wholeCostOf(
     forwardsPerToken: search.forwards / search.tokens,
     timeRatio: search.ms / search.tokens / (base.ms / base.tokens),
   };
+}
+
+/** A search, and the plain model at the search's temperature. */
+function sidesOf(
+  { model, decoding, temperature }: Omit<AskOptions, 'seed'>,
+  plain: string,
+): [search: Omit<AskOptions, 'seed'>, plain: Omit<AskOptions, 'seed'>] {
+  const warmth = temperature === undefined ? {} : { temperature };
+  return [
+    { model, ...warmth, ...(decoding === undefined ? {} : { decoding }) },
+    { model: plain, ...warmth },
+  ];
 }
 
 /** Answers in a timed set. */
@@ -101,11 +112,11 @@ export async function setTimeRatio(
     { model: plain, ...warmth },
   ];
   const chosen = questions.slice(0, SET);
-  for (const asked of sides) await ask.all(chosen.slice(0, 1), { ...asked, seed: UNCOUNTED });
+  for (const side of sides) await ask.all(chosen.slice(0, 1), { ...side, seed: UNCOUNTED });
   const taken: number[] = [];
-  for (const asked of sides) {
+  for (const side of sides) {
     const started = performance.now();
-    await ask.all(chosen, { ...asked, seed: UNCOUNTED + 1 });
+    await ask.all(chosen, { ...side, seed: UNCOUNTED + 1 });
     taken.push(performance.now() - started);
   }
   const [search = NaN, base = NaN] = taken;

@@ -2,12 +2,11 @@
 // in server/tools.
 import type { Grammar } from '../../decoders/constraint/grammar.js';
 import type { AppContext, ChatToolCall, ChatTools, ResolvedStrategy } from '../context.js';
-import { AppError } from '../errors.js';
 import { definitionOf } from '../tools/format.js';
 import { formatNamed } from '../tools/formats.js';
 import type { ToolReading } from '../tools/parser.js';
-import { shown } from '../wire/shown.js';
 import type { ToolUse } from '../wire/tools.js';
+import { invalid } from '../wire/refusals.js';
 
 export interface PreparedTools {
   readonly template: ChatTools;
@@ -89,6 +88,3 @@ function fields(value: unknown, param: string): Readonly<Record<string, unknown>
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   throw invalid(param, 'must be an object', value, 'Send the call as it was received.');
 }
-
-const invalid = (param: string, problem: string, value: unknown, remedy: string): AppError =>
-  new AppError('invalid_value', { param, problem, value: shown(value), remedy });

@@ -1,11 +1,9 @@
 // POST /v1/chat/completions: messages through each view's own chat template, then the same way as every other answer.
 import type { FastifyInstance } from 'fastify';
 import type { AppContext, ChatEncoding, ChatMessage } from '../context.js';
-import { AppError } from '../errors.js';
 import { ChatReply } from '../wire/chat-reply.js';
 import { ChatRequest, type WireMessage } from '../wire/chat.js';
 import type { LogprobsParams } from '../wire/decode.js';
-import { shown } from '../wire/shown.js';
 import { readTools } from '../wire/tools.js';
 import { answer, closedSignal } from './answer.js';
 import { prepareTools, toolCalls } from './chat-tools.js';
@@ -14,12 +12,7 @@ import { decodeRequests, type ReadBody } from './prepare.js';
 import { searchJob } from './search-job.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
 import { viewPrompts } from './view-prompts.js';
-
-const notSupported = (param: string, value: unknown, remedy: string): AppError =>
-  new AppError('not_supported', { param, value: shown(value), remedy });
-
-const invalid = (param: string, problem: string, value: unknown, remedy: string): AppError =>
-  new AppError('invalid_value', { param, problem, value: shown(value), remedy });
+import { invalid, notSupported } from '../wire/refusals.js';
 
 /** Templates of most models know no developer; OpenAI defines the role as the system role's new name. */
 const roles: Readonly<Record<string, ChatMessage['role']>> = {

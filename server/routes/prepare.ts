@@ -7,12 +7,9 @@ import { AppError } from '../errors.js';
 import type { DecodeRequest, LogprobsParams, SamplingParams } from '../wire/decode.js';
 import type { ReplyHead } from '../wire/reply.js';
 import type { SharedRequest } from '../wire/sampling.js';
-import { shown } from '../wire/shown.js';
 import type { ToolReading } from '../tools/parser.js';
 import type { PreparedSearch } from './search-job.js';
-
-const invalid = (param: string, problem: string, value: unknown, remedy: string): AppError =>
-  new AppError('invalid_value', { param, problem, value: shown(value), remedy });
+import { invalid } from '../wire/refusals.js';
 
 /** Below this a softmax is an argmax in float32, and its reciprocal would not be finite. */
 const coldest = 1e-4;

@@ -5,6 +5,7 @@ import { AppError } from '../errors.js';
 import type { InputItem, ResponsesRequest } from '../wire/responses.js';
 import { shown } from '../wire/shown.js';
 import { callArguments } from './chat-tools.js';
+import { notSupported } from '../wire/refusals.js';
 
 const roles: Readonly<Record<string, ChatMessage['role']>> = {
   system: 'system',
@@ -14,9 +15,6 @@ const roles: Readonly<Record<string, ChatMessage['role']>> = {
 };
 
 const textParts: ReadonlySet<string> = new Set(['input_text', 'output_text', 'text']);
-
-const notSupported = (param: string, value: unknown, remedy: string): AppError =>
-  new AppError('not_supported', { param, value: shown(value), remedy });
 
 const required = (param: string, remedy: string): AppError =>
   new AppError('invalid_value', { param, problem: 'is required', value: 'nothing', remedy });

@@ -2,8 +2,7 @@
 // must fulfil. What the schema says is checked where it is compiled (server/constraint).
 import Type from 'typebox';
 import { ANY_OBJECT } from '../../decoders/constraint/schema.js';
-import { AppError } from '../errors.js';
-import { shown } from './shown.js';
+import { invalid } from './refusals.js';
 
 export const ResponseFormat = Type.Record(Type.String(), Type.Unknown(), {
   description:
@@ -22,8 +21,6 @@ type Fields = Readonly<Record<string, unknown>>;
 export function readFormat(format: Fields | null | undefined, param: string): FormatSchema | null {
   if (format === undefined || format === null) return null;
   const isFlat = param === 'text.format';
-  const invalid = (where: string, problem: string, value: unknown, remedy: string): AppError =>
-    new AppError('invalid_value', { param: where, problem, value: shown(value), remedy });
   const only = (fields: Fields, known: readonly string[], where: string): void => {
     const strange = Object.keys(fields).find((key) => !known.includes(key));
     if (strange !== undefined)

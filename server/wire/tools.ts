@@ -4,6 +4,7 @@ import Type from 'typebox';
 import { AppError } from '../errors.js';
 import type { Tool } from '../tools/format.js';
 import { shown } from './shown.js';
+import { invalid } from './refusals.js';
 
 const Fields = Type.Record(Type.String(), Type.Unknown());
 
@@ -136,6 +137,3 @@ function known(fields: Fields, names: readonly string[], where: string): void {
 
 const isFields = (value: unknown): value is Fields =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const invalid = (param: string, problem: string, value: unknown, remedy: string): AppError =>
-  new AppError('invalid_value', { param, problem, value: shown(value), remedy });

@@ -1,45 +1,22 @@
 // Searches as a user meets them: the suite in the box, real threads and weights, the stock OpenAI client.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import OpenAI from 'openai';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { serve, type Served } from '../support/served.js';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-let server: ChildProcess;
+let served: Served;
 let url: string;
-let artifacts: string;
 let client: OpenAI;
-let output = '';
-
-async function printed(pattern: RegExp): Promise<RegExpMatchArray> {
-  for (;;) {
-    const match = output.match(pattern);
-    if (match !== null) return match;
-    if (server.exitCode !== null) throw new Error(`the server ended with ${server.exitCode}: ${output}`);
-    await Promise.race([once(server.stdout!, 'data'), once(server, 'exit')]);
-  }
-}
 
 beforeAll(async () => {
-  artifacts = await mkdtemp(path.join(tmpdir(), 'trimtab-searches-'));
-  const args = [path.join(root, 'dist/server/cli.js'), 'serve', '--port', '0'];
-  server = spawn(process.execPath, args, { cwd: root, env: { ...process.env, TRIMTAB_ARTIFACTS: artifacts } });
-  for (const stream of [server.stdout!, server.stderr!])
-    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  url = (await printed(/on (http:\/\/\S+)/))[1]!;
-  await printed(/ready in/);
+  served = await serve();
+  ({ url } = served);
   client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0 });
 });
 
 afterAll(async () => {
-  if (server.exitCode === null) server.kill('SIGKILL');
-  await rm(artifacts, { recursive: true, force: true });
+  await served.stop();
 });
 
 const ask = { messages: [{ role: 'user' as const, content: 'Can you tell me what Tar Alley smells of?' }] };

@@ -1,8 +1,5 @@
 // The client as its users meet it: the packed package in a project of its own, the suite in the box, real threads and weights, over HTTP and websocket.
-import { spawn, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
@@ -22,42 +19,26 @@ import {
   type StreamEvent,
   type Tool,
 } from '../../../clients/typescript/src/index.js';
-import { packageDirectory, projectWithClient, ran, root, type Project } from './package.js';
+import { packageDirectory, projectWithClient, ran, type Project } from './package.js';
+import { serve, type Served } from '../../support/served.js';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 300_000 });
 
-let server: ChildProcess;
+let served: Served;
 let url: string;
-let artifacts: string;
 let client: Trimtab;
 let connection: Connection;
-let output = '';
-
-async function printed(pattern: RegExp): Promise<RegExpMatchArray> {
-  for (;;) {
-    const match = output.match(pattern);
-    if (match !== null) return match;
-    if (server.exitCode !== null) throw new Error(`the server ended with ${server.exitCode}: ${output}`);
-    await Promise.race([once(server.stdout!, 'data'), once(server, 'exit')]);
-  }
-}
 
 beforeAll(async () => {
-  artifacts = await mkdtemp(path.join(tmpdir(), 'trimtab-client-e2e-'));
-  const args = [path.join(root, 'dist/server/cli.js'), 'serve', '--port', '0'];
-  server = spawn(process.execPath, args, { cwd: root, env: { ...process.env, TRIMTAB_ARTIFACTS: artifacts } });
-  for (const stream of [server.stdout!, server.stderr!])
-    stream.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  url = (await printed(/on (http:\/\/\S+)/))[1]!;
-  await printed(/ready in/);
+  served = await serve();
+  ({ url } = served);
   client = new Trimtab({ baseUrl: url, webSocket: WebSocket, maxRetries: 0 });
   connection = await client.connect();
 });
 
 afterAll(async () => {
   await connection?.close();
-  if (server.exitCode === null) server.kill('SIGKILL');
-  await rm(artifacts, { recursive: true, force: true });
+  await served.stop();
 });
 
 const messages = [{ role: 'user' as const, content: 'Can you tell me what Tar Alley smells of?' }];
