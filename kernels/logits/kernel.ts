@@ -195,7 +195,6 @@ function isTransparent(expr: Scores): boolean {
     case 'minimum':
     case 'where':
     case 'masked':
-    case 'fused':
       return false;
     default:
       return expr satisfies never;

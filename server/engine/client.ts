@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { AppError } from '../errors.js';
 import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 import { noStats } from './messages.js';
-import type { EngineSettings, EngineStats, FromEngine, LoadedModelInfo, ToEngine } from './messages.js';
+import type { EngineEvent, EngineSettings, EngineStats, FromEngine, LoadedModelInfo, ToEngine } from './messages.js';
 
 export type EngineState = 'starting' | 'ready' | 'draining' | 'failed';
 export type Progress = (model: string, stage: string, fraction: number) => void;
@@ -29,9 +29,14 @@ class Mailbox {
   }
 }
 
+/** A tick over hundreds of rows ends in hundreds of writes to sockets: in one turn of the event loop they would hold it up for 30 ms. */
+const eventsPerTurn = 32;
+
 export class EngineClient {
   readonly #worker: Worker;
   readonly #mailboxes = new Map<string, Mailbox>();
+  /** Came from the engine and not handed out yet, in order. */
+  readonly #arrived: EngineEvent[] = [];
   #state: EngineState = 'starting';
   #stats = noStats;
   #info: readonly LoadedModelInfo[] = [];
@@ -149,7 +154,8 @@ export class EngineClient {
         ready();
         break;
       case 'events':
-        for (const { requestId, event } of message.events) this.#mailboxes.get(requestId)?.push(event);
+        this.#arrived.push(...message.events);
+        if (this.#arrived.length === message.events.length) this.#handOut();
         break;
       case 'stats':
         this.#stats = message.stats;
@@ -165,6 +171,12 @@ export class EngineClient {
     }
   }
 
+  readonly #handOut = (): void => {
+    for (const { requestId, event } of this.#arrived.splice(0, eventsPerTurn))
+      this.#mailboxes.get(requestId)?.push(event);
+    if (this.#arrived.length > 0) setImmediate(this.#handOut);
+  };
+
   #fail(error: AppError): void {
     this.#failure ??= error;
     this.#state = 'failed';
@@ -172,6 +184,7 @@ export class EngineClient {
   }
 
   #endAll(error: AppError): void {
+    while (this.#arrived.length > 0) this.#handOut();
     for (const mailbox of this.#mailboxes.values()) mailbox.push({ kind: 'failed', error: error.data });
   }
 }

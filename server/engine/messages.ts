@@ -108,10 +108,15 @@ export const noStats: EngineStats = {
   drafts: { blocks: 0, drafted: 0, accepted: 0 },
 };
 
+export interface EngineEvent {
+  readonly requestId: string;
+  readonly event: DecodeEvent;
+}
+
 export type FromEngine =
   | { readonly kind: 'progress'; readonly model: string; readonly stage: string; readonly fraction: number }
   | { readonly kind: 'ready'; readonly models: readonly LoadedModelInfo[] }
   | { readonly kind: 'failed'; readonly error: ErrorData }
-  | { readonly kind: 'events'; readonly events: readonly { readonly requestId: string; readonly event: DecodeEvent }[] }
+  | { readonly kind: 'events'; readonly events: readonly EngineEvent[] }
   | { readonly kind: 'stats'; readonly stats: EngineStats }
   | { readonly kind: 'stopped' };

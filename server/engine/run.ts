@@ -149,7 +149,8 @@ export class Run {
     if (this.hungry.some(({ ask }) => ask !== null)) return null;
     const external = this.reads?.onlyExternal ?? null;
     if (external) return [external];
-    return this.#lacksCredit && (this.reads?.isIdle ?? true) ? [] : null;
+    const isTold = this.#credit.isHeld || this.#wasPaused;
+    return this.#lacksCredit && isTold && (this.reads?.isIdle ?? true) ? [] : null;
   }
 
   /** A distribution of the request, with the scalars in force. */

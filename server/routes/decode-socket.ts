@@ -14,6 +14,7 @@ import { readChat } from './chat.js';
 import { readCompletion } from './completions.js';
 import type { ReadBody } from './prepare.js';
 import { RunningDecode, type DecodeServices } from './running-decode.js';
+import { turn } from './turns.js';
 import { checkReady, checkTopLevel, v1Hooks, type RouteOptions } from './v1.js';
 
 type Body = Readonly<Record<string, unknown>>;
@@ -132,6 +133,7 @@ class DecodeSession implements ChannelReader {
 
   /** As the route of its dialect would: the same keys, the same schema, the same checks. */
   async #read(body: Body): Promise<ReadBody & { readonly ignored: readonly string[] }> {
+    await turn();
     const { context, metrics } = this.#options;
     const whole = streamed(body);
     const isChat = dialectOf(whole) === 'chat';

@@ -8,6 +8,7 @@ import type { Metrics } from '../plugins/metrics.js';
 import { checkKeys, ignoredHeader, type Rules } from '../wire/keys.js';
 import type { ReplyHead } from '../wire/reply.js';
 import type { SharedRequest } from '../wire/sampling.js';
+import { turn } from './turns.js';
 
 export interface RouteOptions {
   readonly context: AppContext;
@@ -55,15 +56,14 @@ export function checkTopLevel(
 
 /** Reading the body comes after the check of readiness: a server that cannot answer does not parse megabytes first. */
 export function v1Hooks(context: AppContext, metrics: Metrics, declared: readonly string[], rules: Rules = {}) {
-  const onRequest = (_request: unknown, _reply: unknown, done: (error?: Error) => void): void => {
+  const onRequest = async (): Promise<void> => {
     try {
       checkReady(context.engine);
-      done();
     } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      metrics.rejected('all', error.data.code);
-      done(error);
+      if (error instanceof AppError) metrics.rejected('all', error.data.code);
+      throw error;
     }
+    await turn();
   };
   const preValidation: preValidationHookHandler = (request, reply, done) => {
     const { body } = request;

@@ -64,6 +64,17 @@ describe('credit', () => {
     for (const { cache } of models.values()) expect(cache.rowsInUse).toBe(0);
   });
 
+  it('taken away between two ticks: the next one tells the pause, which nothing else would', async () => {
+    const { engine } = makeEngine();
+    const log: RequestEvent[] = [];
+    engine.submit(request('r', long));
+    while (tokensOf(log, 'r') < 3) log.push(...(await engine.tick()));
+    engine.grant('r', { kind: 'set', tokens: 0 });
+    expect(await rest(engine, log)).toBe(0);
+    expect(kinds(log, 'paused')).toBe(1);
+    expect(tokensOf(log, 'r')).toBe(3);
+  });
+
   it('never runs ahead of what was granted, however it is granted, and changes no answer (random grants)', async () => {
     const grant = fc.record({ tick: fc.nat(40), tokens: fc.nat(6), set: fc.boolean() });
     const item = fc.record({
