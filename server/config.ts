@@ -272,6 +272,11 @@ export function defaultArtifactDirectory(environment: Environment = process.env)
   return resolve(environment['TRIMTAB_ARTIFACTS'] || '.cache/artifacts');
 }
 
+/** What `chat` shows to a server: a variable, so that it stands in no shell history. */
+export function clientKey(environment: Environment = process.env): string | undefined {
+  return environment['TRIMTAB_API_KEY'] || undefined;
+}
+
 /** Colour only where a person reads: a terminal, and nobody asked for none (https://no-color.org). */
 export function wantsColor(isTerminal: boolean, environment: Environment = process.env): boolean {
   return isTerminal && (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb';

@@ -256,6 +256,12 @@ export const errorTable = {
     type: 'configuration_error',
     message: 'The configuration {path} cannot be read: {reason}. Create it or give --config.',
   },
+  server_refused: { status: 502, type: 'configuration_error', message: '{url} answered: {reason}' },
+  server_unreachable: {
+    status: 502,
+    type: 'configuration_error',
+    message: '{url}: {reason} Start a server with trimtab serve, or give the address of one with --url.',
+  },
   cannot_listen: {
     status: 500,
     type: 'configuration_error',

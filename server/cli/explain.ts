@@ -4,12 +4,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describeMethods, describeScorers, explainDecoding } from '../../decoders/explain.js';
 import type { Explanation, MethodDescription } from '../../decoders/explain.js';
 import { buildDecoding, SpecError, type Decoding } from '../../decoders/spec.js';
-import type { RewardFacts } from '../../decoders/search-method.js';
 import { nearest } from '../config/nearest.js';
 import type { Config } from '../config.js';
 import { AppError } from '../errors.js';
-import { readCheckpoint } from '../models/checkpoint.js';
 import { shown } from '../wire/shown.js';
+import { specOptions } from './spec-options.js';
 import { styleFor, table, type Output } from './terminal.js';
 
 export interface ExplainOptions {
@@ -26,22 +25,9 @@ interface Built {
 /** A spec may name models that are not configured here: each such name is taken for a model and reported. */
 function build(spec: unknown, config: Config): Built {
   const unknownModels: string[] = [];
-  const deployments = new Map<string, unknown>(config.deployments.map(({ name, decoding }) => [name, decoding]));
-  const models = config.models.filter(({ kind }) => kind === 'causal').map(({ name }) => name);
-  const rewardModels = rewardFacts(config);
   for (;;) {
     try {
-      const options = {
-        models: [...models, ...unknownModels],
-        deployments,
-        allowNegativeWeights: true,
-        directionCards: config.directionCards,
-        rewardModels,
-        scorers: config.scorers,
-        endpoints: Object.keys(config.endpoints),
-        searchLimits: { branches: config.search.maxBranches },
-      };
-      return { decoding: buildDecoding(spec, options), unknownModels };
+      return { decoding: buildDecoding(spec, specOptions(config, unknownModels)), unknownModels };
     } catch (error) {
       if (!(error instanceof SpecError)) throw error;
       const isModel = error.problem === 'unknown name' && typeof error.value === 'string' && error.value !== '';
@@ -57,19 +43,6 @@ function build(spec: unknown, config: Config): Built {
       );
     }
   }
-}
-
-/** What the folders of the reward models say; no weights are read. */
-function rewardFacts({ models, rewardStatistics }: Config): ReadonlyMap<string, RewardFacts> {
-  const rewards = models.filter(({ kind }) => kind === 'reward');
-  return new Map(
-    rewards.map(({ name, path }) => {
-      const { head } = readCheckpoint(path).spec;
-      const heads = head.kind === 'classification' ? head.labels : [];
-      const spread = rewardStatistics.get(name);
-      return [name, { heads, statistics: spread ? heads.flatMap((each) => spread[each] ?? []) : null }];
-    }),
-  );
 }
 
 function readSpec(target: string, config: Config): unknown {

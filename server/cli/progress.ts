@@ -45,7 +45,7 @@ export class Progress {
     const full = Math.round(part * BAR_WIDTH);
     const style = styleFor(this.#output);
     const bar = style.cyan('█'.repeat(full)) + style.dim('░'.repeat(BAR_WIDTH - full));
-    const room = Math.max(10, (this.#output.columns ?? 80) - BAR_WIDTH - 8);
+    const room = Math.max(10, (this.#output.columns || 80) - BAR_WIDTH - 8);
     this.#output.write(`\r\u001b[K${bar} ${String(Math.round(part * 100)).padStart(3)}% ${label.slice(0, room)}`);
     this.#lineIsOpen = true;
   }

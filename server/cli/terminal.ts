@@ -7,12 +7,18 @@ export interface Output {
   readonly columns?: number;
 }
 
+/** Where lines come from: a person at a terminal, or a pipe. */
+export type Input = NodeJS.ReadableStream & { readonly isTTY?: boolean };
+
 export interface Style {
   bold(text: string): string;
   dim(text: string): string;
   red(text: string): string;
   green(text: string): string;
   cyan(text: string): string;
+  yellow(text: string): string;
+  /** A colour of the 256. */
+  color(code: number, text: string): string;
 }
 
 const paint =
@@ -20,21 +26,40 @@ const paint =
   (text: string): string =>
     on ? `\u001b[${code}m${text}\u001b[${end}m` : text;
 
-export function styleFor(output: Output): Style {
-  const on = wantsColor(output.isTTY === true);
+export const styleFor = (output: Output): Style => makeStyle(wantsColor(output.isTTY === true));
+
+function makeStyle(on: boolean): Style {
   return {
     bold: paint(on, 1, 22),
     dim: paint(on, 2, 22),
     red: paint(on, 31, 39),
     green: paint(on, 32, 39),
     cyan: paint(on, 36, 39),
+    yellow: paint(on, 33, 39),
+    color: (code, text) => (on ? `\u001b[38;5;${code}m${text}\u001b[39m` : text),
   };
 }
+
+export const plainStyle: Style = makeStyle(false);
 
 /** Two columns, the first as wide as its widest cell. */
 export function table(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(0, ...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `${left.padEnd(width)}  ${right}`.trimEnd()).join('\n');
+}
+
+/** As many columns as the longest row, each as wide as its widest cell. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const count = Math.max(0, ...rows.map((row) => row.length));
+  const widths = Array.from({ length: count }, (_, i) => Math.max(...rows.map((row) => (row[i] ?? '').length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 /** 3.1 M, 1.24 G: three digits and a unit. */

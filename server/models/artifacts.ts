@@ -107,6 +107,28 @@ export async function ensureArtifact(
   }
 }
 
+/** Bytes of the artifact that was last made of a checkpoint by this version, as far as its manifest and its files' sizes say; null: none. */
+export function convertedBytes(path: string, weights: WeightsName, home: string): number | null {
+  const directory = resolve(path);
+  let names: readonly string[];
+  try {
+    names = readdirSync(home).filter((name) => !name.endsWith('.tmp'));
+  } catch {
+    return null;
+  }
+  for (const name of names) {
+    try {
+      const manifest = readJsonObject(join(home, name, manifestName)) as Manifest | null;
+      if (manifest?.path !== directory || manifest.weights !== weights) continue;
+      if (manifest.converter !== decoderConverter.version || usable(join(home, name), manifest.key) === null) continue;
+      return Object.values(manifest.files).reduce((sum, size) => sum + size, 0);
+    } catch {
+      // Not an artifact of ours.
+    }
+  }
+  return null;
+}
+
 /** Everything that the bytes of an artifact depend on. */
 function artifactKey(
   directory: string,

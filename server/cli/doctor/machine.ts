@@ -1,0 +1,87 @@
+// Checks of the machine: Node, the runtime, the processor, memory, GPU adapters.
+import { readFileSync } from 'node:fs';
+import { arch, availableParallelism, cpus, freemem, totalmem } from 'node:os';
+import { adapters, runtimeVersion } from '../../../kernels/runtime.js';
+import { siCount } from '../terminal.js';
+import { note, ok, warn, fail, type Finding } from './finding.js';
+
+const leastNode = [20, 20] as const;
+
+export function checkNode(version = process.versions.node): Finding {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const isEnough = major > leastNode[0] || (major === leastNode[0] && minor >= leastNode[1]);
+  return isEnough
+    ? ok('node', `${version}, ${process.platform} ${arch()}`)
+    : fail('node', `${version} is too old`, `Install Node ${leastNode.join('.')} or later.`);
+}
+
+export const checkRuntime = (): Finding => ok('runtime', `onnxruntime ${runtimeVersion()}`);
+
+/** The kernels of quantised weights are much faster with these; null: this system does not say. */
+export function cpuFlags(): ReadonlySet<string> | null {
+  try {
+    const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1];
+    return line === undefined ? null : new Set(line.split(/\s+/));
+  } catch {
+    return null;
+  }
+}
+
+export function checkProcessor(threads: number, flags = cpuFlags()): Finding[] {
+  const cores = availableParallelism();
+  const model = cpus()[0]?.model.trim() ?? 'unknown';
+  const found: Finding[] = [ok('processor', `${model}, ${cores} cores for this process, ${threads} threads`)];
+  if (threads > cores)
+    found.push(
+      warn('threads', `${threads} threads on ${cores} cores wait for each other`, `Set runtime.threads to ${cores}.`),
+    );
+  if (flags === null) return [...found, note('instructions', 'this system does not list them')];
+  const interesting = ['avx2', 'avx512f', 'avx_vnni', 'avx512_vnni', 'amx_int8', 'asimd', 'asimddp', 'i8mm'];
+  const has = interesting.filter((flag) => flags.has(flag));
+  const isFast = ['avx_vnni', 'avx512_vnni', 'asimddp', 'i8mm'].some((flag) => flags.has(flag));
+  if (arch() === 'x64' && !flags.has('avx2'))
+    found.push(
+      warn(
+        'instructions',
+        'no AVX2: everything will be several times slower',
+        'Use a processor or a virtual machine with AVX2.',
+      ),
+    );
+  else found.push(ok('instructions', `${has.join(', ')}${isFast ? '' : ' (no VNNI: w8a8 and q8 gain less here)'}`));
+  return found;
+}
+
+/** What this process may use: a container's limit where there is one. */
+export function memoryLimit(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? limit : totalmem();
+}
+
+export interface MemoryNeed {
+  readonly weightBytes: number;
+  /** As much as the caches of all models can grow to. */
+  readonly cacheBytes: number;
+}
+
+/** Node, the runtime and the text thread, without any model. */
+const BASE_BYTES = 300e6;
+
+export function checkMemory(need: MemoryNeed, limit = memoryLimit(), free = freemem()): Finding {
+  const figures = `${siCount(need.weightBytes)}B of weights, up to ${siCount(need.cacheBytes)}B of caches; this process may use ${siCount(limit)}B, ${siCount(free)}B are free`;
+  if (need.weightBytes + BASE_BYTES > limit)
+    return fail('memory', figures, 'Store the weights as q4 or q8 (models.NAME.weights), or serve fewer models.');
+  if (need.weightBytes + need.cacheBytes + BASE_BYTES > limit)
+    return warn(
+      'memory',
+      `${figures}: enough to start, too little for full caches`,
+      'Lower limits.cacheBytes and limits.prefixCacheBytes, which count per model, or limits.maxRows.',
+    );
+  return ok('memory', figures);
+}
+
+export function checkAdapters(): Finding {
+  const found = adapters();
+  return found.length === 0
+    ? note('gpu', 'the runtime has no GPU backend: models run on the processor')
+    : note('gpu', found.map(({ name, note: text }) => `${name}: ${text}`).join('; '));
+}
