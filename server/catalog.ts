@@ -141,7 +141,7 @@ export class Catalog implements CatalogContract {
     const drafting = draft === null ? [] : [draft];
     const [first] = members;
     if (first === undefined) throw new Error('a distribution has at least one view');
-    this.#shareVocabulary([...members, ...drafting], path);
+    this.#shareVocabulary([...members, ...drafting], (model) => placeOf(model, built.effective, path) ?? path);
     const own = [...new Set(views.map(({ model }) => model))].map((model) => this.#factsOf(model));
     // A draft has no say in how an answer ends, nor has what a search looks ahead with, but their rows are as long as the answer's.
     const contexts = [...members, ...drafting].map((model) => this.#factsOf(model));
@@ -232,7 +232,7 @@ export class Catalog implements CatalogContract {
     return new AppError('config_invalid', { path, key, problem, value: shown(value), remedy });
   }
 
-  #shareVocabulary(models: readonly string[], path: string): void {
+  #shareVocabulary(models: readonly string[], pathOf: (model: string) => string): void {
     const [first, ...others] = models;
     if (first === undefined) return;
     const own = this.#factsOf(first);
@@ -240,7 +240,7 @@ export class Catalog implements CatalogContract {
       const facts = this.#factsOf(other);
       if (facts.vocabularyHash === own.vocabularyHash) continue;
       throw new AppError('vocabulary_mismatch', {
-        param: path,
+        param: pathOf(other),
         first,
         firstSize: own.vocabSize,
         second: other,
@@ -295,6 +295,17 @@ export class Catalog implements CatalogContract {
       available: `${known.join(', ')}${hint === null ? '' : ` (did you mean ${hint}?)`}`,
     });
   }
+}
+
+/** Where a spec names the model; null where it does so only through a deployment. */
+function placeOf(model: string, spec: unknown, path: string): string | null {
+  if (spec === model) return path;
+  if (typeof spec !== 'object' || spec === null) return null;
+  for (const [key, value] of Object.entries(spec)) {
+    const place = placeOf(model, value, Array.isArray(spec) ? `${path}[${key}]` : `${path}.${key}`);
+    if (place !== null) return place;
+  }
+  return null;
 }
 
 function describeDifference(difference: VocabularyDifference | undefined, sizesAgree: boolean): string {

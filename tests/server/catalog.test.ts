@@ -150,10 +150,12 @@ describe('decoding in a request', () => {
 describe('the vocabulary gate', () => {
   it('refuses members whose ids differ, with both names and sizes', () => {
     const other = refusal(() => steered.resolve('large', { ...eft, tuned: 'foreign' }));
-    expect(other).toMatchObject({ code: 'vocabulary_mismatch', status: 400, param: 'decoding' });
+    expect(other).toMatchObject({ code: 'vocabulary_mismatch', status: 400, param: 'decoding.tuned' });
     expect(other.message).toContain('large (1000 tokens) and foreign (2000 tokens)');
     const sameSize = refusal(() => steered.resolve('large', { ...eft, reference: 'alien' }));
     expect(sameSize.message).toContain('sizes agree');
+    const nested = refusal(() => steered.resolve('large', { ...eft, base: { ...eft, reference: 'alien' } }));
+    expect(nested).toMatchObject({ code: 'vocabulary_mismatch', param: 'decoding.base.reference' });
   });
   it('names the first token that differs, where it is known', () => {
     const apart = new Map(known);
