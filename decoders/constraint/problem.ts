@@ -23,6 +23,17 @@ export class ConstraintTooLarge extends Error {
   override readonly name = 'ConstraintTooLarge';
 }
 
+/** Adds the place, and what makes things smaller there. */
+export function locating<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof ConstraintTooLarge)) throw error;
+    const remedy = 'Use shorter lengths, smaller ranges or a simpler pattern.';
+    throw new ConstraintProblem(path, `comes to ${error.message}`, 'too large', remedy);
+  }
+}
+
 /** What one constraint may come to, in all. An engine keeps many of them. */
 export const CONSTRAINT_LIMITS = {
   /** Characters of a schema as JSON. */
