@@ -11,6 +11,15 @@ export interface PromptMessage {
   readonly content: string;
 }
 
+/** How the pictures of a prompt are seen. */
+export type Look =
+  /** By another projection than the checkpoint's own. */
+  | { readonly kind: 'projection'; readonly name: string }
+  /** After so many of the 1000 steps of diffusion noise. */
+  | { readonly kind: 'noise'; readonly step: number }
+  /** Not at all: the prompt's text alone. */
+  | { readonly kind: 'none' };
+
 export type PromptVariant =
   /** The request's own prompt. */
   | { readonly kind: 'own' }
@@ -21,12 +30,17 @@ export type PromptVariant =
   /** This text instead, through no template. */
   | { readonly kind: 'text'; readonly text: string }
   /** These messages instead, through the model's template. */
-  | { readonly kind: 'messages'; readonly messages: readonly PromptMessage[] };
+  | { readonly kind: 'messages'; readonly messages: readonly PromptMessage[] }
+  /** The request's own prompt, its pictures seen in another way. */
+  | { readonly kind: 'images'; readonly look: Look };
 
 const MAX_CHARACTERS = 100_000;
 const MAX_MESSAGES = 64;
 const LAST_TOKEN = 'last_token';
-const SHAPES = `Use "${LAST_TOKEN}", {"system": "text"}, {"system": null}, {"text": "…"} or {"messages": […]}.`;
+const SHAPES = `Use "${LAST_TOKEN}", {"system": "text"}, {"system": null}, {"text": "…"}, {"messages": […]} or {"images": …}.`;
+const LOOKS = 'Use {"projection": "name"}, {"noise": step} or null.';
+/** Of the forward process that makes a picture noise. */
+export const NOISE_STEPS = 1000;
 const roles = ['system', 'user', 'assistant'] as const;
 
 /** The key of a view that reads this variant: equal for equal variants. */
@@ -52,8 +66,23 @@ export function describePrompt(variant: PromptVariant): string {
       return `text ${quoted(variant.text)}`;
     case 'messages':
       return `messages ${quoted(variant.messages.map(({ content }) => content).join(' '))}`;
+    case 'images':
+      return describeLook(variant.look);
     default:
       return variant satisfies never;
+  }
+}
+
+function describeLook(look: Look): string {
+  switch (look.kind) {
+    case 'projection':
+      return look.name;
+    case 'noise':
+      return `noise ${look.step}`;
+    case 'none':
+      return 'no images';
+    default:
+      return look satisfies never;
   }
 }
 
@@ -83,6 +112,8 @@ export function writePrompt(variant: PromptVariant): Json {
       return { text: variant.text };
     case 'messages':
       return { messages: variant.messages.map(({ role, content }) => ({ role, content })) };
+    case 'images':
+      return { images: writeLook(variant.look) };
     default:
       return variant satisfies never;
   }
@@ -104,11 +135,42 @@ export function readPrompt(value: unknown, path: string): PromptVariant {
       return { kind: 'text', text: readText(inner, `${path}.text`) };
     case 'messages':
       return { kind: 'messages', messages: readMessages(inner, `${path}.messages`) };
+    case 'images':
+      return { kind: 'images', look: readLook(inner, `${path}.images`) };
     default: {
-      const known = ['system', 'text', 'messages'];
+      const known = ['system', 'text', 'messages', 'images'];
       throw new SpecError(`${path}.${key}`, 'unknown key', key, SHAPES, { known, nearest: nearestName(key, known) });
     }
   }
+}
+
+function writeLook(look: Look): Json {
+  switch (look.kind) {
+    case 'projection':
+      return { projection: look.name };
+    case 'noise':
+      return { noise: look.step };
+    case 'none':
+      return null;
+    default:
+      return look satisfies never;
+  }
+}
+
+function readLook(value: unknown, path: string): Look {
+  if (value === null) return { kind: 'none' };
+  if (typeof value !== 'object' || Array.isArray(value)) throw new SpecError(path, 'wrong type', value, LOOKS);
+  const [entry, extra] = Object.entries(value) as [string, unknown][];
+  if (entry === undefined || extra !== undefined) throw new SpecError(path, 'out of range', value, LOOKS);
+  const [key, inner] = entry;
+  if (key === 'projection') return { kind: 'projection', name: readText(inner, `${path}.projection`) };
+  if (key !== 'noise') {
+    const known = ['projection', 'noise'];
+    throw new SpecError(`${path}.${key}`, 'unknown key', key, LOOKS, { known, nearest: nearestName(key, known) });
+  }
+  if (typeof inner === 'number' && Number.isInteger(inner) && inner >= 0 && inner < NOISE_STEPS)
+    return { kind: 'noise', step: inner };
+  throw new SpecError(`${path}.noise`, 'out of range', inner, `Use a whole number from 0 to ${NOISE_STEPS - 1}.`);
 }
 
 /** A field that holds a prompt. */
@@ -116,7 +178,7 @@ export function prompt(help: string, fallback: PromptVariant): Field<PromptVaria
   return {
     type: 'prompt',
     help,
-    range: `"${LAST_TOKEN}" | {"system": text or null} | {"text": text} | {"messages": list}`,
+    range: `"${LAST_TOKEN}" | {"system": text or null} | {"text": text} | {"messages": list} | {"images": {"projection": name} | {"noise": step} | null}`,
     fallback,
     read: (value, path) => readPrompt(value, path),
     show: writePrompt,

@@ -3,7 +3,8 @@
 // Knows no prompt and no sampling.
 import { mergePatch, whatDiffers } from '../decoders/change.js';
 import { buildDecoding, SpecError } from '../decoders/spec.js';
-import { viewsOf } from '../decoders/expr.js';
+import { viewsOf, type View } from '../decoders/expr.js';
+import type { PromptVariant } from '../decoders/prompt.js';
 import type { DirectionCard } from '../decoders/method.js';
 import type { JsonObject, SpecOptions } from '../decoders/spec.js';
 import type { RewardFacts } from '../decoders/search-method.js';
@@ -29,6 +30,8 @@ export interface ModelFacts {
   readonly predictsTokens: boolean;
   /** Names of a classification head's scores. */
   readonly heads?: readonly string[];
+  /** Of a model that reads pictures. */
+  readonly vision?: { readonly projections: readonly string[] } | null;
   /** By the name of a model with another vocabulary: the first id that the two read differently. */
   readonly differences?: ReadonlyMap<string, VocabularyDifference>;
 }
@@ -142,6 +145,8 @@ export class Catalog implements CatalogContract {
     const [first] = members;
     if (first === undefined) throw new Error('a distribution has at least one view');
     this.#shareVocabulary([...members, ...drafting], (model) => placeOf(model, built.effective, path) ?? path);
+    for (const view of (search?.distributions ?? [built.distribution]).flatMap(viewsOf))
+      this.#checkLook(view, built.prompts.get(view.prompt), path);
     const own = [...new Set(views.map(({ model }) => model))].map((model) => this.#factsOf(model));
     // A draft has no say in how an answer ends, nor has what a search looks ahead with, but their rows are as long as the answer's.
     const contexts = [...members, ...drafting].map((model) => this.#factsOf(model));
@@ -248,6 +253,28 @@ export class Catalog implements CatalogContract {
         difference: describeDifference(own.differences?.get(other), own.vocabSize === facts.vocabSize),
       });
     }
+  }
+
+  /** What pictures are to be seen by has to be there. */
+  #checkLook({ model }: View, variant: PromptVariant | undefined, path: string): void {
+    if (variant?.kind !== 'images') return;
+    const { vision } = this.#factsOf(model);
+    const { look } = variant;
+    if (!vision)
+      throw new AppError('invalid_value', {
+        param: path,
+        problem: 'it names a way to see pictures, for a model that reads text only',
+        value: shown(model),
+        remedy: 'Use a model with a vision tower.',
+      });
+    if (look.kind !== 'projection' || vision.projections.includes(look.name)) return;
+    const hint = nearest(look.name, [...vision.projections]);
+    throw new AppError('invalid_value', {
+      param: path,
+      problem: `there is no such projection beside ${model}`,
+      value: shown(look.name),
+      remedy: `${hint === null ? '' : `Did you mean ${hint}? `}There ${vision.projections.length === 1 ? 'is' : 'are'} ${vision.projections.join(', ') || 'none: put them into the folder projections/ of the checkpoint'}.`,
+    });
   }
 
   #factsOf(model: string): ModelFacts {

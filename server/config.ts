@@ -40,6 +40,7 @@ export interface Config {
   readonly search: Readonly<ConfigFile['search']>;
   readonly server: Readonly<ConfigFile['server']>;
   readonly limits: Readonly<ConfigFile['limits']>;
+  readonly images: Readonly<ConfigFile['images']>;
   readonly websocket: Readonly<ConfigFile['websocket']>;
   readonly auth: { readonly keys: readonly ApiKey[]; readonly openMetrics: boolean };
   readonly runtime: { readonly threads: number };
@@ -246,6 +247,7 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     search: parsed.search,
     server: { ...parsed.server, host, port },
     limits: parsed.limits,
+    images: parsed.images,
     websocket: parsed.websocket,
     auth: { keys: readKeys(label, parsed.auth, base, environment), openMetrics: parsed.auth.openMetrics },
     runtime: { threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads() },

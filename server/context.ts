@@ -9,7 +9,8 @@ import type { JsonObject, Speculation } from '../decoders/spec.js';
 import type { ApiKey } from './config/keys.js';
 import type { ConstraintJob } from './constraint/jobs.js';
 import type { EngineStats, LoadedModelInfo } from './engine/messages.js';
-import type { Change, DecodeEvent, DecodeRequest, Frame, Grant } from './wire/decode.js';
+import type { ImageReference } from './images/service.js';
+import type { Change, DecodeEvent, DecodeRequest, Frame, Grant, ImageInput } from './wire/decode.js';
 
 export interface WebsocketConfig {
   /** Of pages; "*" is any. */
@@ -188,7 +189,20 @@ export interface ConstraintCompiler {
   compile(job: ConstraintJob, param: string): Promise<Grammar>;
 }
 
+/** Reads the pictures of a request. */
+export interface ImageReader {
+  /** Does the model read pictures? */
+  sees(model: string): boolean;
+  /** What the tower of each model takes, in the order of the references. Throws AppError. */
+  read(
+    references: readonly ImageReference[],
+    models: readonly string[],
+  ): Promise<ReadonlyMap<string, readonly ImageInput[]>>;
+}
+
 export interface AppContext {
+  /** Left out: no model reads pictures. */
+  readonly images?: ImageReader;
   readonly config: HttpConfig;
   readonly engine: Engine;
   readonly catalog: Catalog;

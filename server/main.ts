@@ -11,6 +11,7 @@ import { EngineClient, type Progress } from './engine/client.js';
 import type { EngineSettings, LoadedModelInfo } from './engine/messages.js';
 import { EngineSlot } from './engine-slot.js';
 import { AppError } from './errors.js';
+import { ImageService } from './images/service.js';
 import { TextService } from './models/text.js';
 import { version } from './version.js';
 import { warmUp } from './warm-up.js';
@@ -32,11 +33,14 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
   const text = new TextService(config.models, { timeoutMs: config.limits.textTimeoutMs });
   const constraints = new ConstraintService();
   const engine = new EngineSlot();
+  const images = new ImageService(config.images);
   try {
-    const facts = bounded(await text.load(), config.models);
+    const known = await text.load();
+    images.load(known);
+    const facts = bounded(known, config.models);
     const created = Math.floor(Date.now() / 1000);
     let catalog = new Catalog(config, facts, created);
-    const context = { config: httpConfig(config), engine, text, constraints };
+    const context = { config: httpConfig(config), engine, text, images, constraints };
     const app = await buildApp({
       ...context,
       get catalog() {
@@ -151,7 +155,15 @@ function httpConfig({ server, limits, websocket, auth, embeddings }: Config): Ht
   };
 }
 
-function engineSettings({ models, artifactDirectory, runtime, limits, endpoints, search }: Config): EngineSettings {
+function engineSettings({
+  models,
+  artifactDirectory,
+  runtime,
+  limits,
+  images,
+  endpoints,
+  search,
+}: Config): EngineSettings {
   const { tokensPerTick, maxRows, maxWaiting, cacheBytes, prefixCacheBytes } = limits;
   return {
     models,
@@ -162,6 +174,7 @@ function engineSettings({ models, artifactDirectory, runtime, limits, endpoints,
     maxWaiting,
     cacheBytes,
     prefixCacheBytes,
+    imageCacheBytes: images.cacheBytes,
     endpoints,
     failsWithScorer: search.onScorerFailure === 'fail',
   };

@@ -10,6 +10,7 @@ import { guidance } from './guidance.js';
 import { plain } from './plain.js';
 import { realign } from './realign.js';
 import { staticFusion } from './static-fusion.js';
+import { vcd } from './vcd.js';
 
 export const methods: readonly Method[] = [
   plain,
@@ -20,6 +21,7 @@ export const methods: readonly Method[] = [
   guidance,
   contrastive,
   dcd,
+  vcd,
   dpa,
   formula,
 ];

@@ -2,14 +2,25 @@
 // N = B·S, except inside attention.
 import { type Graph, GraphBuilder, type Value } from '../graph.js';
 import * as ops from '../ops.js';
+import { besideTower } from '../vision/llava.js';
+import { activate } from './activate.js';
 import { attention, AttentionInputs } from './attention.js';
 import { UnsupportedConfigError } from './config.js';
 import { familyOf } from './families/index.js';
 import type { LayerNames } from './family.js';
 import type { WeightFormat } from './format.js';
 import { Linear } from './linear.js';
-import { hiddenOutput, idsInput, logitsOutput, newKeyValuesOutput, positionsInput, slotsInput } from './ports.js';
-import type { Activation, DecoderSpec, LayerSpec } from './spec.js';
+import {
+  hiddenOutput,
+  idsInput,
+  imageRowsInput,
+  imageSlotsInput,
+  logitsOutput,
+  newKeyValuesOutput,
+  positionsInput,
+  slotsInput,
+} from './ports.js';
+import type { DecoderSpec, LayerSpec } from './spec.js';
 import { Tensors } from './tensors.js';
 import type { TensorSource } from './weights.js';
 
@@ -25,25 +36,9 @@ interface Residual {
   readonly delta: Value | null;
 }
 
-function activate(x: Value, activation: Activation): Value {
-  switch (activation) {
-    case 'silu':
-      return ops.QuickGelu(x, { alpha: 1 });
-    case 'quick_gelu':
-      return ops.QuickGelu(x, { alpha: 1.702 });
-    case 'gelu':
-      return ops.Gelu(x, { approximate: 'none' });
-    case 'gelu_tanh':
-      return ops.Gelu(x, { approximate: 'tanh' });
-    case 'relu':
-      return ops.Relu(x);
-    default:
-      return activation satisfies never;
-  }
-}
-
 export function buildDecoder(spec: DecoderSpec, source: TensorSource, format: WeightFormat): BuiltDecoder {
-  const { names } = familyOf(spec.family);
+  const { names: own } = familyOf(spec.family);
+  const names = spec.vision ? besideTower(own) : own;
   const g = new GraphBuilder(spec.family);
   const tensors = new Tensors(source, names);
   const linear = new Linear(g, format);
@@ -111,6 +106,11 @@ export function buildDecoder(spec: DecoderSpec, source: TensorSource, format: We
   const embedding = { ...table, name: 'embedding' };
   let embedded = linear.gather(embedding, ids);
   if (spec.embeddingScale !== 1) embedded = ops.Mul(embedded, spec.embeddingScale);
+  if (spec.vision) {
+    // A picture's rows stand in the places of its tokens; most forwards have none.
+    const places = g.input(imageSlotsInput, 'int64', ['I', 1]);
+    embedded = ops.ScatterND(embedded, places, g.input(imageRowsInput, 'float32', ['I', hiddenSize]));
+  }
   let stream: Residual = { sum: embedded, delta: null };
   if (spec.learnedPositions !== null && names.positions !== undefined) {
     const positions = g.input(positionsInput, 'int32', ['N']);

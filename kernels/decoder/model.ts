@@ -35,6 +35,8 @@ export interface DecoderBatch {
   readonly logitSlots: Int32Array;
   /** Per row: use the long rope factors (total length beyond spec.ropeSwitchLength). null: no row does. */
   readonly longRope: readonly boolean[] | null;
+  /** Rows of pictures in the places of tokens: [I] of the B·S, and [I, hidden]. */
+  readonly images?: { readonly slots: readonly number[]; readonly rows: Float32Array };
   /** Hidden states are wanted beside the logits. */
   readonly wantsHidden?: boolean;
 }
@@ -139,6 +141,12 @@ export class DecoderModel {
       [ports.rowsWidthInput]: new Tensor('int64', BigInt64Array.of(BigInt(rows), BigInt(width)), [2]),
       [ports.splitInput]: new Tensor('int64', BigInt64Array.of(BigInt(pastCapacity), BigInt(width)), [2]),
     };
+    if (this.spec.vision) {
+      const { slots = [], rows: imageRows = new Float32Array(0) } = batch.images ?? {};
+      const places = BigInt64Array.from(slots, (slot) => BigInt(slot));
+      feeds[ports.imageSlotsInput] = new Tensor('int64', places, [slots.length, 1]);
+      feeds[ports.imageRowsInput] = new Tensor('float32', imageRows, [slots.length, this.spec.hiddenSize]);
+    }
     if (this.spec.learnedPositions !== null) feeds[ports.positionsInput] = new Tensor('int32', positions, [tokens]);
     const wanted = (name: string): boolean => this.#session.inputNames.includes(name);
     if (wanted(ports.ropeIndexInput))

@@ -9,6 +9,9 @@ export const rowsWidthInput = 'rows_width';
 export const splitInput = 'past_new';
 export const ropeIndexInput = 'rope_index';
 export const slotsInput = 'slots';
+/** Only of a decoder beside a vision tower. [I, 1]: places among the N tokens that rows of pictures take, and [I, hidden]: those rows. */
+export const imageSlotsInput = 'image_slots';
+export const imageRowsInput = 'image_rows';
 /** w8a8 only: 128 for every token, and for every wanted one. */
 export const zeroPointsInput = 'zero_points';
 export const slotZeroPointsInput = 'slot_zero_points';

@@ -1,5 +1,6 @@
 // What a decoder is, with the family's spelling taken out: plain data that is stored beside the artifact. Families make it from a
 // config.json, build.ts turns it into a graph, model.ts reads the host's part of it (rope tables, windows, head shapes).
+import type { VisionSpec } from '../vision/spec.js';
 
 export type Activation = 'silu' | 'gelu' | 'gelu_tanh' | 'quick_gelu' | 'relu';
 
@@ -71,4 +72,6 @@ export interface DecoderSpec {
   readonly ropeSwitchLength: number | null;
   readonly layers: readonly LayerSpec[];
   readonly head: HeadSpec;
+  /** What comes before the decoder where it reads pictures too. */
+  readonly vision?: VisionSpec;
 }

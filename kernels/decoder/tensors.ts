@@ -48,14 +48,17 @@ function join(parts: readonly Float32Array[]): Float32Array {
   return result;
 }
 
+/** What is asked of the names: under which prefixes one tensor, which every such checkpoint has, is looked for. */
+type SoughtNames = Pick<TensorNames, 'prefixes' | 'embedding' | 'transposed'> & { readonly heads?: readonly string[] };
+
 export class Tensors {
   readonly #source: TensorSource;
-  readonly #names: TensorNames;
+  readonly #names: SoughtNames;
   readonly #prefix: string;
   readonly #counted = new Set<string>();
   #parameters = 0;
 
-  constructor(source: TensorSource, names: TensorNames) {
+  constructor(source: TensorSource, names: SoughtNames) {
     this.#source = source;
     this.#names = names;
     const prefix = names.prefixes.find((candidate) => source.has(candidate + names.embedding));
@@ -85,6 +88,12 @@ export class Tensors {
   table(name: string, rows: number, columns: number): Matrix {
     const whole = this.#checked(this.#prefix + name, [rows, columns]);
     return { name, rows, columns, read: () => this.#source.readF32(whole) };
+  }
+
+  /** A tensor of any rank below the prefix, flat. */
+  whole(name: string, shape: readonly number[]): () => Float32Array {
+    const whole = this.#checked(this.#prefix + name, shape);
+    return () => this.#source.readF32(whole);
   }
 
   /** The rows of one or several stored matrices below the prefix, one under the other. */
@@ -129,11 +138,12 @@ export class Tensors {
 
   /** The untied head [vocab, hidden]. */
   head(rows: number, columns: number): Matrix {
-    const candidates = [...this.#names.heads, ...this.#names.heads.map((name) => this.#prefix + name)];
+    const { heads = [] } = this.#names;
+    const candidates = [...heads, ...heads.map((name) => this.#prefix + name)];
     const name = candidates.find((candidate) => this.#source.has(`${candidate}.weight`));
     if (name === undefined)
       throw new UnsupportedConfigError(
-        `tie_word_embeddings is false, but the checkpoint has no tensor ${this.#names.heads.join('.weight or ')}.weight`,
+        `tie_word_embeddings is false, but the checkpoint has no tensor ${heads.join('.weight or ')}.weight`,
       );
     const whole = this.#checked(`${name}.weight`, [rows, columns]);
     return { name: 'head', rows, columns, read: () => this.#source.readF32(whole) };

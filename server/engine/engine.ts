@@ -147,6 +147,7 @@ export class Engine {
   check(): void {
     for (const model of this.#models.values()) {
       model.cache.check();
+      if (this.#runs.length === 0) model.images?.check();
       if (this.#runs.length === 0 && model.cache.rowsInUse > 0)
         throw new Error(`${model.name}: ${model.cache.rowsInUse} cache rows are claimed although nothing runs`);
     }

@@ -30,6 +30,8 @@ export interface EngineSettings {
   readonly cacheBytes: number;
   /** Bytes of finished prompts kept for re-use, per model. */
   readonly prefixCacheBytes: number;
+  /** Bytes of pictures' features and rows kept for re-use, per model. */
+  readonly imageCacheBytes?: number;
   /** Scoring endpoints by name. */
   readonly endpoints: Readonly<Record<string, EndpointSettings>>;
   /** A scorer that fails ends the request; otherwise the rest is decoded plainly. */
@@ -62,6 +64,8 @@ export interface ModelGauges {
   readonly cacheCapacityBytes: number;
   readonly prefixBytes: number;
   readonly prefixEntries: number;
+  /** Only of models that read pictures: those that the tower has looked at, those that were projected, and what is kept. */
+  readonly images?: { readonly encoded: number; readonly projected: number; readonly cacheBytes: number };
 }
 
 /** Monotonic counters and current gauges of the engine; posted when they changed, at most every 100 ms, and when the engine goes idle. */

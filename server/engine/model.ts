@@ -1,10 +1,12 @@
 // One loaded model in the engine: its decoder graph, its cache rows, its stored prefixes and its counters. forward() is the only
 // place where the engine runs a decoder.
 import { DecoderModel, type DecoderBatch, type DecoderOutput } from '../../kernels/decoder/model.js';
+import { VisionModel } from '../../kernels/vision/model.js';
 import { ensureArtifact } from '../models/artifacts.js';
 import { loadTokenTable, type TokenTable } from '../models/tokenizer.js';
 import { makeBatch, type BatchRow } from './batch.js';
 import { RowCache, type CacheRow, type CacheSlice } from './cache.js';
+import { ImageRows, type Vision } from './images.js';
 import type { EngineSettings, LoadedModelInfo, ModelGauges, ModelSettings } from './messages.js';
 import { PrefixStore } from './prefixes.js';
 import type { LogitsBatch } from './view.js';
@@ -37,6 +39,8 @@ export class EngineModel {
   readonly name: string;
   readonly cache: RowCache;
   readonly prefixes: PrefixStore;
+  /** Null where it reads no pictures. */
+  readonly images: ImageRows | null;
   readonly table: TokenTable;
   readonly info: LoadedModelInfo;
   readonly ropeSwitchLength: number | null;
@@ -51,7 +55,10 @@ export class EngineModel {
     decoder: Decoder,
     table: TokenTable,
     info: LoadedModelInfo,
-    settings: Pick<EngineSettings, 'maxRows' | 'cacheBytes' | 'prefixCacheBytes'>,
+    settings: Pick<EngineSettings, 'maxRows' | 'cacheBytes' | 'prefixCacheBytes'> & {
+      readonly imageCacheBytes?: number;
+    },
+    vision: Vision | null = null,
   ) {
     this.name = info.name;
     this.info = info;
@@ -60,6 +67,7 @@ export class EngineModel {
     const layers = decoder.spec.layers.map(({ kvHeads, headDim }) => ({ kvHeads, headDim }));
     this.cache = new RowCache(layers, { maxRows: settings.maxRows, bytes: settings.cacheBytes });
     this.prefixes = new PrefixStore(settings.prefixCacheBytes);
+    this.images = vision && new ImageRows(vision, settings.imageCacheBytes ?? 0);
     this.ropeSwitchLength = decoder.spec.ropeSwitchLength;
     this.#emptyPast = {
       capacity: 1,
@@ -82,6 +90,8 @@ export class EngineModel {
     });
     onProgress('loading', 0);
     const decoder = await DecoderModel.load(artifact.directory, { threads: settings.threads });
+    const seeing = decoder.spec.vision;
+    const vision = seeing ? await VisionModel.load(artifact.directory, seeing, { threads: settings.threads }) : null;
     const table = loadTokenTable(model.path);
     const info: LoadedModelInfo = {
       name: model.name,
@@ -98,7 +108,7 @@ export class EngineModel {
       loadMs: performance.now() - started,
     };
     onProgress('ready', 1);
-    return new EngineModel(decoder, table, info, settings);
+    return new EngineModel(decoder, table, info, settings, vision);
   }
 
   /** New tokens to compute per tick: the configured cap, or less where the model is slow. */
@@ -127,7 +137,8 @@ export class EngineModel {
     const fresh = ordered.every(({ pastLength }) => pastLength === 0);
     const past = fresh ? this.#nothingPast(ordered.length) : this.cache.slice(arranged.start, ordered.length);
     const batch = makeBatch(ordered, past);
-    const output = await this.#decoder.forward(batch);
+    const images = this.images && (await this.images.take(batch.ids));
+    const output = await this.#decoder.forward(images ? { ...batch, images } : batch);
     ordered.forEach(({ row, ids }, r) =>
       this.cache.append(row, output.newKeys, output.newValues, r, batch.width, ids.length),
     );
@@ -154,11 +165,13 @@ export class EngineModel {
       cacheCapacityBytes: this.cache.budgetBytes,
       prefixBytes: this.prefixes.bytes,
       prefixEntries: this.prefixes.size,
+      ...(this.images ? { images: this.images.counters } : {}),
     };
   }
 
   async release(): Promise<void> {
     this.prefixes.clear();
+    await this.images?.release();
     await this.#decoder.release();
   }
 

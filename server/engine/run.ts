@@ -2,6 +2,7 @@
 // and given back by release(), exactly once. Called by the engine only.
 import { slotsOf, viewsOf, type Scores } from '../../decoders/expr.js';
 import type { SearchPlan } from '../../decoders/plan.js';
+import { promptOf as variantOf, type Look } from '../../decoders/prompt.js';
 import { BudgetSpent, ScorerFailed, type Branch, type Search } from '../../decoders/search.js';
 import { plainly } from '../../decoders/searches/sample.js';
 import { planViews, type ViewsPlan } from '../../decoders/views-plan.js';
@@ -70,6 +71,7 @@ export class Run {
   #firstTokenAt: number | null = null;
   #cachedTokens = 0;
   #promptScores: PromptTokenRecord[] | null;
+  readonly #images: { readonly close: () => void }[] = [];
   #events: DecodeEvent[] = [];
 
   constructor(
@@ -367,6 +369,7 @@ export class Run {
     for (const choice of this.#choices) choice.release();
     this.reads?.drop();
     this.pool?.release();
+    for (const { close } of this.#images) close();
     this.#scrub();
   }
 
@@ -437,10 +440,20 @@ export class Run {
   #firstTrunk(): Sequence {
     const tokens: number[] = [];
     const wantedFrom = this.#promptScores ? 1 - (this.request.promptIds[0]?.length ?? 1) : 0;
-    const views = this.#models.map((model, v) => new View(model, promptOf(this.request, v), tokens, wantedFrom));
+    const views = this.#models.map((model, v) => new View(model, this.#promptOf(model, v), tokens, wantedFrom));
     const slots = this.#models.map((_, slot) => slot);
     const nature = { choice: 0, distribution: 0, slots, sampling: this.request.sampling, stream: 0 };
     return new Sequence(this.#branchContext, nature, tokens, views);
+  }
+
+  /** In a prompt with pictures each place has the id of what is seen there. */
+  #promptOf(model: EngineModel, view: number): Int32Array {
+    const ids = promptOf(this.request, view);
+    const inputs = this.request.images?.[view] ?? [];
+    if (inputs.length === 0 || !model.images) return ids;
+    const opened = model.images.open(ids, inputs, lookOf(this.views.views[view]?.prompt));
+    this.#images.push(opened);
+    return opened.ids;
   }
 
   #choice(index: number, trunk: Sequence): Choice {
@@ -484,6 +497,12 @@ const NONE: readonly Sequence[] = [];
 /** Of a view; a draft that is no member and has no prompt of its own reads the first view's. */
 function promptOf({ promptIds }: DecodeRequest, view: number): Int32Array {
   return promptIds[view] ?? promptIds[0] ?? new Int32Array(0);
+}
+
+/** How a view sees pictures; null: by the checkpoint's own projector. */
+function lookOf(prompt: string | undefined): Look | null {
+  const variant = prompt === undefined ? null : variantOf(prompt);
+  return variant?.kind === 'images' ? variant.look : null;
 }
 
 function find(models: ReadonlyMap<string, EngineModel>, name: string): EngineModel {

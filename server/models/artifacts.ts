@@ -14,7 +14,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import type { DecoderSpec } from '../../kernels/decoder/spec.js';
 import { AppError } from '../errors.js';
 import { readCheckpoint } from './checkpoint.js';
@@ -68,7 +68,7 @@ export async function ensureArtifact(
     sweepArtifacts(home);
     const key = artifactKey(
       checkpoint.directory,
-      source.files,
+      [...source.files, ...checkpoint.projections.values()],
       JSON.stringify(format),
       converter.version,
       home,
@@ -90,7 +90,7 @@ export async function ensureArtifact(
         weights,
         converter: converter.version,
         spec: checkpoint.spec,
-        files: Object.fromEntries(readdirSync(temporary).map((file) => [file, statSync(join(temporary, file)).size])),
+        files: Object.fromEntries(filesBelow(temporary).map((file) => [file, statSync(join(temporary, file)).size])),
       };
       writeFileSync(join(temporary, manifestName), JSON.stringify(manifest, null, 1), { flush: true });
       publish(temporary, directory, key);
@@ -153,6 +153,13 @@ function artifactKey(
   return createHash('sha256')
     .update(JSON.stringify([converterVersion, format, config, parts]))
     .digest('hex');
+}
+
+/** Paths of all files, from the folder down. */
+function filesBelow(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)));
 }
 
 /** The manifest, if the artifact is whole. Marks it as used. */

@@ -1,5 +1,6 @@
 // A Hugging Face checkpoint folder as this project sees it: config.json read into a DecoderSpec, generation_config.json, and the
 // weights on demand. Knows no graph. Called by artifacts.ts (conversion) and text.ts (context length, end-of-sequence ids).
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UnsupportedConfigError, type JsonObject as KernelJson } from '../../kernels/decoder/config.js';
 import { knownModelTypes, readDecoderSpec } from '../../kernels/decoder/families/index.js';
@@ -13,18 +14,35 @@ export interface Checkpoint {
   readonly spec: DecoderSpec;
   /** Empty when the folder has none. */
   readonly generationConfig: JsonObject;
+  /** Files of the folder projections/, by name: projectors beside the checkpoint's own. Empty where it reads no pictures. */
+  readonly projections: ReadonlyMap<string, string>;
 }
 
 export function readCheckpoint(directory: string): Checkpoint {
   const path = join(directory, 'config.json');
   const remedy = 'Give the folder of a Hugging Face checkpoint: config.json, model.safetensors, tokenizer.json.';
   const config = requireJsonObject(path, remedy);
+  const spec = readSpec(path, config);
   return {
     directory,
     config,
-    spec: readSpec(path, config),
+    spec,
     generationConfig: readJsonObject(join(directory, 'generation_config.json')) ?? {},
+    projections: spec.vision ? readProjections(join(directory, 'projections')) : new Map(),
   };
+}
+
+const projectionFile = /^([A-Za-z0-9][\w.-]{0,63})\.safetensors$/;
+
+function readProjections(folder: string): ReadonlyMap<string, string> {
+  if (!existsSync(folder)) return new Map();
+  const named = readdirSync(folder)
+    .sort()
+    .flatMap((file): [string, string][] => {
+      const name = projectionFile.exec(file)?.[1];
+      return name === undefined ? [] : [[name, join(folder, file)]];
+    });
+  return new Map(named);
 }
 
 function readSpec(path: string, config: JsonObject): DecoderSpec {

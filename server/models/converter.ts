@@ -7,7 +7,10 @@ import { fileURLToPath } from 'node:url';
 import type { WeightFormat } from '../../kernels/decoder/format.js';
 import { writeDecoder } from '../../kernels/decoder/model.js';
 import type { TensorSource } from '../../kernels/decoder/weights.js';
+import { writeVision } from '../../kernels/vision/model.js';
+import type { VisionSpec } from '../../kernels/vision/spec.js';
 import { refusingUnsupported, type Checkpoint } from './checkpoint.js';
+import { SafetensorsSource } from './safetensors.js';
 
 export interface Converter {
   /** Changes whenever the same checkpoint may give other bytes. */
@@ -26,10 +29,20 @@ export const decoderConverter: Converter = {
   get version() {
     return kernelsDigest();
   },
-  convert(checkpoint, source, format, directory, onProgress) {
-    refusingUnsupported(join(checkpoint.directory, 'config.json'), () => {
-      writeDecoder(checkpoint.spec, source, format, directory, onProgress);
+  convert({ directory: home, spec, projections }, source, format, directory, onProgress) {
+    refusingUnsupported(join(home, 'config.json'), () => {
+      if (spec.vision) convertVision(spec.vision, spec.hiddenSize);
+      writeDecoder(spec, source, format, directory, onProgress);
     });
+
+    function convertVision(vision: VisionSpec, hiddenSize: number): void {
+      const opened = new Map([...projections].map(([name, file]) => [name, SafetensorsSource.openFile(file)]));
+      try {
+        writeVision(vision, hiddenSize, source, opened, format, directory);
+      } finally {
+        for (const projection of opened.values()) projection.close();
+      }
+    }
   },
 };
 

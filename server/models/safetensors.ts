@@ -27,6 +27,20 @@ export class SafetensorsSource implements TensorSource {
     private readonly tensors: ReadonlyMap<string, { readonly shard: Shard; readonly entry: TensorEntry }>,
   ) {}
 
+  /** One file of any name. */
+  static openFile(path: string): SafetensorsSource {
+    const directory = dirname(path);
+    const shard = { path, file: openInside(directory, basename(path)) };
+    try {
+      const entries = readHeader(shard.file, path);
+      const tensors = new Map([...entries].map(([name, entry]) => [name, { shard, entry }]));
+      return new SafetensorsSource(directory, [shard], tensors);
+    } catch (error) {
+      closeSync(shard.file);
+      throw error;
+    }
+  }
+
   static open(directory: string): SafetensorsSource {
     const single = join(directory, singleName);
     const shards: Shard[] = [];

@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import * as library from '@huggingface/jinja';
 import { AppError } from '../errors.js';
+import { countMarks, partsOf } from './image-mark.js';
 import { invalidFile, isJsonObject, readJsonObject, readSmallFile, reason } from './json-file.js';
 import { formatNamed, formatOfTemplate, genericFormat } from '../tools/formats.js';
 import { plainMessages } from '../tools/plain-messages.js';
@@ -59,6 +60,8 @@ export class ChatTemplate {
   readonly #program: object;
   /** The tool format that the template itself writes; null where it knows no tools. */
   readonly toolFormat: string | null;
+  /** It reads messages in parts, of which some are images: only where there are any, or always. */
+  readonly #parts: 'never' | 'images' | 'always';
 
   constructor(
     readonly path: string,
@@ -70,6 +73,8 @@ export class ChatTemplate {
       throw invalidFile(path, problem, 'Use a shorter template.');
     }
     this.toolFormat = formatOfTemplate(source)?.name ?? null;
+    const knowsImages = /['"]image['"]/.test(source);
+    this.#parts = !knowsImages ? 'never' : /\bis (not )?string\b/.test(source) ? 'images' : 'always';
     try {
       this.#program = new Template(withoutGenerationMarks(source)).parsed;
     } catch (error) {
@@ -82,6 +87,10 @@ export class ChatTemplate {
     const file = join(directory, 'chat_template.jinja');
     const bytes = readSmallFile(file);
     if (bytes !== null) return new ChatTemplate(file, bytes.toString('utf8'), specialTokens);
+    // Where the template belongs to a processor of images and text, older versions of transformers keep it apart.
+    const apart = join(directory, 'chat_template.json');
+    const own = defaultTemplate(apart, readJsonObject(apart)?.['chat_template']);
+    if (own !== null) return new ChatTemplate(apart, own, specialTokens);
     const path = join(directory, 'tokenizer_config.json');
     const source = defaultTemplate(path, readJsonObject(path)?.['chat_template']);
     return source === null ? null : new ChatTemplate(path, source, specialTokens);
@@ -126,12 +135,17 @@ export class ChatTemplate {
       : plainMessages(messages, formatNamed(format), tools?.definitions ?? []);
   }
 
+  #inParts(message: ChatMessage): object {
+    const wanted = this.#parts === 'always' || (this.#parts === 'images' && countMarks(message.content) > 0);
+    return wanted ? { ...message, content: partsOf(message.content) } : message;
+  }
+
   #run(messages: readonly ChatMessage[], addGenerationPrompt: boolean, tools: readonly object[] | null = null): string {
     const environment = new Environment();
     const variables = {
       ...globals,
       ...this.specialTokens,
-      messages,
+      messages: messages.map((message) => this.#inParts(message)),
       add_generation_prompt: addGenerationPrompt,
       tools,
       documents: null,

@@ -3,6 +3,8 @@
 import { workerData } from 'node:worker_threads';
 import { AppError } from '../errors.js';
 import { reason } from './json-file.js';
+import { countMarks } from './image-mark.js';
+import { imagePlaces, readsNoPictures, type ImagePlaces } from './image-places.js';
 import { ChatTemplate } from './template.js';
 import type { TextAnswer, TextJob, TextWorkerData, TokenizerFacts } from './text-jobs.js';
 import { firstDifference } from './token-table.js';
@@ -11,6 +13,8 @@ import { Tokenizer } from './tokenizer.js';
 
 interface Loaded {
   readonly path: string;
+  /** Null where the model reads no pictures. */
+  readonly places: ImagePlaces | null;
   readonly tokenizer: Tokenizer;
   readonly template: ChatTemplate | null;
 }
@@ -31,7 +35,8 @@ function load(): ReadonlyMap<string, Entry> {
     models.map(({ name, path }): [string, Entry] => {
       try {
         const tokenizer = Tokenizer.load(path, shared);
-        return [name, { path, tokenizer, template: ChatTemplate.load(path, tokenizer.specialTokens) }];
+        const places = imagePlaces(path, tokenizer);
+        return [name, { path, places, tokenizer, template: ChatTemplate.load(path, tokenizer.specialTokens) }];
       } catch (error) {
         return [name, { error: asAnswer(error) }];
       }
@@ -71,8 +76,11 @@ function answer(job: TextJob): TextAnswer {
       return { kind: 'ids', ids: tokenizer.encode(job.text, { addSpecialTokens: job.addSpecialTokens }) };
     case 'chat': {
       // The template writes every special token itself.
+      const count = job.messages.reduce((sum, { content }) => sum + countMarks(content), 0);
+      if (count > 0 && !entry.places) throw readsNoPictures(job.model);
       const text = present(template, job.model).render(job.messages, job.options);
-      return { kind: 'ids', ids: tokenizer.encode(text, { addSpecialTokens: false }) };
+      const ids = tokenizer.encode(text, { addSpecialTokens: false });
+      return { kind: 'ids', ids: entry.places ? entry.places.expanded(ids, count) : ids };
     }
     case 'frame':
       return { kind: 'frame', frame: present(template, job.model).frame(job.messages) };

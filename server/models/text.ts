@@ -30,6 +30,17 @@ export interface TextModelInfo {
   readonly heads: readonly string[];
   /** By the name of every model with another vocabulary: where the two part. */
   readonly differences: ReadonlyMap<string, VocabularyDifference>;
+  /** Null where it reads no pictures: what its tower takes. */
+  readonly vision: VisionFacts | null;
+}
+
+export interface VisionFacts {
+  /** The checkpoint's folder, where its preprocessor is described. */
+  readonly path: string;
+  /** Pixels a side. */
+  readonly imageSize: number;
+  /** Names of the projections beside the checkpoint's own projector. */
+  readonly projections: readonly string[];
 }
 
 export interface TextServiceOptions {
@@ -91,6 +102,13 @@ export class TextService {
         contextLength: checkpoint.spec.contextLength,
         heads: checkpoint.spec.head.kind === 'lm' ? [] : checkpoint.spec.head.labels,
         differences: new Map(),
+        vision: checkpoint.spec.vision
+          ? {
+              path,
+              imageSize: checkpoint.spec.vision.tower.imageSize,
+              projections: [...checkpoint.projections.keys()],
+            }
+          : null,
       });
     }
     for (const [name, facts] of info) {

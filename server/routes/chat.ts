@@ -1,6 +1,8 @@
 // POST /v1/chat/completions: messages through each view's own chat template, then the same way as every other answer.
 import type { FastifyInstance } from 'fastify';
 import type { AppContext, ChatEncoding, ChatMessage } from '../context.js';
+import type { ImageReference } from '../images/service.js';
+import { imageMark, withoutMarks } from '../models/image-mark.js';
 import { ChatReply } from '../wire/chat-reply.js';
 import { ChatRequest, type WireMessage } from '../wire/chat.js';
 import type { LogprobsParams } from '../wire/decode.js';
@@ -11,7 +13,7 @@ import { formatConstraint } from './constraint.js';
 import { decodeRequests, type ReadBody } from './prepare.js';
 import { searchJob } from './search-job.js';
 import { replyHead, v1Hooks, type RouteOptions } from './v1.js';
-import { viewPrompts } from './view-prompts.js';
+import { viewImages, viewPrompts } from './view-prompts.js';
 import { invalid, notSupported } from '../wire/refusals.js';
 
 /** Templates of most models know no developer; OpenAI defines the role as the system role's new name. */
@@ -25,23 +27,64 @@ const roles: Readonly<Record<string, ChatMessage['role']>> = {
 
 const unsupportedFields = ['function_call', 'audio'];
 
-function content(message: WireMessage, where: string): string {
+function content(message: WireMessage, where: string, images: ImageReference[] | null): string {
   // What calls need not speak.
   if ((message.content ?? null) === null && (message.tool_calls ?? []).length > 0) return '';
-  if (typeof message.content === 'string') return message.content;
+  if (typeof message.content === 'string') return withoutMarks(message.content);
   if (!Array.isArray(message.content)) {
-    throw invalid(`${where}.content`, 'is required', message.content, 'Send a string or a list of text parts.');
+    throw invalid(`${where}.content`, 'is required', message.content, 'Send a string or a list of parts.');
   }
-  const texts = message.content.map((part, index) => {
+  const pieces = message.content.map((part, index) => {
     const param = `${where}.content[${index}]`;
-    if (part.type !== 'text') throw notSupported(`${param}.type`, part.type, 'Only text parts are available.');
+    if (part.type === 'image_url' && images !== null) return imagePart(message, part, param, images);
+    if (part.type !== 'text') {
+      const known = images === null ? 'Only text parts are available.' : 'Use text or image_url.';
+      throw notSupported(`${param}.type`, part.type, known);
+    }
     if (part.text === undefined) throw invalid(`${param}.text`, 'is required', part.text, 'Send a string.');
-    return part.text;
+    return withoutMarks(part.text);
   });
-  return texts.join('\n');
+  // Texts are lines of their own; around a picture it is the template that decides.
+  return pieces.reduce((text, piece, i) => {
+    const isBetweenTexts = i > 0 && piece !== imageMark && pieces[i - 1] !== imageMark;
+    return isBetweenTexts ? `${text}\n${piece}` : text + piece;
+  }, '');
 }
 
-export function chatMessage(message: WireMessage, index: number): ChatMessage {
+type WirePart = Exclude<WireMessage['content'], string | null | undefined>[number];
+
+/** OpenAI's hints of how closely to look; a tower here sees every picture alike. */
+const details: readonly string[] = ['auto', 'low', 'high'];
+
+function imagePart(
+  { role }: WireMessage,
+  { image_url: image }: WirePart,
+  param: string,
+  images: ImageReference[],
+): string {
+  if (role !== 'user') throw notSupported(`${param}.type`, 'image_url', 'Images belong to messages of the user.');
+  if (image === undefined)
+    throw invalid(`${param}.image_url`, 'is required', image, 'Send {"url": "data:image/png;base64,…"}.');
+  const detail = image.detail ?? 'auto';
+  if (!details.includes(detail))
+    throw invalid(`${param}.image_url.detail`, 'is not known', detail, `Use one of ${details.join(', ')}.`);
+  images.push({ param: `${param}.image_url.url`, url: image.url });
+  return imageMark;
+}
+
+/** The messages with a mark in the place of each picture, and where the pictures are. */
+export function chatMessages(messages: readonly WireMessage[]): {
+  readonly messages: readonly ChatMessage[];
+  readonly images: readonly ImageReference[];
+} {
+  const images: ImageReference[] = [];
+  return { messages: messages.map((message, index) => readMessage(message, index, images)), images };
+}
+
+/** Where pictures cannot be read. */
+export const chatMessage = (message: WireMessage, index: number): ChatMessage => readMessage(message, index, null);
+
+function readMessage(message: WireMessage, index: number, images: ImageReference[] | null): ChatMessage {
   const where = `messages[${index}]`;
   const role = Object.hasOwn(roles, message.role) ? roles[message.role] : undefined;
   if (role === undefined) {
@@ -65,7 +108,7 @@ export function chatMessage(message: WireMessage, index: number): ChatMessage {
     );
   return {
     role,
-    content: content(message, where),
+    content: content(message, where, images),
     ...(name === undefined ? {} : { name }),
     ...(calls.length > 0 ? { tool_calls: toolCalls(calls, where) } : {}),
     ...(callId === undefined ? {} : { tool_call_id: callId }),
@@ -100,7 +143,7 @@ function chatLogprobsParams(body: ChatRequest): LogprobsParams | null {
 /** Everything that can be refused is refused here, before anything is computed. */
 export async function readChat(body: ChatRequest, context: AppContext): Promise<ReadBody> {
   const strategy = context.catalog.resolve(body.model, body.decoding);
-  const messages = body.messages.map(chatMessage);
+  const { messages, images } = chatMessages(body.messages);
   const use = readTools(body);
   const format = await formatConstraint(context, body.response_format);
   const tools = use && (await prepareTools(context, strategy, use));
@@ -115,6 +158,7 @@ export async function readChat(body: ChatRequest, context: AppContext): Promise<
   const logprobs = chatLogprobsParams(body);
   const asked = askedTokens(body);
   const own = { kind: 'messages', messages, encoding } as const;
+  const pictures = images.length > 0 ? await viewImages(context, strategy, images) : null;
   const views = await viewPrompts(context.text, strategy, own);
   const head = replyHead('chatcmpl-', body, strategy, context);
   const requests = decodeRequests({
@@ -122,6 +166,7 @@ export async function readChat(body: ChatRequest, context: AppContext): Promise<
     body,
     strategy,
     prompts: [views],
+    images: pictures,
     searches: [await searchJob(context, strategy, own)],
     length: { asked, fallback: null, param: 'messages' },
     logprobs,

@@ -119,6 +119,8 @@ export interface Parts {
   readonly strategy: ResolvedStrategy;
   /** Per prompt, per view. */
   readonly prompts: readonly (readonly Int32Array[])[];
+  /** Per view, of a single prompt; null or left out: there are none. */
+  readonly images?: DecodeRequest['images'] | null;
   /** Per prompt. */
   readonly searches: readonly (PreparedSearch | null)[];
   readonly length: Length;
@@ -135,6 +137,7 @@ export function decodeRequests({
   body,
   strategy,
   prompts,
+  images = null,
   searches,
   length,
   logprobs,
@@ -208,6 +211,7 @@ export function decodeRequests({
     ...shared,
     requestId: `${id}-${index}`,
     promptIds,
+    ...(images ? { images } : {}),
     search: searches[index]?.job ?? null,
     seed: seedOf[index]!,
     maxTokens: maxTokens[index]!,

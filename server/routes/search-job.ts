@@ -3,7 +3,7 @@
 import type { SearchPlan } from '../../decoders/plan.js';
 import type { AppContext, ChatMessage, Engine, ResolvedStrategy, TextService } from '../context.js';
 import type { Frame, SearchJob } from '../wire/decode.js';
-import type { OwnPrompt } from './view-prompts.js';
+import { spokenOf, type OwnPrompt } from './view-prompts.js';
 
 /** The conversation, and what of the answer it has said already. */
 interface Spoken {
@@ -23,7 +23,8 @@ export async function searchJob(
   own: OwnPrompt,
 ): Promise<PreparedSearch | null> {
   if (search === null) return null;
-  const spoken = await spokenIn(text, tokenizerModel, own);
+  // Whoever judges answers reads text.
+  const spoken = await spokenIn(text, tokenizerModel, spokenOf(own));
   const frames = search.sources.map((source) => framesOf(text, source, spoken, own.kind === 'ids'));
   const job = { plan: search, frames: await Promise.all(frames), messages: spoken.messages };
   return { job, room: await roomBeside(text, job, engine.info) };

@@ -3,8 +3,12 @@
 import { describePrompt } from '../../decoders/prompt.js';
 import type { PromptVariant } from '../../decoders/prompt.js';
 import { planViews } from '../../decoders/views-plan.js';
-import type { ChatEncoding, ChatMessage, ResolvedStrategy, TextService } from '../context.js';
+import type { AppContext, ChatEncoding, ChatMessage, ResolvedStrategy, TextService } from '../context.js';
 import { AppError } from '../errors.js';
+import type { ImageReference } from '../images/service.js';
+import { withoutMarks } from '../models/image-mark.js';
+import type { ImageInput } from '../wire/decode.js';
+import { notSupported } from '../wire/refusals.js';
 
 /** What the client sent: text or ids for every view, or messages that each member renders in its own way. */
 export type OwnPrompt =
@@ -43,6 +47,11 @@ async function promptIds(
   switch (variant.kind) {
     case 'own':
       return own.kind === 'ids' ? own.ids : text.encodeChat(model, own.messages, own.encoding);
+    case 'images': {
+      const { messages } = own.kind === 'ids' ? { messages: [] } : own;
+      if (own.kind === 'ids' || variant.look.kind !== 'none') return promptIds(text, model, { kind: 'own' }, own);
+      return text.encodeChat(model, messages.map(spoken), own.encoding);
+    }
     case 'lastToken':
       return (await promptIds(text, model, { kind: 'own' }, own)).slice(-1);
     case 'text':
@@ -59,6 +68,45 @@ async function promptIds(
       const system: readonly ChatMessage[] = variant.text === null ? [] : [{ role: 'system', content: variant.text }];
       return text.encodeChat(model, [...system, ...others], own.encoding);
     }
+    default:
+      return variant satisfies never;
+  }
+}
+
+/** What is said, without what is shown. */
+const spoken = (message: ChatMessage): ChatMessage => ({ ...message, content: withoutMarks(message.content) });
+
+export const spokenOf = (own: OwnPrompt): OwnPrompt =>
+  own.kind === 'ids' ? own : { ...own, messages: own.messages.map(spoken) };
+
+/** The pictures that each view sees, in the order of viewPrompts. */
+export async function viewImages(
+  { images }: Pick<AppContext, 'images'>,
+  { distribution, search, prompts, speculation, name }: ResolvedStrategy,
+  references: readonly ImageReference[],
+): Promise<readonly (readonly ImageInput[])[]> {
+  const { views } = planViews(distribution, search, speculation);
+  const models = views.map(({ model }) => model);
+  if (!images || !models.some((model) => images.sees(model))) {
+    const remedy = 'Leave images out, or use a model with a vision tower.';
+    throw notSupported(references[0]?.param ?? 'messages', `an image for ${name}, which reads text only`, remedy);
+  }
+  const inputs = await images.read(references, models);
+  return views.map(({ model, prompt }) => (seesOwn(prompts.get(prompt)) ? (inputs.get(model) ?? []) : []));
+}
+
+/** Does a variant keep the pictures of the request? */
+function seesOwn(variant: PromptVariant = { kind: 'own' }): boolean {
+  switch (variant.kind) {
+    case 'own':
+    case 'system':
+      return true;
+    case 'images':
+      return variant.look.kind !== 'none';
+    case 'lastToken':
+    case 'text':
+    case 'messages':
+      return false;
     default:
       return variant satisfies never;
   }

@@ -5,7 +5,19 @@ import { ResponseFormat } from './response-format.js';
 import { sharedFields } from './sampling.js';
 import { ToolChoiceField, ToolList } from './tools.js';
 
-const ContentPart = Type.Object({ type: Type.String(), text: Type.Optional(Type.String()) });
+const ContentPart = Type.Object({
+  type: Type.String(),
+  text: Type.Optional(Type.String()),
+  image_url: Type.Optional(
+    Type.Object(
+      {
+        url: Type.String(),
+        detail: Type.Optional(Type.Union([Type.String(), Type.Null()])),
+      },
+      { description: '{"url": "data:image/png;base64,…", "detail": "auto"}' },
+    ),
+  ),
+});
 
 export const WireMessage = Type.Object({
   role: Type.String(),

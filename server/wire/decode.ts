@@ -6,6 +6,14 @@ import type { SearchPlan } from '../../decoders/plan.js';
 import type { SearchTrace } from '../../decoders/search.js';
 import type { ErrorData } from '../errors.js';
 
+/** A picture as a tower takes it. */
+export interface ImageInput {
+  /** SHA-256, in hexadecimal, of what the tower sees: equal pictures share everything that is computed of them. */
+  readonly hash: string;
+  /** [3, size, size], normalised. */
+  readonly pixels: Float32Array;
+}
+
 export interface SamplingParams {
   /** 0 means greedy. */
   readonly temperature: number;
@@ -79,6 +87,8 @@ export interface DecodeRequest {
    * (without it the draft reads the first view's prompt), then those of further views of a search's other distributions, in their order.
    */
   readonly promptIds: readonly Int32Array[];
+  /** The pictures of each view's prompt, in the order of their places; left out where no view has any. */
+  readonly images?: readonly (readonly ImageInput[])[];
   /** Null or left out: plain decoding. */
   readonly search?: SearchJob | null;
   /** The model whose tokenizer turns ids into text (all members share it). */

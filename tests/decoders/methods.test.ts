@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluate, evaluateMask } from '../../decoders/evaluate.js';
-import { logits, logSoftmax, maximum, nucleus, plausible } from '../../decoders/expr.js';
+import { logits, logSoftmax, maximum, nucleus, plausible, viewsOf } from '../../decoders/expr.js';
 import { directionPrompt } from '../../decoders/distributions/dpa.js';
 import { methods } from '../../decoders/distributions/index.js';
 import { normalise } from '../../decoders/rows.js';
@@ -236,6 +236,19 @@ describe('plausibility', () => {
   });
 
   const contrastive = { method: 'contrastive', expert: 'L', amateur: 'S' };
+  it('vcd is dcd against the noised view; a projection names a view of its own', () => {
+    const noised = { model: 'L', prompt: { images: { noise: 300 } } };
+    same({ method: 'vcd', model: 'L', noise: 300 }, { ...dcd, negative: noised });
+    const projected = { model: 'L', projection: 'negative' };
+    same({ method: 'plain', ...projected }, { model: 'L', prompt: { images: { projection: 'negative' } } });
+    const { distribution } = buildDecoding({ ...dcd, negative: projected }, options);
+    expect(viewsOf(distribution)).toEqual([
+      { model: 'L', prompt: 'default' },
+      { model: 'L', prompt: '{"images":{"projection":"negative"}}' },
+    ]);
+    expect(() => buildDecoding({ ...projected, prompt: 'last_token' }, options)).toThrow('not both');
+  });
+
   it('weighted contrastive decoding is the formula of dcd', () => {
     same({ ...contrastive, contrast: 0.7 }, { ...dcd, contrast: 0.7 });
   });
@@ -418,6 +431,7 @@ describe('rows that break things', () => {
     guidance: { method: 'guidance', model: 'L', weight: 5 },
     contrastive: { method: 'contrastive', expert: 'L', amateur: 'S', form: 'original' },
     dcd: { method: 'dcd', positive: 'L', negative: 'S', contrast: 3 },
+    vcd: { method: 'vcd', model: 'L', contrast: 3 },
     dpa: { method: 'dpa', mode: 'experts', experts: { help: 'F', brevity: 'G' }, direction: 30, reference: 'S' },
     formula: {
       method: 'formula',

@@ -37,9 +37,11 @@ export interface SharedFields {
   readonly priority?: number;
 }
 
+/** A text, or a picture as a data: URI (PNG, JPEG or WebP) of a message of the user. */
 export interface ContentPart {
   readonly type: string;
   readonly text?: string;
+  readonly image_url?: { readonly url: string; readonly detail?: 'auto' | 'low' | 'high' };
 }
 
 export interface Message {

@@ -1,4 +1,5 @@
 // The list of families. A new one is a file here and a line below.
+import { llavaModelType, readLlava } from '../../vision/llava.js';
 import { ConfigReader, type JsonObject, UnsupportedConfigError } from '../config.js';
 import type { Family } from '../family.js';
 import type { DecoderSpec } from '../spec.js';
@@ -16,7 +17,7 @@ import { smollm3 } from './smollm3.js';
 const families: readonly Family[] = [llama, mistral, qwen2, qwen3, gemma2, gemma3, phi3, gpt2, olmo2, smollm3];
 
 /** The values of config.model_type that can be read. */
-export const knownModelTypes: readonly string[] = families.flatMap((family) => family.modelTypes);
+export const knownModelTypes: readonly string[] = [...families.flatMap((family) => family.modelTypes), llavaModelType];
 
 export function familyOf(name: string): Family {
   const family = families.find((candidate) => candidate.name === name);
@@ -31,6 +32,7 @@ export function familyOf(name: string): Family {
 export function readDecoderSpec(config: JsonObject): DecoderSpec {
   const reader = new ConfigReader(config);
   const modelType = reader.string('model_type');
+  if (modelType === llavaModelType) return readLlava(reader, readDecoderSpec);
   const family = families.find(({ modelTypes }) => modelTypes.includes(modelType));
   return family ? family.read(reader) : reader.fail('model_type', modelType, knownModelTypes.join(', '));
 }

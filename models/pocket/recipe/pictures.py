@@ -218,11 +218,9 @@ class Maker:
         def loss(features: torch.Tensor, rows: Rows) -> torch.Tensor:
             return -told(llava, projector, features, rows).sum() / (rows.targets != NOT_TRAINED).sum()
 
-        compiled = torch.compile(loss, dynamic=False)
-
         def batch(step: int) -> Batch:
             features, (rows,) = triples.rows(step, (side,), ROWS)
-            return Batch(lambda: compiled(features, rows), int((rows.ids != bpe.PAD).sum()))
+            return Batch(lambda: loss(features, rows), int((rows.ids != bpe.PAD).sum()))
 
         self.run(step, projector, optimisers(projector, lr=1e-3), batch)
 

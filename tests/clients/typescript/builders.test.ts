@@ -44,7 +44,7 @@ const optional = 'optional' as const;
 const required = 'required' as const;
 
 const distributions = {
-  plain: { model: required, prompt: optional } satisfies FieldsOf<client.PlainSpec>,
+  plain: { model: required, prompt: optional, projection: optional } satisfies FieldsOf<client.PlainSpec>,
   eft: {
     base: required,
     tuned: required,
@@ -77,6 +77,12 @@ const distributions = {
     contrast: optional,
     plausibility: optional,
   } satisfies FieldsOf<client.DcdSpec>,
+  vcd: {
+    model: required,
+    noise: optional,
+    contrast: optional,
+    plausibility: optional,
+  } satisfies FieldsOf<client.VcdSpec>,
   dpa: {
     mode: { prompt: optional, experts: optional },
     direction: required,

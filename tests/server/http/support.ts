@@ -214,7 +214,11 @@ export interface Harness {
   state: EngineState;
 }
 
-export async function harness(script: Script, overrides: Partial<HttpConfig> = {}): Promise<Harness> {
+export async function harness(
+  script: Script,
+  overrides: Partial<HttpConfig> = {},
+  others: Partial<AppContext> = {},
+): Promise<Harness> {
   const submitted: Harness['submitted'] = [];
   const granted: Harness['granted'] = [];
   const engine: Engine = {
@@ -264,7 +268,7 @@ export async function harness(script: Script, overrides: Partial<HttpConfig> = {
       return result.state;
     },
   };
-  const context: AppContext = { config: { ...config, ...overrides }, engine, catalog, text, constraints };
+  const context: AppContext = { config: { ...config, ...overrides }, engine, catalog, text, constraints, ...others };
   const result: Harness = { app: await buildApp(context), submitted, granted, state: 'ready' };
   return result;
 }

@@ -72,6 +72,7 @@ test('loads, encodes, renders and decodes as the reference does', async () => {
     predictsTokens: true,
     contextLength: 64,
     heads: [],
+    vision: null,
     differences: new Map(),
   });
   expect(info.get('base')?.hasChatTemplate).toBe(false);

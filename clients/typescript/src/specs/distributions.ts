@@ -15,6 +15,8 @@ export interface View {
   readonly speculation?: never;
   readonly model: Member;
   readonly prompt?: Prompt;
+  /** Of a model that reads pictures: the projection by which it sees them. */
+  readonly projection?: string;
 }
 
 export interface WeightedMember {
@@ -29,6 +31,8 @@ export type Direction = number | readonly number[] | { readonly [axis: string]: 
 export interface PlainSpec extends DistributionOf<'plain'> {
   readonly model: Member;
   readonly prompt?: Prompt;
+  /** Of a model that reads pictures: the projection by which it sees them. */
+  readonly projection?: string;
 }
 
 interface EftFields extends DistributionOf<'eft'> {
@@ -105,6 +109,15 @@ export interface DcdSpec extends DistributionOf<'dcd'> {
   readonly plausibility?: number;
 }
 
+/** dcd whose negative is the same model before pictures under diffusion noise. */
+export interface VcdSpec extends DistributionOf<'vcd'> {
+  readonly model: Member;
+  /** Steps of 1000; 500. */
+  readonly noise?: number;
+  readonly contrast?: number;
+  readonly plausibility?: number;
+}
+
 /** A model that was trained to be told a direction. */
 export interface DpaPromptSpec extends DistributionOf<'dpa'> {
   readonly mode?: 'prompt';
@@ -139,6 +152,7 @@ export type DistributionSpec =
   | GuidanceSpec
   | ContrastiveSpec
   | DcdSpec
+  | VcdSpec
   | DpaPromptSpec
   | DpaExpertsSpec
   | FormulaSpec;
@@ -151,6 +165,7 @@ export const realign: Builder<RealignSpec> = methodBuilder<RealignSpec>('realign
 export const guidance: Builder<GuidanceSpec> = methodBuilder<GuidanceSpec>('guidance');
 export const contrastive: Builder<ContrastiveSpec> = methodBuilder<ContrastiveSpec>('contrastive');
 export const dcd: Builder<DcdSpec> = methodBuilder<DcdSpec>('dcd');
+export const vcd: Builder<VcdSpec> = methodBuilder<VcdSpec>('vcd');
 export const formula: Builder<FormulaSpec> = methodBuilder<FormulaSpec>('formula');
 
 /** In the mode `reward` a direction is followed by a search, and what comes back is one. */

@@ -13,4 +13,6 @@ export type Prompt =
   /** This text, through no template. */
   | { readonly text: string; readonly system?: never; readonly messages?: never }
   /** These messages, through the model's template. */
-  | { readonly messages: readonly PromptMessage[]; readonly system?: never; readonly text?: never };
+  | { readonly messages: readonly PromptMessage[]; readonly system?: never; readonly text?: never }
+  /** The request's prompt, its pictures seen by another projection, under noise (steps of 1000), or left out (null). */
+  | { readonly images: { readonly projection: string } | { readonly noise: number } | null };
