@@ -6,7 +6,8 @@ import type { Served } from './board.js';
 import type { Answer, Message } from '../../models/pocket/world/part.js';
 
 export interface Question {
-  readonly messages: readonly Message[];
+  /** As the API has them: a text, or parts of which some are pictures. */
+  readonly messages: readonly (Message | { readonly role: 'user'; readonly content: readonly object[] })[];
 }
 
 export interface AskOptions {

@@ -6,7 +6,7 @@ import { packageRoot, serveFile } from '../bench/server.js';
 import { askAt, remembering, servedAt } from './ask.js';
 import { measureRows } from './board.js';
 import type { Bench, RowModule } from './figure.js';
-import { measureOracles } from './measure-oracles.js';
+import { measureOracles, measurePictureOracle } from './measure-oracles.js';
 import { progressOn } from './progress.js';
 import { table, updated, writePage, type Scoreboard } from './report.js';
 import { rowModules } from './rows/index.js';
@@ -72,8 +72,13 @@ try {
   else {
     progress.step('oracles');
     const directory = options.oracles === true ? path.join(suite, 'build', 'models') : options.oracles;
-    const measured = await measureOracles(directory, suite, town, benchAt);
+    const measured = [
+      ...(await measureOracles(directory, suite, town, benchAt)),
+      ...(await measurePictureOracle(directory, suite, benchAt)),
+    ];
     progress.end();
+    if (measured.length === 0)
+      throw new Error(`${directory} has none of the models that do not ship: train them (models/pocket/recipe) first`);
     process.stdout.write(`measured ${measured.join(', ')}\n`);
   }
 } catch (error) {

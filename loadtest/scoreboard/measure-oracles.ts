@@ -9,6 +9,7 @@ import { benchCache, startServer } from '../bench/server.js';
 import { compare, plain } from './arms.js';
 import type { Bench } from './figure.js';
 import { oracleFile, type OracleFile } from './oracles.js';
+import { allPictureTasks, questionOf, writePictureOracle } from './pictures.js';
 import { SKILLS, type Town } from './town.js';
 
 const Made = Type.Object({ planHash: Type.String() });
@@ -52,7 +53,38 @@ async function byTask<T extends Task>(
   return Object.fromEntries(tasks.map(({ id }, index) => [id, outcomes[model]?.[index] ?? NaN]));
 }
 
-/** The folders of `directory` that hold models to be measured, with the hash of what each was made from. Throws where there is none. */
+/** The vision-language model that is tuned by preference, where its weights are at hand: its answers are kept, not its outcomes. */
+const TUNED_ON_PICTURES = 'vl-dpo';
+
+export async function measurePictureOracle(
+  directory: string,
+  suite: string,
+  benchAt: (url: string) => Bench,
+): Promise<readonly string[]> {
+  const folder = path.resolve(directory, TUNED_ON_PICTURES);
+  const isThere = await access(path.join(folder, 'model.safetensors')).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return [];
+  const server = await startServer({
+    models: { [TUNED_ON_PICTURES]: { path: folder, weights: 'f32' } },
+    threads: availableParallelism(),
+    directory: path.join(benchCache, 'picture-oracles'),
+  });
+  try {
+    const { ask, seed } = benchAt(server.url);
+    const tasks = allPictureTasks();
+    const questions = await Promise.all(tasks.map(questionOf));
+    const replies = await ask.all(questions, { model: TUNED_ON_PICTURES, seed });
+    await writePictureOracle(suite, Object.fromEntries(tasks.map(({ id }, i) => [id, replies[i]?.text ?? ''])));
+    return [TUNED_ON_PICTURES];
+  } finally {
+    await server.stop();
+  }
+}
+
+/** The folders of `directory` that hold models to be measured, with the hash of what each was made from. */
 async function found(directory: string): Promise<ReadonlyMap<string, string>> {
   const plans = new Map<string, string>();
   for (const name of Object.keys(exams)) {
@@ -66,10 +98,6 @@ async function found(directory: string): Promise<ReadonlyMap<string, string>> {
     if (!Value.Check(Made, made)) throw new Error(`${folder}/made.json does not say what the model was made from`);
     plans.set(name, made.planHash);
   }
-  if (plans.size === 0)
-    throw new Error(
-      `${directory} has none of ${Object.keys(exams).join(', ')}: train them (models/pocket/recipe) first`,
-    );
   return plans;
 }
 
@@ -81,6 +109,7 @@ export async function measureOracles(
   benchAt: (url: string) => Bench,
 ): Promise<readonly string[]> {
   const plans = await found(directory);
+  if (plans.size === 0) return [];
   const server = await startServer({
     models: Object.fromEntries(
       [...plans.keys()].map((name) => [name, { path: path.join(path.resolve(directory), name), weights: 'f32' }]),

@@ -259,6 +259,12 @@ export class Metrics {
     this.#gauge('trimtab_prefix_cache_bytes', 'Bytes of finished prompts kept for re-use.', ['model'], (set) => {
       for (const [model, gauges] of models()) set({ model }, gauges.prefixBytes);
     });
+    this.#taken('trimtab_images_encoded_total', 'Images that a vision tower has looked at.', ['model'], (set) => {
+      for (const [model, { images }] of models()) if (images) set({ model }, images.encoded);
+    });
+    this.#gauge('trimtab_image_cache_bytes', 'Bytes of what was computed of images.', ['model'], (set) => {
+      for (const [model, { images }] of models()) if (images) set({ model }, images.cacheBytes);
+    });
     this.#taken('trimtab_model_forward_seconds_total', 'Time spent in forwards.', ['model'], (set) => {
       for (const [model, work] of forwards()) set({ model }, work.seconds);
     });

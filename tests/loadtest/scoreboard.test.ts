@@ -229,7 +229,7 @@ describe('the row of fusion', () => {
     ...echo().ask,
     all: async (questions, options) =>
       questions.map(({ messages }, index) => ({
-        text: index < shareOf(options) * questions.length ? `It is ${solutions.get(messages[0]?.content)}.` : 'Hm.',
+        text: index < shareOf(options) * questions.length ? `It is ${solutions.get(String(messages[0]?.content))}.` : 'Hm.',
         ended: true,
         completionTokens: 1,
         forwards: { a: options.maxTokens ?? 1 },

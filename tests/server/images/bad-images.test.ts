@@ -256,14 +256,16 @@ describe('addresses', () => {
     await refused(open, [image(at('good.example', 'slow'))], 'longer than 150 ms');
     let sent = 0;
     pages['/long'] = (reply) => {
+      // A piece a turn: a loop would keep this process from reading what it writes.
       const more = (): void => {
-        while (!reply.destroyed && reply.write(Buffer.alloc(1024))) sent++;
-        if (!reply.destroyed) reply.once('drain', more);
+        if (reply.destroyed) return;
+        sent++;
+        reply.write(Buffer.alloc(1024), () => setImmediate(more));
       };
       more();
     };
     await refused(open, [image(at('good.example', 'long'))], '4096 bytes');
-    expect(sent).toBeLessThan(1 << 14);
+    expect(sent).toBeLessThan(1000);
     pages['/gone'] = (reply) => reply.writeHead(404).end();
     await refused(open, [image(at('good.example', 'gone'))], 'status 404');
     pages['/text'] = (reply) => reply.end('hello');
