@@ -76,7 +76,10 @@ export function twinWorld(req: DecodeRequest, choice = 0): TwinWorld {
       if (what.kind === 'http') throw new Error('the toy has no endpoint');
       const { before, after } = frames[source]![variant]!;
       const answer = tokens.map(letterOf);
-      const row = toyLogits([...toyEncoding(before + answer.join('') + after)], SALTS[what.model]!);
+      const ids = [...toyEncoding(before + answer.join('') + after)];
+      const row = toyLogits(ids, SALTS[what.model]!);
+      if (what.kind === 'embedding')
+        return meanOf(ids.map((_, at) => toyLogits(ids.slice(0, at + 1), SALTS[what.model]!)));
       if (what.kind !== 'judge') return [...row];
       const total = Math.log(row.reduce((sum, logit) => sum + Math.exp(logit), 0));
       return what.options.map((option) => row[toyEncoding(option)[0]!]! - total);
@@ -89,6 +92,9 @@ export function twinWorld(req: DecodeRequest, choice = 0): TwinWorld {
     sampling: req.sampling,
   };
 }
+
+const meanOf = (rows: readonly Float64Array[]): number[] =>
+  Array.from(rows[0] ?? [], (_, i) => rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length);
 
 /** The end token has none, whether or not it ends anything. */
 function letterOf(id: number): string {
