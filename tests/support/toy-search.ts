@@ -93,7 +93,7 @@ export function twinWorld(req: DecodeRequest, choice = 0): TwinWorld {
   };
 }
 
-const meanOf = (rows: readonly Float64Array[]): number[] =>
+const meanOf = (rows: readonly ArrayLike<number>[]): number[] =>
   Array.from(rows[0] ?? [], (_, i) => rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length);
 
 /** The end token has none, whether or not it ends anything. */
