@@ -283,10 +283,14 @@ export class RowCache {
     return Math.floor(this.budgetBytes / (length * this.tokenBytes));
   }
 
-  /** The usual geometric capacity with room for what comes next, or the bare need where the budget does not allow more. */
+  /**
+   * The usual geometric capacity with room for what comes next. Where the budget does not hold it, half of what is left: with the bare need
+   * each further token would move everything, and with all of it each further row would.
+   */
   #affordable(rows: number, length: number): number {
     const wanted = capacityFor(length + HEADROOM);
-    return rows * wanted * this.tokenBytes <= this.budgetBytes ? wanted : length;
+    const most = Math.floor(this.budgetBytes / (rows * this.tokenBytes));
+    return wanted <= most ? wanted : Math.max(length, (length + most) >> 1);
   }
 
   #freeSlot(): number {
@@ -295,7 +299,11 @@ export class RowCache {
     const used = this.#slots.length;
     const rows = Math.min(Math.max(1, used * 2), Math.max(this.#maxRows, used + 1));
     if (rows * this.#capacity * this.tokenBytes <= this.budgetBytes) this.#relayout(rows, this.#capacity);
-    else this.#relayout(used + 1, this.#affordable(used + 1, this.#longest()));
+    else {
+      const longest = this.#longest();
+      const some = Math.max(used + 1, Math.min(rows, (used + this.#slotsWithin(Math.max(1, longest))) >> 1));
+      this.#relayout(some, this.#affordable(some, longest));
+    }
     return used;
   }
 

@@ -168,6 +168,29 @@ describe('RowCache', () => {
     expect(contents(cache, survivor)).toEqual([6, ...more]);
   });
 
+  it('close to its budget, tokens and rows that come one by one seldom move everything', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 128, bytes: TOKEN_BYTES * 2500 });
+    const arrays = new Set<ArrayBufferLike>();
+    const note = (): void => void arrays.add(cache.slice(0, 1).keys[0]!.buffer);
+    const rows = Array.from({ length: 8 }, () => cache.claim());
+    for (let token = 1; token <= 300; token++)
+      for (const row of rows) {
+        expect(append(cache, row, [token])).toBe(true);
+        note();
+      }
+    expect(arrays.size).toBeLessThan(20);
+    arrays.clear();
+    for (const row of rows) cache.release(row);
+    for (let at = 0; at < 100; at++) {
+      const row = cache.claim();
+      for (let token = 1; token <= 24; token++) expect(append(cache, row, [token])).toBe(true);
+      note();
+    }
+    expect(arrays.size).toBeLessThan(20);
+    expect(cache.bytes).toBeLessThanOrEqual(cache.budgetBytes);
+    cache.check();
+  });
+
   it('moves nothing when the rows of a batch already lie side by side', () => {
     const cache = new RowCache(LAYERS, { maxRows: 8, bytes: 1 << 20 });
     const rows = Array.from({ length: 4 }, () => cache.claim());
