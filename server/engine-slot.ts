@@ -9,10 +9,17 @@ import type { Change, DecodeEvent, DecodeRequest, Grant } from './wire/decode.js
 
 export class EngineSlot implements Engine {
   #client: EngineClient | null = null;
+  /** Loads its models: to be stopped too, but not asked yet. */
+  #loading: EngineClient | null = null;
   #without: Exclude<EngineState, 'ready'> = 'starting';
+
+  load(client: EngineClient): void {
+    this.#loading = client;
+  }
 
   fill(client: EngineClient): void {
     this.#client = client;
+    this.#loading = null;
     if (this.#without === 'draining') client.drain();
   }
 
@@ -25,10 +32,11 @@ export class EngineSlot implements Engine {
   drain(): void {
     this.#without = 'draining';
     this.#client?.drain();
+    this.#loading?.drain();
   }
 
   async stop(): Promise<void> {
-    await this.#client?.stop();
+    await Promise.all([this.#client?.stop(), this.#loading?.stop()]);
   }
 
   get inFlight(): number {

@@ -21,7 +21,7 @@ export interface RunningServer {
   readonly url: string;
   /** Before the models are loaded: what their files say. Afterwards also what the cache budget allows. */
   readonly catalog: Catalog;
-  /** Settles when the models are loaded, or with the error that stopped it. */
+  /** Settles when the models are loaded, or with the error that stopped it: `draining` where it was closed before. */
   readonly ready: Promise<readonly LoadedModelInfo[]>;
   /** Settles when the engine has ended by itself after it was ready: nothing can be served any more. */
   readonly failed: Promise<void>;
@@ -49,8 +49,10 @@ export async function startServer(config: Config, onProgress?: Progress): Promis
     });
     const url = await listen(app, config);
     const { promise: failed, resolve: reportFailed } = deferred();
-    const ready = EngineClient.start(engineSettings(config), onProgress).then(
-      async (client) => {
+    const client = new EngineClient(engineSettings(config), onProgress);
+    engine.load(client);
+    const ready = client.loaded.then(
+      async () => {
         // A context longer than the cache budget could be promised but never served: the engine knows that bound.
         catalog = new Catalog(config, bounded(facts, client.info), created);
         await warmUp(client, catalog);

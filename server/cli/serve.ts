@@ -1,6 +1,5 @@
 // trimtab serve: starts the server, says where it is and how to ask it, and drains it on SIGTERM or SIGINT.
 import { resolve } from 'node:path';
-import closeWithGrace from 'close-with-grace';
 import { configFileName, packageDirectory, type Config } from '../config.js';
 import type { LoadedModelInfo } from '../engine/messages.js';
 import { AppError } from '../errors.js';
@@ -8,6 +7,7 @@ import { startServer, type RunningServer } from '../main.js';
 import { version } from '../version.js';
 import { exitCodes, reportFailure } from './failure.js';
 import { Progress } from './progress.js';
+import { onSignals } from './signals.js';
 import { siCount, styleFor, table, type Output } from './terminal.js';
 
 /** Beyond the drain deadline: time for threads to end before the process is ended anyway. */
@@ -16,17 +16,32 @@ const EXIT_GRACE_MS = 5000;
 export async function serveCommand(config: Config, stdout: Output, stderr: Output, verbose: boolean): Promise<void> {
   const started = performance.now();
   const progress = new Progress(stderr);
-  const server = await startServer(config, (model, stage, fraction) => progress.report(`${model}: ${stage}`, fraction));
-  const style = styleFor(stdout);
-  closeWithGrace({ delay: config.limits.drainTimeoutMs + EXIT_GRACE_MS, logger: false }, async ({ err, signal }) => {
-    progress.clear();
-    if (err) reportFailure(err, stderr, verbose);
-    else stderr.write(`${signal ?? 'stopping'}: finishing what runs, taking nothing new\n`);
-    await server.close();
+  let isStopping = false;
+  const starting = startServer(config, (model, stage, fraction) => progress.report(`${model}: ${stage}`, fraction));
+  const forgetSignals = onSignals({
+    deadlineMs: config.limits.drainTimeoutMs + EXIT_GRACE_MS,
+    output: stderr,
+    async drain(signal, error) {
+      isStopping = true;
+      progress.clear();
+      if (error) reportFailure(error, stderr, verbose);
+      else stderr.write(`${signal ?? 'stopping'}: finishing what runs, taking nothing new\n`);
+      // One that did not start has closed what it had opened, and has said why.
+      const server = await starting.catch(() => null);
+      await server?.close();
+    },
   });
+  const server = await starting.catch((error: unknown) => {
+    forgetSignals();
+    throw error;
+  });
+  // Whoever ends it needs neither address nor models.
+  if (isStopping) return;
+  const style = styleFor(stdout);
   stdout.write(`${style.bold('trimtab')} ${version} on ${style.cyan(server.url)}\n`);
   if (config.auth.keys.length === 0 && !isLoopback(config.server.host)) stderr.write(openWarning(config.server.host));
   const giveUp = async (error: unknown): Promise<void> => {
+    if (isStopping) return;
     progress.clear();
     reportFailure(error, stderr, verbose);
     await server.close();

@@ -42,28 +42,34 @@ export class EngineClient {
   #info: readonly LoadedModelInfo[] = [];
   #failure: AppError | null = null;
   readonly #stopped: Promise<void>;
+  /** Settles when the models are loaded, or with the AppError that kept them from it: `draining` where it was stopped meanwhile. */
+  readonly loaded: Promise<void>;
 
-  private constructor(worker: Worker) {
+  /** Starts the thread, which loads the models. */
+  constructor(settings: EngineSettings, onProgress: Progress = () => undefined) {
+    const worker = new Worker(workerUrl(), { workerData: settings });
     this.#worker = worker;
     this.#stopped = new Promise((resolve) => worker.once('exit', () => resolve()));
-  }
-
-  /** Starts the thread and loads the models; rejects with the AppError that stopped it. */
-  static async start(settings: EngineSettings, onProgress: Progress = () => undefined): Promise<EngineClient> {
-    const worker = new Worker(workerUrl(), { workerData: settings });
-    const client = new EngineClient(worker);
-    await new Promise<void>((resolve, reject) => {
-      worker.on('message', (message: FromEngine) => client.#receive(message, onProgress, resolve));
+    this.loaded = new Promise((resolve, reject) => {
+      worker.on('message', (message: FromEngine) => this.#receive(message, onProgress, resolve));
       worker.on('error', (cause) => {
         console.error('engine thread failed:', cause);
-        client.#fail(new AppError('engine_failed', { reason: cause.message }, { cause }));
+        this.#fail(new AppError('engine_failed', { reason: cause.message }, { cause }));
       });
       worker.on('exit', (code) => {
-        if (client.#state !== 'draining')
-          client.#fail(new AppError('engine_failed', { reason: `its thread ended with code ${code}` }));
-        reject(client.#failure ?? new AppError('engine_failed', { reason: 'its thread ended' }));
+        if (this.#state !== 'draining')
+          this.#fail(new AppError('engine_failed', { reason: `its thread ended with code ${code}` }));
+        reject(this.#failure ?? new AppError('draining', {}));
       });
     });
+    // Whoever waits for it hears of it; nobody has to.
+    this.loaded.catch(() => undefined);
+  }
+
+  /** With its models loaded; rejects with the AppError that stopped it. */
+  static async start(settings: EngineSettings, onProgress?: Progress): Promise<EngineClient> {
+    const client = new EngineClient(settings, onProgress);
+    await client.loaded;
     return client;
   }
 
@@ -130,7 +136,10 @@ export class EngineClient {
     return this.#stopped;
   }
 
-  /** Ends the thread; what still runs fails. */
+  /**
+   * Ends the thread, before its models are loaded too; what still runs fails. The thread ends by itself: one that is ended from outside
+   * while it is in native code takes the process with it.
+   */
   async stop(): Promise<void> {
     if (this.#state !== 'failed') {
       this.#state = 'draining';

@@ -1,7 +1,7 @@
 // The engine thread's entry: loads the models, then takes in messages, ticks, and posts what happened. When idle it checks the cache's
 // invariants and waits for a message. The only place where engine and thread meet.
 import { setImmediate as yieldToMessages } from 'node:timers/promises';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { runSearch } from '../../decoders/searches/index.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
 import { AppError } from '../errors.js';
@@ -30,14 +30,22 @@ port.on('message', (message: ToEngine) => {
   wake?.();
 });
 
-async function loadModels(): Promise<Map<string, EngineModel>> {
-  const models = new Map<string, EngineModel>();
+/** Converting a model keeps this thread busy for minutes; a shutdown must not wait for it. */
+function stopWhereAsked(): void {
+  for (let next = receiveMessageOnPort(port!); next; next = receiveMessageOnPort(port!))
+    receive(next.message as ToEngine);
+  if (stopping) throw new AppError('draining', {});
+}
+
+async function loadModels(models: Map<string, EngineModel>): Promise<void> {
   for (const model of settings.models) {
-    const onProgress = (stage: string, fraction: number) =>
+    const onProgress = (stage: string, fraction: number): void => {
+      // What is ready is kept, for it has to be released.
+      if (stage !== 'ready') stopWhereAsked();
       post({ kind: 'progress', model: model.name, stage, fraction });
+    };
     models.set(model.name, await EngineModel.load(model, settings, onProgress));
   }
-  return models;
 }
 
 /** Nothing but a shutdown comes before the models are loaded: the client refuses requests until then. */
@@ -108,8 +116,9 @@ async function serve(engine: Engine): Promise<void> {
   }
 }
 
+const models = new Map<string, EngineModel>();
 try {
-  const models = await loadModels();
+  await loadModels(models);
   // One thread: a logit kernel is a dozen short passes, and waiting for a second thread at each costs more than it saves (measured:
   // equal when the machine is idle, several times slower when it is not).
   const kernels = new LogitKernels({ threads: 1 });
@@ -125,12 +134,16 @@ try {
   });
   post({ kind: 'ready', models: [...models.values()].map(({ info }) => info) });
   await serve(engine);
-  for (const model of models.values()) await model.release();
   await kernels.release();
   post({ kind: 'stopped' });
 } catch (cause) {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  post({ kind: 'failed', error: (cause instanceof AppError ? cause : new AppError('engine_failed', { reason })).data });
+  if (!stopping)
+    post({
+      kind: 'failed',
+      error: (cause instanceof AppError ? cause : new AppError('engine_failed', { reason })).data,
+    });
 } finally {
+  for (const model of models.values()) await model.release();
   port.close();
 }

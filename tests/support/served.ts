@@ -8,17 +8,27 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
 
-export interface Served {
-  readonly url: string;
+export interface Started {
   readonly process: ChildProcess;
   /** What it has printed. */
   output(): string;
+  /** Resolves once it has printed a match; rejects with what it printed when it ends before. */
+  printed(pattern: RegExp): Promise<RegExpMatchArray>;
+  /** How it ended. */
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
   /** Kills it, and removes what it converted. */
   stop(): Promise<void>;
 }
 
-/** Resolves when it is ready; rejects with what it printed when it ends before. Needs `npm run build`. */
-export async function serve(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Served> {
+export interface Served extends Started {
+  readonly url: string;
+}
+
+/** Starts it and waits for nothing. Needs `npm run build`. */
+export async function start(
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Started> {
   const artifacts = await mkdtemp(path.join(tmpdir(), 'trimtab-served-'));
   const command = [path.join(root, 'dist/server/cli.js'), 'serve', '--port', '0', ...args];
   const server = spawn(process.execPath, command, {
@@ -26,23 +36,42 @@ export async function serve(args: readonly string[] = [], env: Readonly<Record<s
     env: { ...process.env, TRIMTAB_ARTIFACTS: artifacts, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const ended = new Promise<Awaited<Started['ended']>>((resolve) =>
+    server.once('close', (code, signal) => resolve({ code, signal })),
+  );
   let printed = '';
   for (const stream of [server.stdout, server.stderr])
     stream.on('data', (chunk: Buffer) => (printed += chunk.toString()));
-  const stop = async (): Promise<void> => {
-    if (server.exitCode === null && server.signalCode === null) {
-      server.kill('SIGKILL');
-      await once(server, 'exit');
-    }
-    await rm(artifacts, { recursive: true, force: true });
+  return {
+    process: server,
+    output: () => printed,
+    ended,
+    async printed(pattern) {
+      for (;;) {
+        const match = pattern.exec(printed);
+        if (match) return match;
+        if (server.exitCode !== null || server.signalCode !== null)
+          throw new Error(`the server ended with ${server.exitCode ?? server.signalCode}: ${printed}`);
+        await Promise.race([once(server.stdout, 'data'), once(server.stderr, 'data'), ended]);
+      }
+    },
+    async stop() {
+      if (server.exitCode === null && server.signalCode === null) server.kill('SIGKILL');
+      await ended;
+      await rm(artifacts, { recursive: true, force: true });
+    },
   };
-  for (;;) {
-    const [, url] = /on (http:\/\/\S+)/.exec(printed) ?? [];
-    if (url !== undefined && /ready in/.test(printed)) return { url, process: server, output: () => printed, stop };
-    if (server.exitCode !== null) {
-      await stop();
-      throw new Error(`the server ended with ${server.exitCode}: ${printed}`);
-    }
-    await Promise.race([once(server.stdout, 'data'), once(server.stderr, 'data'), once(server, 'exit')]);
+}
+
+/** Resolves when it is ready; rejects with what it printed when it ends before. Needs `npm run build`. */
+export async function serve(args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Promise<Served> {
+  const started = await start(args, env);
+  try {
+    const [, url = ''] = await started.printed(/on (http:\/\/\S+)/);
+    await started.printed(/ready in/);
+    return { ...started, url };
+  } catch (error) {
+    await started.stop();
+    throw error;
   }
 }
