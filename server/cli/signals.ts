@@ -15,14 +15,14 @@ export interface SignalReader {
 
 /** Returns what takes the handlers away again. */
 export function onSignals({ drain, deadlineMs, output }: SignalReader): () => void {
-  const { uninstall } = closeWithGrace(
+  const grace = closeWithGrace(
     {
       delay: deadlineMs,
       logger: false,
       skip: ['SIGHUP'],
       onSecondSignal: (signal) => {
         output.write(`${String(signal)} again: ending at once\n`);
-        end(signal as Signal);
+        end(signal);
       },
       onTimeout: () => {
         output.write(`not finished within ${deadlineMs / 1000} s: ending at once\n`);
@@ -31,7 +31,7 @@ export function onSignals({ drain, deadlineMs, output }: SignalReader): () => vo
     },
     async ({ err, signal }) => drain((signal as Signal | undefined) ?? null, err ?? null),
   );
-  return uninstall;
+  return () => grace.uninstall();
 }
 
 /**

@@ -27,9 +27,8 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 /** Two small models and this deadline, converted once for all tests. */
 function configured(drainTimeoutMs: number): [string[], Record<string, string>] {
   const file = path.join(directory, `${drainTimeoutMs}.json`);
-  const models = { small: path.join(root, 'models/pocket/small'), chat: path.join(root, 'models/pocket/small-chat') };
-  const entries = Object.entries(models).map(([name, folder]) => [name, { path: folder }]);
-  writeFileSync(file, JSON.stringify({ models: Object.fromEntries(entries), limits: { drainTimeoutMs } }));
+  const [small, chat] = ['small', 'small-chat'].map((name) => ({ path: path.join(root, 'models/pocket', name) }));
+  writeFileSync(file, JSON.stringify({ models: { small, chat }, limits: { drainTimeoutMs } }));
   return [['--config', file], { TRIMTAB_ARTIFACTS: path.join(directory, 'artifacts') }];
 }
 
@@ -51,18 +50,15 @@ async function held({ url }: Served): Promise<{ readonly socket: WebSocket; read
   return { socket, frames };
 }
 
-it.each([0, 400, 1200])(
-  'SIGTERM %d ms after the port has opened ends a start without a crash',
-  async (ms) => {
-    started = await start(...configured(30_000));
-    await started.printed(/on http/);
-    await sleep(ms);
-    started.process.kill('SIGTERM');
-    expect(await started.ended).toEqual({ code: 0, signal: null });
-    expect(started.output()).toContain('SIGTERM: finishing what runs');
-    expect(started.output()).not.toMatch(/error|terminate|engine/i);
-  },
-);
+it.each([0, 400, 1200])('SIGTERM %d ms after the port has opened ends a start without a crash', async (ms) => {
+  started = await start(...configured(30_000));
+  await started.printed(/on http/);
+  await sleep(ms);
+  started.process.kill('SIGTERM');
+  expect(await started.ended).toEqual({ code: 0, signal: null });
+  expect(started.output()).toContain('SIGTERM: finishing what runs');
+  expect(started.output()).not.toMatch(/error|terminate|engine/i);
+});
 
 it('SIGTERM while a model is being converted ends at the next progress', async () => {
   started = await start();
