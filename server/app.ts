@@ -13,6 +13,7 @@ import { pagePlugin } from './plugins/page.js';
 import { requestLimits } from './plugins/request-limits.js';
 import { websocketPlugin } from './plugins/websocket.js';
 import { writeGuard } from './plugins/write-guard.js';
+import { adminRoutes } from './routes/admin.js';
 import { chatRoute } from './routes/chat.js';
 import { completionsRoute } from './routes/completions.js';
 import { decodeSocket } from './routes/decode-socket.js';
@@ -85,7 +86,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
 
   await app.register(websocketPlugin, { config, metrics });
   // After websocketPlugin, which ends the socket of an upgrade that is refused by what comes later.
-  await app.register(authPlugin, { auth: config.auth });
+  await app.register(authPlugin, { auth: () => context.config.auth });
   await app.register(requestLimits);
   await app.register(pagePlugin);
 
@@ -100,5 +101,6 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   embeddingsRoute(app, options);
   tokenizeRoutes(app, options);
   decodingRoutes(app, options);
+  adminRoutes(app, options);
   return app;
 }

@@ -57,11 +57,19 @@ export class Catalog implements CatalogContract {
   readonly #specs: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
   readonly #options: SpecOptions;
   readonly #named = new Map<string, ResolvedStrategy>();
+  /** The models that can be asked. */
+  readonly #loaded: ReadonlySet<string>;
   readonly #entries: readonly CatalogEntry[];
 
-  constructor(settings: CatalogSettings, facts: ReadonlyMap<string, ModelFacts>, created: number) {
+  constructor(
+    settings: CatalogSettings,
+    facts: ReadonlyMap<string, ModelFacts>,
+    created: number,
+    loaded: ReadonlySet<string> = new Set(facts.keys()),
+  ) {
     this.#settings = settings;
     this.#facts = facts;
+    this.#loaded = loaded;
     this.#checkKinds();
     this.#causal = settings.models.filter(({ kind }) => kind === 'causal').map(({ name }) => name);
     this.#specs = new Map(settings.deployments.map(({ name, decoding }) => [name, decoding]));
@@ -77,7 +85,8 @@ export class Catalog implements CatalogContract {
     };
     for (const name of this.#causal) this.#named.set(name, this.#build(name, name, {}, 'decoding'));
     for (const deployment of settings.deployments) this.#named.set(deployment.name, this.#deploy(deployment));
-    this.#entries = [...this.#named.keys()].map((id) => ({
+    const served = [...this.#named].filter(([, strategy]) => this.#missing(strategy) === undefined);
+    this.#entries = served.map(([id]) => ({
       id,
       created,
       ownedBy: 'trimtab',
@@ -96,7 +105,7 @@ export class Catalog implements CatalogContract {
   resolve(model: string, decoding?: unknown): ResolvedStrategy {
     const named = this.#named.get(model);
     if (named === undefined) throw this.#notFound(model);
-    if (decoding === undefined || decoding === null) return named;
+    if (decoding === undefined || decoding === null) return this.#served(named);
     if (typeof decoding !== 'object' || Array.isArray(decoding)) {
       throw new AppError('invalid_value', {
         param: 'decoding',
@@ -109,7 +118,12 @@ export class Catalog implements CatalogContract {
     const own = this.#specs.get(model) ?? { method: 'plain', model };
     const spec = given['method'] === undefined ? { ...own, ...given } : given;
     const completed = spec['method'] === 'plain' && spec['model'] === undefined ? { ...spec, model } : spec;
-    return this.#build(model, completed, named.defaults, 'decoding');
+    return this.#served(this.#build(model, completed, named.defaults, 'decoding'));
+  }
+
+  /** The deployments that cannot be served without this model. */
+  neededBy(model: string): readonly string[] {
+    return [...this.#specs.keys()].filter((name) => this.#needs(this.#named.get(name)).includes(model));
   }
 
   /**
@@ -125,6 +139,21 @@ export class Catalog implements CatalogContract {
     const changed = built[reasons.indexOf(null)];
     if (changed) return changed;
     throw new AppError('not_changeable', { param: 'decoding', reason: reasons[0] });
+  }
+
+  #needs(strategy: ResolvedStrategy | undefined): readonly string[] {
+    const draft = draftModel(strategy?.speculation ?? null);
+    return [...(strategy?.models ?? []), ...(draft === null ? [] : [draft])];
+  }
+
+  #missing(strategy: ResolvedStrategy): string | undefined {
+    return this.#needs(strategy).find((model) => !this.#loaded.has(model));
+  }
+
+  #served(strategy: ResolvedStrategy): ResolvedStrategy {
+    const model = this.#missing(strategy);
+    if (model === undefined) return strategy;
+    throw new AppError('model_not_loaded', { param: 'model', model });
   }
 
   #build(
@@ -314,7 +343,7 @@ export class Catalog implements CatalogContract {
   }
 
   #notFound(model: string): AppError {
-    const known = [...this.#named.keys()];
+    const known = this.#entries.map(({ id }) => id);
     const hint = nearest(model, known);
     return new AppError('model_not_found', {
       param: 'model',

@@ -27,6 +27,8 @@ export interface Config {
   /** Absolute path of the file that was read; null when everything came from the command line. */
   readonly file: string | null;
   readonly models: readonly ModelSettings[];
+  /** Names of the models that are loaded at start. */
+  readonly loadedAtStart: readonly string[];
   readonly deployments: readonly DeploymentConfig[];
   /** By model: how it is told a preference direction. */
   readonly directionCards: ReadonlyMap<string, DirectionCard>;
@@ -43,7 +45,11 @@ export interface Config {
   readonly images: Readonly<ConfigFile['images']>;
   readonly websocket: Readonly<ConfigFile['websocket']>;
   readonly auth: { readonly keys: readonly ApiKey[]; readonly openMetrics: boolean };
-  readonly runtime: { readonly threads: number };
+  readonly runtime: {
+    readonly threads: number;
+    /** The C library was told to give large blocks back to the system at once (glibc: MALLOC_MMAP_THRESHOLD_). */
+    readonly returnsMemory: boolean;
+  };
   /** Absolute. */
   readonly artifactDirectory: string;
   readonly allowNegativeWeights: boolean;
@@ -234,6 +240,7 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
   return deepFreeze({
     file,
     models,
+    loadedAtStart: models.map(({ name }) => name).filter((name) => parsed.models[name]?.load === true),
     deployments,
     directionCards: new Map(cards),
     rewardStatistics: new Map(
@@ -250,7 +257,10 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     images: parsed.images,
     websocket: parsed.websocket,
     auth: { keys: readKeys(label, parsed.auth, base, environment), openMetrics: parsed.auth.openMetrics },
-    runtime: { threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads() },
+    runtime: {
+      threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads(),
+      returnsMemory: (environment['MALLOC_MMAP_THRESHOLD_'] ?? '') !== '',
+    },
     artifactDirectory: resolve(base, environment['TRIMTAB_ARTIFACTS'] || parsed.artifactDirectory),
     allowNegativeWeights: parsed.allowNegativeWeights,
   });

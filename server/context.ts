@@ -200,6 +200,48 @@ export interface ImageReader {
   ): Promise<ReadonlyMap<string, readonly ImageInput[]>>;
 }
 
+/** beside: the new engine is loaded while the old one serves. after: the old one ends first, so that memory for one is enough. */
+export type ChangeOrder = 'beside' | 'after';
+
+export interface ModelStatus {
+  readonly name: string;
+  readonly kind: 'causal' | 'reward';
+  readonly weights: string;
+  readonly state: 'loaded' | 'loading' | 'unloaded' | 'changing';
+  /** Where it is loaded. */
+  readonly info: LoadedModelInfo | null;
+  /** Of keys and values that it holds now. */
+  readonly cacheBytes: number;
+  /** Those that need it. */
+  readonly deployments: readonly string[];
+}
+
+/** What a change has done. */
+export interface AdminChange {
+  /** Parts of the configuration. */
+  readonly changed: readonly string[];
+  readonly engine: 'kept' | 'replaced';
+  /** That ran on the engine that was replaced. */
+  readonly requests: { readonly finished: number; readonly cut: number };
+  /** Of the whole process (bytes). */
+  readonly residentBefore: number;
+  readonly residentAfter: number;
+  readonly tookMs: number;
+  readonly note: string | null;
+}
+
+/** What an operator may do while the server runs. One change at a time; throws AppError and changes nothing where it cannot be done. */
+export interface Operations {
+  models(): readonly ModelStatus[];
+  load(model: string, order: ChangeOrder): Promise<AdminChange>;
+  unload(model: string, order: ChangeOrder): Promise<AdminChange>;
+  reload(order: ChangeOrder): Promise<AdminChange>;
+  readonly counts: {
+    readonly replacements: number;
+    readonly reloads: { readonly taken: number; readonly refused: number };
+  };
+}
+
 export interface AppContext {
   /** Left out: no model reads pictures. */
   readonly images?: ImageReader;
@@ -208,4 +250,6 @@ export interface AppContext {
   readonly catalog: Catalog;
   readonly text: TextService;
   readonly constraints: ConstraintCompiler;
+  /** Left out: nothing can be changed. */
+  readonly operations?: Operations;
 }

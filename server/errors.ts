@@ -30,6 +30,12 @@ export const errorTable = {
     type: 'not_found_error',
     message: 'The model {model} does not exist here. Available: {available}.',
   },
+  model_not_loaded: {
+    status: 404,
+    type: 'not_found_error',
+    message:
+      'The model {model} is not loaded here at present. Use another one, or have the operator load it: POST /v1/admin/models/{model}/load.',
+  },
   response_not_found: {
     status: 404,
     type: 'not_found_error',
@@ -129,6 +135,28 @@ export const errorTable = {
     type: 'rate_limit_error',
     message: 'The key {name} has made its {limit} requests of this minute. Try again in {retryAfterSeconds} s.',
   },
+  // ---- what an operator changes while the server runs
+  admin_needs_key: {
+    status: 403,
+    type: 'invalid_request_error',
+    message:
+      'This server has no API keys, so nobody can show that they may change it. Give it one with the scope admin (TRIMTAB_ADMIN_KEYS) and start it again.',
+  },
+  admin_busy: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'Another change is under way: {what}. Wait until it is answered, then try again.',
+  },
+  reload_refused: {
+    status: 400,
+    type: 'invalid_request_error',
+    message: 'The configuration was not taken, the one before stays in force: {reason}',
+  },
+  model_load_failed: {
+    status: 409,
+    type: 'invalid_request_error',
+    message: 'The model {model} was not loaded, what was served before is served on: {reason}',
+  },
   // ---- websockets
   upgrade_required: {
     status: 426,
@@ -192,6 +220,12 @@ export const errorTable = {
     status: 503,
     type: 'server_error',
     message: 'The server is shutting down and takes no new requests. Try another replica.',
+  },
+  engine_replaced: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'The operator changed the models while this request ran, and it did not end within {seconds} s. Send it again.',
   },
   slow_reader: {
     status: 408,

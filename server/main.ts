@@ -3,18 +3,12 @@
 // Called by the CLI's serve and by end-to-end tests.
 import type { AddressInfo } from 'node:net';
 import { buildApp } from './app.js';
-import { Catalog, type ModelFacts } from './catalog.js';
+import type { Catalog } from './catalog.js';
 import type { Config } from './config.js';
-import type { HttpConfig } from './context.js';
 import { ConstraintService } from './constraint/service.js';
-import { EngineClient, type Progress } from './engine/client.js';
-import type { EngineSettings, LoadedModelInfo } from './engine/messages.js';
-import { EngineSlot } from './engine-slot.js';
+import type { LoadedModelInfo } from './engine/messages.js';
 import { AppError } from './errors.js';
-import { ImageService } from './images/service.js';
-import { TextService } from './models/text.js';
-import { version } from './version.js';
-import { warmUp } from './warm-up.js';
+import { Supervisor, type SupervisorOptions } from './supervisor.js';
 
 export interface RunningServer {
   /** http://host:port, with the port that was really bound. */
@@ -25,94 +19,72 @@ export interface RunningServer {
   readonly ready: Promise<readonly LoadedModelInfo[]>;
   /** Settles when the engine has ended by itself after it was ready: nothing can be served any more. */
   readonly failed: Promise<void>;
+  /** Takes the configuration as it stands in its file now; tells in words what became of it. Throws and changes nothing where it cannot. */
+  reload(): Promise<string>;
   /** Refuses new work, lets what runs finish within the deadline, then cuts it and ends every thread. Idempotent. */
   close(): Promise<void>;
 }
 
-export async function startServer(config: Config, onProgress?: Progress): Promise<RunningServer> {
-  const text = new TextService(config.models, { timeoutMs: config.limits.textTimeoutMs });
+export async function startServer(config: Config, options: SupervisorOptions = {}): Promise<RunningServer> {
   const constraints = new ConstraintService();
-  const engine = new EngineSlot();
-  const images = new ImageService(config.images);
+  let supervisor: Supervisor | null = null;
   try {
-    const known = await text.load();
-    images.load(known);
-    const facts = bounded(known, config.models);
-    const created = Math.floor(Date.now() / 1000);
-    let catalog = new Catalog(config, facts, created);
-    const context = { config: httpConfig(config), engine, text, images, constraints };
-    const app = await buildApp({
-      ...context,
-      get catalog() {
-        return catalog;
-      },
-    });
-    const url = await listen(app, config);
-    const { promise: failed, resolve: reportFailed } = deferred();
-    const client = new EngineClient(engineSettings(config), onProgress);
-    engine.load(client);
-    const ready = client.loaded.then(
-      async () => {
-        // A context longer than the cache budget could be promised but never served: the engine knows that bound.
-        catalog = new Catalog(config, bounded(facts, client.info), created);
-        await warmUp(client, catalog);
-        engine.fill(client);
-        void client.ended.then(() => client.state === 'failed' && reportFailed());
-        return client.info;
-      },
-      (error: unknown) => {
-        engine.fail();
-        throw error;
-      },
-    );
-    let closing: Promise<void> | null = null;
-    const close = async (): Promise<void> => {
-      engine.drain();
-      // Closing the listener waits for open answers; at the deadline their sockets are cut, which cancels them in the engine.
-      const deadline = setTimeout(() => {
-        app.server.closeAllConnections();
-        app.websockets.cut();
-      }, config.limits.drainTimeoutMs);
-      await app.close();
-      clearTimeout(deadline);
-      await engine.stop();
-      await text.close();
-      await constraints.close();
-    };
-    return {
-      url,
-      get catalog() {
-        return catalog;
-      },
-      ready,
-      failed,
-      close: () => (closing ??= close()),
-    };
+    supervisor = await Supervisor.open(config, options);
+    return await serve(supervisor, constraints, config);
   } catch (error) {
-    await text.close();
+    await supervisor?.close();
     await constraints.close();
     throw error;
   }
 }
 
-function deferred(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((settle) => (resolve = settle));
-  return { promise, resolve };
-}
-
-/** The same facts with the context of each model cut to what `limits` allows it. */
-function bounded(
-  facts: ReadonlyMap<string, ModelFacts>,
-  limits: readonly { readonly name: string; readonly contextLength: number | null }[],
-): ReadonlyMap<string, ModelFacts> {
-  const limit = new Map(limits.map(({ name, contextLength }) => [name, contextLength ?? Infinity]));
-  return new Map(
-    [...facts].map(([name, known]) => [
-      name,
-      { ...known, contextLength: Math.min(known.contextLength, limit.get(name) ?? Infinity) },
-    ]),
-  );
+async function serve(supervisor: Supervisor, constraints: ConstraintService, config: Config): Promise<RunningServer> {
+  const { engine } = supervisor;
+  const app = await buildApp({
+    engine,
+    constraints,
+    operations: supervisor,
+    get config() {
+      return supervisor.http;
+    },
+    get catalog() {
+      return supervisor.catalog;
+    },
+    get text() {
+      return supervisor.text;
+    },
+    get images() {
+      return supervisor.images;
+    },
+  });
+  const url = await listen(app, config);
+  const ready = supervisor.start();
+  let closing: Promise<void> | null = null;
+  const close = async (): Promise<void> => {
+    engine.drain();
+    // Closing the listener waits for open answers; at the deadline their sockets are cut, which cancels them in the engine.
+    const deadline = setTimeout(() => {
+      app.server.closeAllConnections();
+      app.websockets.cut();
+    }, config.limits.drainTimeoutMs);
+    await app.close();
+    clearTimeout(deadline);
+    await supervisor.close();
+    await constraints.close();
+  };
+  return {
+    url,
+    get catalog() {
+      return supervisor.catalog;
+    },
+    ready,
+    failed: supervisor.failed,
+    reload: async () => {
+      const { changed, engine: which } = await supervisor.reload('beside');
+      return `${changed.length === 0 ? 'nothing has changed' : `changed: ${changed.join(', ')}`}; engine ${which}`;
+    },
+    close: () => (closing ??= close()),
+  };
 }
 
 async function listen(app: Awaited<ReturnType<typeof buildApp>>, config: Config): Promise<string> {
@@ -134,50 +106,4 @@ async function listen(app: Awaited<ReturnType<typeof buildApp>>, config: Config)
   const bound = app.server.address() as AddressInfo;
   const shownHost = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address;
   return `http://${shownHost}:${bound.port}`;
-}
-
-function httpConfig({ server, limits, websocket, auth, embeddings }: Config): HttpConfig {
-  return {
-    version,
-    strict: server.strict,
-    logLevel: server.logLevel,
-    bodyBytes: limits.bodyBytes,
-    requestTimeoutMs: limits.requestTimeoutMs,
-    connectionTimeoutMs: limits.connectionTimeoutMs,
-    keepAliveTimeoutMs: limits.keepAliveTimeoutMs,
-    pingMs: limits.pingMs,
-    writeTimeoutMs: limits.writeTimeoutMs,
-    maxN: limits.maxN,
-    traceTokens: limits.traceTokens,
-    maxPrompts: limits.maxPrompts,
-    tokensPerRequest: limits.tokensPerRequest,
-    websocket,
-    auth,
-    embeddings,
-  };
-}
-
-function engineSettings({
-  models,
-  artifactDirectory,
-  runtime,
-  limits,
-  images,
-  endpoints,
-  search,
-}: Config): EngineSettings {
-  const { tokensPerTick, maxRows, maxWaiting, cacheBytes, prefixCacheBytes } = limits;
-  return {
-    models,
-    artifactDirectory,
-    threads: runtime.threads,
-    tokensPerTick,
-    maxRows,
-    maxWaiting,
-    cacheBytes,
-    prefixCacheBytes,
-    imageCacheBytes: images.cacheBytes,
-    endpoints,
-    failsWithScorer: search.onScorerFailure === 'fail',
-  };
 }

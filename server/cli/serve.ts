@@ -7,17 +7,27 @@ import { startServer, type RunningServer } from '../main.js';
 import { version } from '../version.js';
 import { exitCodes, reportFailure } from './failure.js';
 import { Progress } from './progress.js';
-import { onSignals } from './signals.js';
+import { onHangup, onSignals } from './signals.js';
 import { siCount, styleFor, table, type Output } from './terminal.js';
 
 /** Beyond the drain deadline: time for threads to end before the process is ended anyway. */
 const EXIT_GRACE_MS = 5000;
 
-export async function serveCommand(config: Config, stdout: Output, stderr: Output, verbose: boolean): Promise<void> {
+/** `load` reads the configuration: now, and again whenever it is to be taken anew. */
+export async function serveCommand(
+  load: () => Config,
+  stdout: Output,
+  stderr: Output,
+  verbose: boolean,
+): Promise<void> {
+  const config = load();
   const started = performance.now();
   const progress = new Progress(stderr);
   let isStopping = false;
-  const starting = startServer(config, (model, stage, fraction) => progress.report(`${model}: ${stage}`, fraction));
+  const starting = startServer(config, {
+    onProgress: (model, stage, fraction) => progress.report(`${model}: ${stage}`, fraction),
+    reread: load,
+  });
   const forgetSignals = onSignals({
     deadlineMs: config.limits.drainTimeoutMs + EXIT_GRACE_MS,
     output: stderr,
@@ -30,6 +40,12 @@ export async function serveCommand(config: Config, stdout: Output, stderr: Outpu
       const server = await starting.catch(() => null);
       await server?.close();
     },
+  });
+  onHangup(async () => {
+    const server = await starting;
+    const told = await server.reload().catch((error: unknown) => (error as Error).message);
+    progress.clear();
+    stderr.write(`SIGHUP: ${told}\n`);
   });
   const server = await starting.catch((error: unknown) => {
     forgetSignals();

@@ -7,7 +7,7 @@ type Signal = NodeJS.Signals;
 
 export interface SignalReader {
   /** `error` where a bug ends the process instead. */
-  drain(signal: Signal | null, error: Error | null): Promise<void>;
+  readonly drain: (signal: Signal | null, error: Error | null) => Promise<void>;
   /** After this the process is ended (ms). */
   readonly deadlineMs: number;
   readonly output: Output;
@@ -32,6 +32,11 @@ export function onSignals({ drain, deadlineMs, output }: SignalReader): () => vo
     async ({ err, signal }) => drain((signal as Signal | undefined) ?? null, err ?? null),
   );
   return () => grace.uninstall();
+}
+
+/** SIGHUP, which Windows has for closed windows only. */
+export function onHangup(act: () => Promise<void>): void {
+  process.on('SIGHUP', () => void act().catch(() => undefined));
 }
 
 /**

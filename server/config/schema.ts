@@ -112,6 +112,11 @@ const ModelEntry = Type.Object(
       description:
         'causal: predicts next tokens. reward: a sequence-classification head that gives scores; it cannot be served as text.',
     }),
+    load: Type.Boolean({
+      default: true,
+      description:
+        'Whether it is loaded at start. Otherwise POST /v1/admin/models/NAME/load loads it, and what needs it is served from then on.',
+    }),
     device: Type.Enum(['cpu'], { default: 'cpu', description: 'Where the model runs.' }),
     contextLength: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
       default: null,

@@ -41,6 +41,9 @@ export class EngineClient {
   #stats = noStats;
   #info: readonly LoadedModelInfo[] = [];
   #failure: AppError | null = null;
+  /** Told to what is cut by `stop`. */
+  #stopReason = new AppError('draining', {});
+  #whenIdle: (() => void)[] = [];
   readonly #stopped: Promise<void>;
   /** Settles when the models are loaded, or with the AppError that kept them from it: `draining` where it was stopped meanwhile. */
   readonly loaded: Promise<void>;
@@ -107,6 +110,7 @@ export class EngineClient {
     } finally {
       signal?.removeEventListener('abort', cancelled);
       this.#mailboxes.delete(request.requestId);
+      if (this.#mailboxes.size === 0) for (const settle of this.#whenIdle.splice(0)) settle();
       if (!ended) this.#post({ kind: 'cancel', requestId: request.requestId });
     }
   }
@@ -131,6 +135,11 @@ export class EngineClient {
     return this.#mailboxes.size;
   }
 
+  /** Settles when nothing is in flight. */
+  async idle(): Promise<void> {
+    if (this.#mailboxes.size > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  }
+
   /** Settles when the thread has ended, whatever the reason; `state` tells it. */
   get ended(): Promise<void> {
     return this.#stopped;
@@ -140,7 +149,8 @@ export class EngineClient {
    * Ends the thread, before its models are loaded too; what still runs fails. The thread ends by itself: one that is ended from outside
    * while it is in native code takes the process with it.
    */
-  async stop(): Promise<void> {
+  async stop(reason?: AppError): Promise<void> {
+    this.#stopReason = reason ?? this.#stopReason;
     if (this.#state !== 'failed') {
       this.#state = 'draining';
       this.#post({ kind: 'shutdown' });
@@ -173,7 +183,7 @@ export class EngineClient {
         this.#fail(AppError.fromData(message.error));
         break;
       case 'stopped':
-        this.#endAll(new AppError('draining', {}));
+        this.#endAll(this.#stopReason);
         break;
       default:
         message satisfies never;

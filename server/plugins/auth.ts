@@ -1,5 +1,5 @@
 // Who may ask: every address needs a key unless its route says `access: 'public'`, and one that does not exist needs one too. Knows keys
-// by their hashes only. Without any key configured the server is open and this plugin does nothing.
+// by their hashes only. Without any key configured the server is open.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
@@ -102,29 +102,43 @@ function authenticate(request: FastifyRequest, keyring: Keyring): ApiKey {
   return key;
 }
 
-export const authPlugin = fastifyPlugin<{ auth: AuthConfig }>((app: FastifyInstance, { auth }, done) => {
+export interface AuthOptions {
+  /** At present: keys come and go while the server runs. */
+  readonly auth: () => AuthConfig;
+}
+
+export const authPlugin = fastifyPlugin<AuthOptions>((app: FastifyInstance, { auth }, done) => {
+  let known: { readonly keys: readonly ApiKey[]; readonly keyring: Keyring } | null = null;
+  /** Null where the server is open. */
+  const current = (): Keyring | null => {
+    const { keys } = auth();
+    if (known?.keys !== keys) known = { keys, keyring: new Keyring(keys) };
+    return keys.length === 0 ? null : known.keyring;
+  };
   app.decorateRequest('apiKey', null);
-  if (auth.keys.length > 0) {
-    const keyring = new Keyring(auth.keys);
-    app.addHook('onRequest', (request, reply, next) => {
-      try {
-        const param = keyInQuery(request.url, keyring);
-        if (param !== null) throw new AppError('key_in_url', { param: shown(param, 40) });
-        const access = request.routeOptions.config.access ?? 'use';
-        if (access !== 'public') {
-          const key = authenticate(request, keyring);
-          if (access !== 'key' && !key.scopes.includes(access)) {
-            throw new AppError('missing_scope', { name: key.name, scope: access });
-          }
-          request.apiKey = key;
+  app.addHook('onRequest', (request, reply, next) => {
+    const keyring = current();
+    if (keyring === null) {
+      next();
+      return;
+    }
+    try {
+      const param = keyInQuery(request.url, keyring);
+      if (param !== null) throw new AppError('key_in_url', { param: shown(param, 40) });
+      const access = request.routeOptions.config.access ?? 'use';
+      if (access !== 'public') {
+        const key = authenticate(request, keyring);
+        if (access !== 'key' && !key.scopes.includes(access)) {
+          throw new AppError('missing_scope', { name: key.name, scope: access });
         }
-        next();
-      } catch (error) {
-        if (!(error instanceof AppError)) throw error;
-        if (error.data.status === 401) void reply.header('www-authenticate', 'Bearer');
-        next(error);
+        request.apiKey = key;
       }
-    });
-  }
+      next();
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      if (error.data.status === 401) void reply.header('www-authenticate', 'Bearer');
+      next(error);
+    }
+  });
   done();
 });

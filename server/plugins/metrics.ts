@@ -106,6 +106,7 @@ export class Metrics {
     this.#delay.enable();
     this.#engineSeries();
     this.#delaySeries();
+    this.#processSeries();
   }
 
   close(): void {
@@ -284,6 +285,24 @@ export class Metrics {
     this.#taken('trimtab_nan_rows_total', 'Rows of logits without a finite value.', [], (set) =>
       set({}, stats().nanRows),
     );
+  }
+
+  #processSeries(): void {
+    this.#gauge('process_resident_memory_bytes', 'Resident memory of the process.', [], (set) =>
+      set({}, process.memoryUsage.rss()),
+    );
+    const { operations } = this.#context;
+    if (!operations) return;
+    this.#gauge('trimtab_model_loaded', '1 where the model is loaded, 0 where it could be.', ['model'], (set) => {
+      for (const { name, info } of operations.models()) set({ model: name }, info === null ? 0 : 1);
+    });
+    this.#taken('trimtab_engine_replacements_total', 'Engines that took over from another.', [], (set) =>
+      set({}, operations.counts.replacements),
+    );
+    this.#taken('trimtab_config_reloads_total', 'Configurations read again, by outcome.', ['outcome'], (set) => {
+      const { reloads } = operations.counts;
+      for (const outcome of ['taken', 'refused'] as const) set({ outcome }, reloads[outcome]);
+    });
   }
 
   /** Since the previous scrape. The histogram counts whole timer intervals: its resolution is no delay. */

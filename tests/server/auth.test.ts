@@ -197,7 +197,7 @@ describe('every route', () => {
     writeFileSync(join(root, 'assets', 'a.js'), '1');
     const app = Fastify();
     await app.register(errorsPlugin, { config: httpConfig });
-    await app.register(authPlugin, { auth });
+    await app.register(authPlugin, { auth: () => auth });
     await app.register(pagePlugin, { root });
     app.get('/other', () => 'x');
     for (const [url, status] of [
@@ -215,7 +215,7 @@ describe('every route', () => {
   it('says what it needs: the scope admin is not given by use', async () => {
     const app = Fastify();
     await app.register(errorsPlugin, { config: httpConfig });
-    await app.register(authPlugin, { auth });
+    await app.register(authPlugin, { auth: () => auth });
     const route: RouteOptions = { method: 'POST', url: '/change', config: { access: 'admin' }, handler: () => 'done' };
     app.route(route);
     const status = async (key: string) =>

@@ -31,7 +31,8 @@ export const declareServe: Declare = (program, { stdout, stderr, isVerbose }) =>
       'after',
       `
 The port opens at once: GET /health answers while models are converted and loaded, GET /ready says 503 until they are.
-SIGTERM or Ctrl-C: running answers are finished within limits.drainTimeoutMs, then the process ends.
+SIGTERM or Ctrl-C: running answers are finished within limits.drainTimeoutMs, then the process ends; again: at once.
+SIGHUP: the configuration is read again and taken, or refused and the one before stays.
 
 Examples:
   $ trimtab serve --port 8080
@@ -47,6 +48,6 @@ Exit codes: 0 stopped as asked, 1 it could not start or its engine failed, 2 wro
         ...(config === undefined ? {} : { path: config }),
         ...(model === undefined ? {} : { models: model }),
       };
-      await serveCommand(loadConfig(overrides), stdout, stderr, isVerbose());
+      await serveCommand(() => loadConfig(overrides), stdout, stderr, isVerbose());
     });
 };
