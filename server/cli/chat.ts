@@ -75,9 +75,9 @@ async function serverFor({ url, apiKey, config, threads }: ChatOptions, stderr: 
   });
   // Only here: it brings the whole server along.
   const { startServer } = await import('../main.js');
-  const server = await startServer(ownServer(loaded, key), (model, stage, part) =>
-    progress.report(`${model}: ${stage}`, part),
-  );
+  const server = await startServer(ownServer(loaded, key), {
+    onProgress: (model, stage, part) => progress.report(`${model}: ${stage}`, part),
+  });
   try {
     await server.ready;
   } catch (error) {
