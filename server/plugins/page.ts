@@ -24,7 +24,7 @@ export async function pagePlugin(app: FastifyInstance, { root = built }: { reado
         defaultSrc: ["'none'"],
         scriptSrc: ["'self'"],
         styleSrc: ["'self'"],
-        imgSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
         connectSrc: ["'self'"],
         baseUri: ["'none'"],
         formAction: ["'none'"],

@@ -1,6 +1,7 @@
 // The playground in a real browser, against the suite in the box. Needs Debian's chromium (or CHROMIUM, a path); without one it is skipped,
 // and says so.
 import { existsSync } from 'node:fs';
+import sharp from 'sharp';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { AxeBuilder } from '@axe-core/playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -48,6 +49,25 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
     await lane(name).locator('.figures', { hasText: 'ended by' }).waitFor();
     return (await lane(name).locator('.answer').textContent()) ?? '';
   };
+
+  test('a picture goes with the prompt, and a model that does not see says so', async () => {
+    const picture = await sharp({ create: { width: 64, height: 64, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    await page.locator('.picture input').setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: picture });
+    await page.getByRole('alert').filter({ hasText: 'a.txt is no PNG' }).waitFor();
+    await page.locator('.picture input').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: picture });
+    const shown = page.getByAltText('The picture that goes with the prompt');
+    expect(await shown.getAttribute('src')).toBe(`data:image/png;base64,${picture.toString('base64')}`);
+    expect(await page.evaluate('document.querySelector(".picture img").naturalWidth')).toBe(64);
+    expect((await new AxeBuilder({ page }).include('.ask').analyze()).violations).toEqual([]);
+    await page.getByRole('button', { name: 'Decode' }).click();
+    await lane('Left').getByText('messages[0].content[0]').first().waitFor();
+    await page.getByRole('button', { name: 'remove picture' }).click();
+    await page.getByRole('button', { name: 'Decode' }).click();
+    expect(await answered('Left')).not.toBe('');
+    expect(complaints).toEqual([]);
+  });
 
   test('shows the plain and the steered answer side by side, each token with how it came about', async () => {
     await page.getByRole('button', { name: 'Decode' }).click();

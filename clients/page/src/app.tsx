@@ -109,6 +109,7 @@ function Bench({ models, methods }: Served) {
 
 const firstAsk: Ask = {
   prompt: 'Can you tell me what Tar Alley smells of?',
+  picture: null,
   temperature: 0,
   maxTokens: 80,
   seed: 1,

@@ -1,5 +1,5 @@
 // A lane: a deployment or a spec of one's own, what the server says of it, and its answer. Dials act on what is running and on what comes next.
-import type { ChatRequest, Decoding, Explanation } from '@trimtab/client';
+import type { ChatRequest, ContentPart, Decoding, Explanation } from '@trimtab/client';
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { Decode } from './decode.js';
 import { merged, patchOf, type Dial } from './dials.js';
@@ -8,6 +8,8 @@ import { client, wordsOf } from './server.js';
 
 export interface Ask {
   readonly prompt: string;
+  /** A data: URI, for models that see. */
+  readonly picture: string | null;
   readonly temperature: number;
   readonly maxTokens: number;
   readonly seed: number;
@@ -64,9 +66,9 @@ export function useLane(first: string): Lane {
 
   const spec = own?.spec ?? specOf(explanation, model);
   const requestFor = useCallback(
-    ({ prompt, temperature, maxTokens, seed }: Ask): ChatRequest => ({
+    ({ prompt, picture, temperature, maxTokens, seed }: Ask): ChatRequest => ({
       model,
-      messages: [{ role: 'user', content: prompt }],
+      messages: [{ role: 'user', content: picture === null ? prompt : withPicture(prompt, picture) }],
       temperature,
       max_tokens: maxTokens,
       seed,
@@ -110,6 +112,11 @@ export function useLane(first: string): Lane {
     requestFor,
   };
 }
+
+const withPicture = (prompt: string, picture: string): readonly ContentPart[] => [
+  { type: 'image_url', image_url: { url: picture } },
+  { type: 'text', text: prompt },
+];
 
 /** A model's name stands for its plain decoding. */
 function specOf(explanation: Explanation | null, model: string): unknown {

@@ -1,5 +1,9 @@
 // What is asked, and how it is sampled. Ctrl+Enter (or ⌘+Enter) decodes.
+import { useState } from 'preact/hooks';
 import type { Ask } from '../lane.js';
+import { dataUriOf, pictureIn } from '../picture.js';
+import { wordsOf } from '../server.js';
+import { PictureField } from './picture-field.js';
 
 const examples: readonly { readonly name: string; readonly prompt: string }[] = [
   { name: 'a fact', prompt: 'Can you tell me what Tar Alley smells of?' },
@@ -17,6 +21,20 @@ interface Props {
 
 export function PromptForm({ ask, isRunning, onChange, onStart, onStop }: Props) {
   const canStart = ask.prompt.trim() !== '';
+  const [problem, setProblem] = useState<string | null>(null);
+  const take = (file: File): void => {
+    setProblem(null);
+    dataUriOf(file).then(
+      (picture) => onChange({ ...ask, picture }),
+      (error: unknown) => setProblem(wordsOf(error)),
+    );
+  };
+  const takeFrom = (event: Event, data: DataTransfer | null): void => {
+    const file = pictureIn(data);
+    if (!file) return;
+    event.preventDefault();
+    take(file);
+  };
   const numberField = (key: 'temperature' | 'maxTokens' | 'seed', name: string, most: number, step: number) => (
     <label>
       {name}
@@ -39,6 +57,9 @@ export function PromptForm({ ask, isRunning, onChange, onStart, onStop }: Props)
         event.preventDefault();
         if (canStart) onStart();
       }}
+      onDragOver={(event) => event.preventDefault()}
+      onDrop={(event) => takeFrom(event, event.dataTransfer)}
+      onPaste={(event) => takeFrom(event, event.clipboardData)}
       onKeyDown={(event) => {
         if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey) || !canStart) return;
         event.preventDefault();
@@ -62,6 +83,12 @@ export function PromptForm({ ask, isRunning, onChange, onStart, onStop }: Props)
             </button>
           ))}
         </span>
+        <PictureField
+          picture={ask.picture}
+          problem={problem}
+          onFile={take}
+          onRemove={() => onChange({ ...ask, picture: null })}
+        />
         {numberField('temperature', 'temperature', 2, 0.1)}
         {numberField('maxTokens', 'tokens', 4096, 1)}
         {numberField('seed', 'seed', Number.MAX_SAFE_INTEGER, 1)}
