@@ -15,12 +15,14 @@ const corpus = JSON.parse(readFileSync(new URL('frames.corpus.json', import.meta
 
 const id = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', '', '"', '__proto__', 'i'.repeat(65));
 const odd = fc.oneof(fc.jsonValue({ maxDepth: 2 }), fc.constantFrom(-1, 0.5, 1e999, 2 ** 31, '', null));
+const tool = { type: 'function', function: { name: 'weather', parameters: { type: 'object' } } };
 const body = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.constantFrom<object[]>(
       { model: 'bytes', prompt: 'hi' },
       { model: 'steered', messages: [{ role: 'user', content: 'hi' }] },
+      { model: 'steered', messages: [{ role: 'user', content: 'hi' }], tools: [tool], tool_choice: 'auto' },
     ),
   },
   {
@@ -37,6 +39,8 @@ const body = fc.oneof(
         stop: odd,
         seed: odd,
         echo: odd,
+        tools: fc.oneof(odd, fc.constant([tool])),
+        tool_choice: fc.oneof(odd, fc.constantFrom('auto', 'none', 'required')),
       },
       { requiredKeys: ['model'] },
     ),
@@ -73,6 +77,8 @@ const known = new Set([
   'prompt',
   'token',
   'text',
+  'tool_call',
+  'tool_arguments',
   'finished',
   'failed',
   'error',
