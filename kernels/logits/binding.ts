@@ -134,14 +134,16 @@ function draftFeeds(
 function viewFeeds(name: string, view: ViewLogits, rows: readonly number[], gathered: boolean): Record<string, Tensor> {
   const { logits, rowIndex } = view;
   const { data, rows: count, width } = logits;
+  const isResident = !(data instanceof Float32Array);
   if (!gathered) {
+    if (isResident) return { [`view_${name}`]: data };
     const begin = beginOf(view, rows) ?? 0;
     const own = data.subarray(begin * width, (begin + rows.length) * width);
     return { [`view_${name}`]: new Tensor('float32', own, [rows.length, width]) };
   }
   const picked = Int32Array.from(rows, (row) => (rowIndex ? (rowIndex[row] ?? 0) : row));
   return {
-    [`view_${name}`]: new Tensor('float32', data, [count, width]),
+    [`view_${name}`]: isResident ? data : new Tensor('float32', data, [count, width]),
     [`rows_${name}`]: new Tensor('int32', picked, [picked.length]),
   };
 }

@@ -2,10 +2,18 @@
 // graphs; no logic but the check.
 import { slotsOf, structureKey } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
+import type { Tensor } from '../session.js';
+
+/** [rows, width], on the host or where the device made them. */
+export interface Logits {
+  readonly data: Float32Array | Tensor;
+  readonly rows: number;
+  readonly width: number;
+}
 
 export interface ViewLogits {
   /** [rows, width]; width may exceed the vocabulary (padding, ignored). Read during the call only. */
-  readonly logits: { readonly data: Float32Array; readonly rows: number; readonly width: number };
+  readonly logits: Logits;
   /** Which of its rows belongs to each row of the call; null when row r is row r. */
   readonly rowIndex: Int32Array | null;
 }
@@ -152,8 +160,10 @@ export function check({ distribution, rows, views, draft, vocabSize, topLogprobs
   all.forEach(({ logits, rowIndex }, view) => {
     if (logits.width < vocabSize)
       throw new RangeError(`view ${view} has ${logits.width} logits per row, fewer than the vocabulary's ${vocabSize}`);
-    if (logits.data.length !== logits.rows * logits.width)
-      throw new RangeError(`view ${view}: ${logits.data.length} numbers are not ${logits.rows} × ${logits.width}`);
+    const { data } = logits;
+    const count = data instanceof Float32Array ? data.length : data.size;
+    if (count !== logits.rows * logits.width)
+      throw new RangeError(`view ${view}: ${count} numbers are not ${logits.rows} × ${logits.width}`);
     const given = rowIndex ? rowIndex.length : logits.rows;
     if (given !== rows.length) throw new RangeError(`view ${view} has ${given} rows, the call ${rows.length}`);
     if (rowIndex?.some((row) => row < 0 || row >= logits.rows))

@@ -4,10 +4,9 @@
 // fuser, one call per group of rows of one structure.
 import { structureKey } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
-import { encodeModel } from '../proto.js';
-import { createSession, type Session } from '../session.js';
 import { feedsOf } from './binding.js';
 import { check, emptyResult, type FuseCall, type FuseResult, isGreedy, type SamplerRow } from './call.js';
+import { type CompiledKernel, compileKernel, type KernelPlace, type Numbers } from './compiled.js';
 import { buildKernel, type KernelVariant, STATUS } from './kernel.js';
 import type { SamplerClass } from './stage.js';
 import {
@@ -33,12 +32,12 @@ export function samplerClass(row: SamplerRow): SamplerClass {
 }
 
 export class LogitKernels {
-  readonly #threads: number;
+  readonly #place: KernelPlace;
   /** In order of use, the least recent first. */
-  readonly #sessions = new Map<string, Promise<Session>>();
+  readonly #sessions = new Map<string, Promise<CompiledKernel>>();
 
-  constructor({ threads }: { readonly threads: number }) {
-    this.#threads = threads;
+  constructor(place: Omit<KernelPlace, 'device'> & Partial<KernelPlace>) {
+    this.#place = { device: 'cpu', ...place };
   }
 
   async run(call: FuseCall): Promise<FuseResult> {
@@ -79,7 +78,7 @@ export class LogitKernels {
     const [expr] = pass.rows.map((row) => call.distribution[row] as Scores);
     const session = await this.#session(expr as Scores, variant);
     const outputs = await session.run(feedsOf(batch, variant));
-    const numbers = (name: string): Numbers | undefined => outputs[name]?.data as Numbers | undefined;
+    const numbers = (name: string): Numbers | undefined => outputs.get(name);
     const status = numbers('status');
     const isShort = (name: string, r: number): boolean =>
       status?.[r] === STATUS.ok && numbers(name)?.[r] === 0 && pass.preselection < call.vocabSize;
@@ -116,13 +115,12 @@ export class LogitKernels {
     ].filter(({ rows }) => rows.length > 0);
   }
 
-  async #session(expr: Scores, variant: KernelVariant): Promise<Session> {
+  async #session(expr: Scores, variant: KernelVariant): Promise<CompiledKernel> {
     const key = keyOf(expr, variant);
     let session = this.#sessions.get(key);
     if (session) this.#sessions.delete(key);
     else {
-      const { bytes } = encodeModel(buildKernel(structureKey(expr), expr, variant), null);
-      session = createSession(bytes, { threads: this.#threads, device: 'cpu', quickly: true });
+      session = compileKernel(buildKernel(structureKey(expr), expr, variant), this.#place, variant.vocabSize);
     }
     this.#sessions.set(key, session);
     const [oldest] = this.#sessions.keys();
@@ -161,8 +159,6 @@ function chunks(rows: readonly number[], size: number): number[][] {
     rows.slice(index * size, (index + 1) * size),
   );
 }
-
-type Numbers = Float32Array | Int32Array | Int8Array;
 
 function copyRow(
   from: Numbers | undefined,

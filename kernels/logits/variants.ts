@@ -137,10 +137,14 @@ function variantFrom(
   };
 }
 
-/** Where these rows of the call begin among the view's, which has them one after the other; null where it has not. */
-export function beginOf({ rowIndex }: ViewLogits, rows: readonly number[]): number | null {
+/**
+ * Where these rows of the call begin among the view's, which has them one after the other; null where it has not. Of a tensor on the device
+ * no part can be fed: all of it or picked rows.
+ */
+export function beginOf({ rowIndex, logits }: ViewLogits, rows: readonly number[]): number | null {
   const at = (row: number): number => (rowIndex ? (rowIndex[row] ?? 0) : row);
   const begin = at(rows[0] ?? 0);
+  if (!(logits.data instanceof Float32Array) && rows.length < logits.rows) return null;
   return rows.every((row, index) => at(row) === begin + index) ? begin : null;
 }
 

@@ -5,8 +5,9 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { linear, logits, logSoftmax, masked, plausible, type Scores } from '../../decoders/expr.js';
 import { LogitKernels, type FuseCall, type SamplerRow } from '../../kernels/logits/kernels.js';
 import { twinKernels } from '../support/twin-kernels.js';
+import { testDevice } from '../support/device.js';
 
-const kernels = new LogitKernels({ threads: 1 });
+const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
 const V = 40;
 

@@ -8,8 +8,9 @@ import { applyEdits, draw, lawOf, logprobsOf, NO_EDITS, statusOf } from '../../d
 import { LogitKernels, type RowDraft, type SamplerRow } from '../../kernels/logits/kernels.js';
 import { edits as anyEdits, logit, rowOf, rowsFor, warp as anyWarp } from '../support/arbitrary.js';
 import { callOf, type Case } from '../support/kernel-calls.js';
+import { testDevice } from '../support/device.js';
 
-const kernels = new LogitKernels({ threads: 1 });
+const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
 
 const eft: Scores = linear([

@@ -26,8 +26,9 @@ import { rowOf, rowsFor, scoresTree } from '../support/arbitrary.js';
 import type { Rows } from '../support/arbitrary.js';
 import { callOf, greedy } from '../support/kernel-calls.js';
 import { expectClose, isFragile } from '../support/laws.js';
+import { testDevice } from '../support/device.js';
 
-const kernels = new LogitKernels({ threads: 1 });
+const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
 
 interface Solved {

@@ -25,8 +25,9 @@ import type { Rows } from '../support/arbitrary.js';
 import { callOf, greedy } from '../support/kernel-calls.js';
 import type { Case } from '../support/kernel-calls.js';
 import { expectClose, isFragile } from '../support/laws.js';
+import { testDevice } from '../support/device.js';
 
-const kernels = new LogitKernels({ threads: 1 });
+const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
 
 const plainWarp: Warp = { temperature: 1, topK: 0, topP: 1, minP: 0 };

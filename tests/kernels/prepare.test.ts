@@ -4,6 +4,7 @@ import { fused, linear, logits, logSoftmax, viewsOf, type Scores } from '../../d
 import { NO_EDITS } from '../../decoders/warp.js';
 import { type FuseCall, type KernelNeed, LogitKernels, type SamplerRow } from '../../kernels/logits/kernels.js';
 import { greedy } from '../support/kernel-calls.js';
+import { hostData } from '../support/kernel-calls.js';
 
 const V = 40;
 const normal = (model: string) => logSoftmax(logits(model));
@@ -113,7 +114,7 @@ describe('prepare', () => {
     const { count } = kernels;
     const call = callOf(need, 1, false);
     const far = call.views.map(({ logits: one }, v) => ({
-      logits: { ...one, data: one.data.map((score, i) => (i === v ? 300 : score)) },
+      logits: { ...one, data: hostData(one).map((score, i) => (i === v ? 300 : score)) },
       rowIndex: null,
     }));
     expect([...(await kernels.run({ ...call, views: far })).status]).toEqual([0]);
@@ -127,7 +128,7 @@ describe('prepare', () => {
     const [inOrder, scattered] = [callOf(need, 2, false), callOf(need, 2, true)];
     const expected = await kernels.run(scattered);
     const mixed = scattered.views.map((view, v) =>
-      v === 1 ? { logits: { data: view.logits.data.slice(V), rows: 2, width: V }, rowIndex: null } : view,
+      v === 1 ? { logits: { data: hostData(view.logits).slice(V), rows: 2, width: V }, rowIndex: null } : view,
     );
     expect((await kernels.run({ ...inOrder, views: mixed })).ids).toEqual(expected.ids);
     expect(kernels.count).toBe(count);

@@ -10,8 +10,9 @@ import { edits, rowOf, rowsFor, warp } from '../support/arbitrary.js';
 import { callOf, greedy } from '../support/kernel-calls.js';
 import type { Case } from '../support/kernel-calls.js';
 import { expectClose, isFragile } from '../support/laws.js';
+import { testDevice } from '../support/device.js';
 
-const kernels = new LogitKernels({ threads: 1 });
+const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
 
 const vocabSize = 13;

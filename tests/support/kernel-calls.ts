@@ -2,7 +2,7 @@
 import { viewsOf } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { NO_EDITS } from '../../decoders/warp.js';
-import type { FuseCall, SamplerRow } from '../../kernels/logits/kernels.js';
+import type { FuseCall, SamplerRow, ViewLogits } from '../../kernels/logits/kernels.js';
 import { rowOf } from './arbitrary.js';
 import type { Rows } from './arbitrary.js';
 
@@ -40,4 +40,10 @@ export function callOf(cases: readonly Case[], more: Partial<FuseCall> = {}): Fu
     full: false,
     ...more,
   };
+}
+
+/** Of logits that a test has made, which are on the host. */
+export function hostData({ data }: ViewLogits['logits']): Float32Array {
+  if (data instanceof Float32Array) return data;
+  throw new Error('these logits are on a device');
 }

@@ -5,6 +5,7 @@ import { evaluate } from '../../decoders/evaluate.js';
 import { drawSpeculated, pointMass, probabilities } from '../../decoders/speculation.js';
 import { applyEdits, applyMask, draw, lawOf, logprobsOf, statusOf } from '../../decoders/warp.js';
 import type { Kernels } from '../../server/engine/fuse.js';
+import { hostData } from './kernel-calls.js';
 
 export const twinKernels: Kernels = {
   async run(call: FuseCall): Promise<FuseResult> {
@@ -19,7 +20,7 @@ export const twinKernels: Kernels = {
       const order = viewsOf(distribution).map(viewKey);
       const rowAt = ({ logits, rowIndex }: ViewLogits): Float32Array => {
         const at = (rowIndex ? rowIndex[r]! : r) * logits.width;
-        return logits.data.subarray(at, at + call.vocabSize);
+        return hostData(logits).subarray(at, at + call.vocabSize);
       };
       const edited = (own: Float64Array): Float64Array => applyMask(applyEdits(own, row.edits), row.allowed ?? null);
       const scores = edited(evaluate(distribution, (view) => rowAt(call.views[order.indexOf(viewKey(view))]!)));

@@ -1,0 +1,74 @@
+// A logit kernel's graph as something to run, on either device: feeds in, numbers by name out. What the device wants otherwise (other
+// number types, small outputs packed into one) ends here. Called by kernels.ts.
+import type { Graph } from '../graph.js';
+import { encodeModel } from '../proto.js';
+import { createSession, type Device, type Feeds, Tensor, type Traffic } from '../session.js';
+import {
+  int32Twin,
+  LAST_FLOAT32_UNIFORM,
+  legalise,
+  packedOutput,
+  type PackedOutput,
+} from '../webgpu/legalise.js';
+
+export type Numbers = Float32Array | Int32Array | Int8Array;
+
+export interface CompiledKernel {
+  run(feeds: Feeds): Promise<ReadonlyMap<string, Numbers>>;
+  release(): Promise<void>;
+}
+
+export interface KernelPlace {
+  readonly threads: number;
+  readonly device: Device;
+  readonly traffic?: Traffic | undefined;
+}
+
+/** `longest`: the vocabulary. */
+export async function compileKernel(graph: Graph, place: KernelPlace, longest: number): Promise<CompiledKernel> {
+  const legal = place.device === 'webgpu' ? legalise(graph, longest) : { graph, packed: [] };
+  const { bytes } = encodeModel(legal.graph, null);
+  const session = await createSession(bytes, { ...place, quickly: true, cause: 'decision' });
+  return {
+    async run(feeds) {
+      const results = await session.run(place.device === 'webgpu' ? deviceFeeds(feeds, session.inputNames) : feeds);
+      const outputs = new Map<string, Numbers>();
+      for (const [name, { data }] of Object.entries(results))
+        if (name === packedOutput) unpack(data as Float32Array, legal.packed, outputs);
+        else outputs.set(name, data as Numbers);
+      return outputs;
+    },
+    release: () => session.release(),
+  };
+}
+
+function unpack(data: Float32Array, packed: readonly PackedOutput[], into: Map<string, Numbers>): void {
+  const width = packed.reduce((sum, output) => sum + output.width, 0);
+  const rows = data.length / width;
+  let column = 0;
+  for (const { name, width: own } of packed) {
+    const numbers = new Float32Array(rows * own);
+    for (let row = 0; row < rows; row++)
+      numbers.set(data.subarray(row * width + column, row * width + column + own), row * own);
+    into.set(name, numbers);
+    column += own;
+  }
+}
+
+function deviceFeeds(feeds: Feeds, names: readonly string[]): Feeds {
+  const fed: Record<string, Tensor> = {};
+  for (const [name, tensor] of Object.entries(feeds)) {
+    if (names.includes(int32Twin(name)))
+      fed[int32Twin(name)] = new Tensor('int32', Int32Array.from(tensor.data as BigInt64Array, Number), tensor.dims);
+    if (names.includes(name)) fed[name] = tensor.type === 'float64' ? inFloats(tensor) : tensor;
+  }
+  return fed;
+}
+
+/** A number below 1 stays below 1. */
+function inFloats({ data, dims }: Tensor): Tensor {
+  const floats = Float32Array.from(data as Float64Array, (x) =>
+    x < 1 && Math.fround(x) === 1 ? LAST_FLOAT32_UNIFORM : x,
+  );
+  return new Tensor('float32', floats, dims);
+}

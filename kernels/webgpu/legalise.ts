@@ -1,0 +1,368 @@
+// A logit kernel in operators that the WebGPU provider has. The provider knows float32, int32 and bool; of int64 only what the host says
+// about shapes, and what TopK answers. So float64 becomes float32, int64 becomes int32, and operators that are missing are said in others.
+// Small outputs are packed into one, because each one is a wait for the device. Knows nothing of distributions; called by logits/kernels.ts.
+import {
+  bytesPerElement,
+  type Constant,
+  type DType,
+  type Graph,
+  GraphBuilder,
+  GraphError,
+  type Node,
+  type Value,
+} from '../graph.js';
+import * as ops from '../ops.js';
+
+export interface LegalGraph {
+  readonly graph: Graph;
+  /** Columns of the output `packed`, [R, sum of widths] float32, in this order. */
+  readonly packed: readonly PackedOutput[];
+}
+
+export interface PackedOutput {
+  readonly name: string;
+  readonly width: number;
+}
+
+export const packedOutput = 'packed';
+/** An int64 input of the host's graph that takes part in arithmetic comes a second time under this name. */
+export const int32Twin = (input: string): string => `${input}.int32`;
+
+/** Wider outputs go alone. */
+const WIDEST_PACKED = 64;
+
+/** Stands for −∞ while elements are sorted; no score comes near it. */
+const LOWEST = Math.fround(-3e38);
+
+/** The largest float32 below 1. */
+export const LAST_FLOAT32_UNIFORM = 1 - 2 ** -24;
+
+const legalDtype = (dtype: DType): DType => {
+  switch (dtype) {
+    case 'float64':
+      return 'float32';
+    case 'int64':
+    case 'int8':
+      return 'int32';
+    default:
+      return dtype;
+  }
+};
+
+/** Operands that say something about shapes: they stay int64, on the host. */
+const hostOperands: Readonly<Record<string, readonly number[]>> = {
+  Reshape: [1],
+  Expand: [1],
+  Squeeze: [1],
+  Unsqueeze: [1],
+  Split: [1],
+  Slice: [1, 2, 3],
+  Pad: [1, 3],
+  TopK: [1],
+  CumSum: [1],
+  ReduceMax: [1],
+  ReduceMin: [1],
+  ReduceSum: [1],
+  ReduceMean: [1],
+};
+
+/** Operators that move elements and on the device move floats only: other elements travel as floats, which hold them exactly. */
+const floatMovers = new Set(['Slice', 'Concat', 'Gather', 'GatherElements', 'Pad', 'Expand', 'Transpose', 'Split']);
+
+/** `longest`: more elements than any axis has whose length only the host's inputs say. */
+export function legalise(graph: Graph, longest: number): LegalGraph {
+  const legaliser = new Legaliser(graph, longest);
+  for (const node of graph.nodes) legaliser.node(node);
+  return legaliser.finish();
+}
+
+class Legaliser {
+  readonly #g: GraphBuilder;
+  readonly #old: Graph;
+  readonly #longest: number;
+  readonly #constants: ReadonlyMap<string, Constant>;
+  readonly #legal = new Map<string, Value>();
+  /** Values that are int64 on the device too: shapes, and places that TopK found. */
+  readonly #raw = new Map<string, Value>();
+  /** Of a scalar that is an input of the host in other words: which one. */
+  readonly #origins = new Map<string, string>();
+
+  constructor(graph: Graph, longest: number) {
+    this.#g = new GraphBuilder(graph.name);
+    this.#old = graph;
+    this.#longest = longest;
+    this.#constants = new Map(graph.constants.map((constant) => [constant.name, constant]));
+  }
+
+  finish(): LegalGraph {
+    const packed: PackedOutput[] = [];
+    const columns: Value[] = [];
+    for (const { name, shape } of this.#old.outputs) {
+      const value = this.#value(name);
+      const [rows, width = 1] = shape;
+      if (rows === 'R' && shape.length <= 2 && typeof width === 'number' && width <= WIDEST_PACKED) {
+        const column = shape.length === 1 ? ops.Unsqueeze(value, [1]) : value;
+        packed.push({ name, width });
+        columns.push(ops.Cast(column, 'float32'));
+      } else this.#g.output(name, value);
+    }
+    if (columns.length > 0) this.#g.output(packedOutput, ops.Concat(columns, 1));
+    return { graph: this.#g.finish(), packed };
+  }
+
+  node(node: Node): void {
+    const rewrite = this.#rewrites[node.op];
+    const [output] = node.outputs;
+    if (rewrite && output) this.#legal.set(output.name, rewrite(node));
+    else if (node.op === 'TopK') this.#topK(node);
+    else if (node.op === 'Shape' && output)
+      this.#raw.set(output.name, this.#emit(node, [this.#in(node, 0)], 'int64')[0] as Value);
+    else this.#same(node);
+  }
+
+  /** The same operator on legal operands. */
+  #same(node: Node): void {
+    const host = hostOperands[node.op] ?? [];
+    const inputs = node.inputs.map((name, i) =>
+      name === '' ? null : host.includes(i) ? this.#host(name) : this.#value(name),
+    );
+    const travels = floatMovers.has(node.op) && (inputs[0]?.dtype === 'int32' || inputs[0]?.dtype === 'bool');
+    const dtype = inputs[0]?.dtype ?? 'float32';
+    // Of Gather and its kin only the first operand moves; of Concat all do.
+    const moved = travels
+      ? inputs.map((input, i) => (input && (i === 0 || node.op === 'Concat') ? ops.Cast(input, 'float32') : input))
+      : inputs;
+    const values = this.#emit(node, moved, travels ? 'float32' : null);
+    node.outputs.forEach(({ name }, i) => {
+      const value = values[i];
+      if (value) this.#legal.set(name, travels ? this.#back(value, dtype) : value);
+    });
+    const [first] = node.inputs;
+    const [output] = node.outputs;
+    if (node.op === 'Squeeze' && first && output) this.#inherit(first, output.name);
+  }
+
+  #back(value: Value, dtype: DType): Value {
+    return dtype === 'bool' ? ops.Greater(value, 0) : ops.Cast(value, dtype);
+  }
+
+  #emit(node: Node, inputs: readonly (Value | null)[], dtype: DType | null): readonly Value[] {
+    const outputs = node.outputs.map((output) => ({
+      dtype: dtype ?? legalDtype(output.dtype),
+      shape: output.shape,
+      omitted: output.name === '',
+    }));
+    return this.#g.node(node.op, inputs, outputs, node.attributes, node.domain);
+  }
+
+  readonly #rewrites: Readonly<Record<string, (node: Node) => Value>> = {
+    Or: (node) => ops.Not(ops.And(ops.Not(this.#in(node, 0)), ops.Not(this.#in(node, 1)))),
+    IsNaN: (node) => {
+      const x = this.#in(node, 0);
+      return ops.Not(ops.Equal(x, x));
+    },
+    // A device's logarithm of 0 is some large negative number.
+    Log: (node) => {
+      const x = this.#in(node, 0);
+      return ops.Where(ops.Equal(x, 0), -Infinity, ops.Log(x));
+    },
+    LogSoftmax: (node) => {
+      const x = this.#in(node, 0);
+      const axes = { axes: [axisOf(node)], keepdims: true };
+      const below = ops.Sub(x, ops.ReduceMax(x, axes));
+      return ops.Sub(below, ops.Log(ops.ReduceSum(ops.Exp(below), axes)));
+    },
+    Cast: (node) => {
+      const [output] = node.outputs;
+      this.#inherit(node.inputs[0] ?? '', output?.name ?? '');
+      return ops.Cast(this.#in(node, 0), legalDtype(output?.dtype ?? 'float32'));
+    },
+    Neg: (node) => ops.Sub(this.#scalar(this.#in(node, 0).dtype, 0), this.#in(node, 0)),
+    Clip: (node) => {
+      const [low, high] = [node.inputs[1] ?? '', node.inputs[2] ?? ''];
+      const above = low === '' ? this.#in(node, 0) : ops.Max(this.#in(node, 0), this.#value(low));
+      return high === '' ? above : ops.Min(above, this.#value(high));
+    },
+    // Of numbers that are not negative.
+    Mod: (node) => {
+      const [x, by] = [this.#in(node, 0), this.#in(node, 1)];
+      return ops.Sub(x, ops.Mul(ops.Div(x, by), by));
+    },
+    ArgMax: (node) => this.#place(node, ops.ReduceMax),
+    ArgMin: (node) => this.#place(node, ops.ReduceMin),
+    Range: (node) => {
+      const origin = this.#origins.get(node.inputs[1] ?? '');
+      if (origin === undefined) throw new GraphError('Range: the device needs a length that the host says.');
+      const all = this.#iota([this.#longest], 0);
+      const inputs = [all, this.#g.constant('int64', [1], [0]), this.#host(origin), null];
+      const shape = node.outputs[0]?.shape ?? [];
+      return ops.Cast(this.#g.node('Slice', inputs, [{ dtype: 'float32', shape }])[0] as Value, 'int32');
+    },
+    // [R, n, m] by [R, 1]: row r's slice.
+    GatherND: (node) => {
+      const [data, place] = [this.#in(node, 0), this.#in(node, 1)];
+      const width = data.shape[2];
+      if (typeof width !== 'number') throw new GraphError('GatherND: the device needs a last axis of known length.');
+      const everywhere = ops.Add(
+        ops.Unsqueeze(place, [2]),
+        this.#g.constant('int32', [1, 1, width], new Int32Array(width)),
+      );
+      return ops.Squeeze(ops.GatherElements(data, everywhere, { axis: 1 }), [1]);
+    },
+    GatherElements: (node) => {
+      const data = this.#in(node, 0);
+      const at = { axis: axisOf(node) };
+      if (data.dtype === 'float32') return ops.GatherElements(data, this.#index(node, 1), at);
+      return this.#back(ops.GatherElements(ops.Cast(data, 'float32'), this.#index(node, 1), at), data.dtype);
+    },
+    ScatterElements: (node) => {
+      const [data, updates] = [this.#in(node, 0), this.#in(node, 2)];
+      const at = { axis: axisOf(node) };
+      const index = this.#index(node, 1);
+      if (data.dtype === 'float32') return ops.ScatterElements(data, index, updates, at);
+      const floats = ops.ScatterElements(ops.Cast(data, 'float32'), index, ops.Cast(updates, 'float32'), at);
+      return this.#back(floats, data.dtype);
+    },
+  };
+
+  /** The first place of the extreme element. */
+  #place(node: Node, reduce: typeof ops.ReduceMax): Value {
+    const x = this.#in(node, 0);
+    const axis = axisOf(node);
+    const length = x.shape[axis];
+    if (typeof length !== 'number') throw new GraphError(`${node.op}: the device needs an axis of known length.`);
+    const iota = this.#iota(
+      x.shape.map((_, i) => (i === axis ? length : 1)),
+      axis,
+    );
+    const keepdims = 'keepdims' in node.attributes && 'int' in node.attributes.keepdims && node.attributes.keepdims.int;
+    const best = reduce(x, { axes: [axis], keepdims: true });
+    const places = ops.Where(ops.Equal(x, best), iota, length - 1);
+    return ops.Cast(ops.ReduceMin(places, { axes: [axis], keepdims: keepdims === 1 }), 'int32');
+  }
+
+  #topK(node: Node): void {
+    const x = this.#in(node, 0);
+    // The device fills up with its lowest number, which −∞ would lose against.
+    const floats = ops.Max(ops.Cast(x, 'float32'), LOWEST);
+    const [values, indices] = node.outputs;
+    const dim = values?.shape.at(-1) ?? 'K';
+    const found = ops.TopK(floats, { value: this.#host(node.inputs[1] ?? ''), dim }, { axis: axisOf(node) });
+    const exact = ops.Where(ops.Equal(found.values, LOWEST), -Infinity, found.values);
+    if (values) this.#legal.set(values.name, x.dtype === 'float32' ? exact : ops.Cast(found.values, x.dtype));
+    if (indices) this.#raw.set(indices.name, found.indices);
+  }
+
+  #in(node: Node, i: number): Value {
+    return this.#value(node.inputs[i] ?? '');
+  }
+
+  /** An operand that says places: as TopK found them, or as int32. */
+  #index(node: Node, i: number): Value {
+    const name = node.inputs[i] ?? '';
+    return this.#raw.get(name) ?? this.#value(name);
+  }
+
+  /** What takes part in arithmetic. */
+  #value(name: string): Value {
+    const known = this.#legal.get(name);
+    if (known) return known;
+    const made = this.#make(name);
+    this.#legal.set(name, made);
+    return made;
+  }
+
+  #make(name: string): Value {
+    const raw = this.#raw.get(name);
+    if (raw) return this.#counted(raw);
+    const constant = this.#constants.get(name);
+    if (constant) {
+      const dtype = legalDtype(constant.dtype);
+      return this.#g.constant(dtype, constant.shape as readonly number[], numbersOf(constant));
+    }
+    const input = this.#old.inputs.find((each) => each.name === name);
+    if (!input) throw new GraphError(`${name} is not there yet.`);
+    return input.dtype === 'int64'
+      ? this.#g.input(int32Twin(name), 'int32', input.shape)
+      : this.#g.input(name, legalDtype(input.dtype), input.shape);
+  }
+
+  /** The device computes with no int64: places are looked up in a list of all of them. */
+  #counted(places: Value): Value {
+    const source = this.#sourceOf(places);
+    const width = source.shape.at(-1);
+    if (typeof width !== 'number') throw new GraphError('TopK: the device needs an axis of known length.');
+    const row = this.#iota([...source.shape.slice(1).map(() => 1), width], source.shape.length - 1);
+    const all = ops.ExpandTo(row, ops.Shape(source), source.shape);
+    return ops.Cast(ops.GatherElements(all, places, { axis: -1 }), 'int32');
+  }
+
+  #sourceOf(places: Value): Value {
+    for (const node of this.#old.nodes) {
+      const [, indices] = node.outputs;
+      if (node.op === 'TopK' && indices && this.#raw.get(indices.name) === places) return this.#in(node, 0);
+    }
+    throw new GraphError(`${places.name}: no TopK found it.`);
+  }
+
+  /** What the host says of shapes. */
+  #host(name: string): Value {
+    const raw = this.#raw.get(name);
+    if (raw) return raw;
+    const constant = this.#constants.get(name);
+    if (constant) return this.#g.constant('int64', constant.shape as readonly number[], numbersOf(constant));
+    const input = this.#old.inputs.find((each) => each.name === name);
+    if (!input) throw new GraphError(`${name}: a shape that the device would compute.`);
+    return this.#g.input(name, 'int64', input.shape);
+  }
+
+  #inherit(from: string, to: string): void {
+    const isInput = this.#old.inputs.some(({ name }) => name === from);
+    const origin = this.#origins.get(from) ?? (isInput ? from : undefined);
+    if (origin !== undefined) this.#origins.set(to, origin);
+  }
+
+  #scalar(dtype: DType, value: number): Value {
+    return this.#g.constant(dtype, [], [value]);
+  }
+
+  /** 0, 1, … as floats along one axis. */
+  #iota(shape: readonly number[], axis: number): Value {
+    return this.#g.constant(
+      'float32',
+      shape,
+      Float32Array.from({ length: shape[axis] ?? 0 }, (_, i) => i),
+    );
+  }
+}
+
+function axisOf({ op, attributes }: Node): number {
+  const { axis } = attributes;
+  if (!axis || !('int' in axis)) throw new GraphError(`${op} has no axis.`);
+  return axis.int;
+}
+
+/** A float64 just below 1 stays below 1. */
+function numbersOf({ dtype, bytes }: Constant): number[] {
+  const { buffer, byteOffset, byteLength } = bytes;
+  const length = byteLength / bytesPerElement[dtype];
+  switch (dtype) {
+    case 'float32':
+      return [...new Float32Array(buffer, byteOffset, length)];
+    case 'float64':
+      return Array.from(new Float64Array(buffer, byteOffset, length), (x) =>
+        x < 1 && Math.fround(x) === 1 ? LAST_FLOAT32_UNIFORM : x,
+      );
+    case 'int32':
+      return [...new Int32Array(buffer, byteOffset, length)];
+    case 'int64':
+      return Array.from(new BigInt64Array(buffer, byteOffset, length), Number);
+    case 'int8':
+      return [...new Int8Array(buffer, byteOffset, length)];
+    case 'uint8':
+    case 'bool':
+      return [...new Uint8Array(buffer, byteOffset, length)];
+    default:
+      return dtype satisfies never;
+  }
+}
