@@ -10,9 +10,12 @@
 import { addDims } from '../dims.js';
 import type { GraphBuilder, Value } from '../graph.js';
 import * as ops from '../ops.js';
+import type { Device } from '../session.js';
+import { DeviceAttention } from './attention-device.js';
 import type { Linear } from './linear.js';
 import {
   cosInput,
+  headsShapeInput,
   maskInput,
   pastKeyInput,
   pastValueInput,
@@ -29,18 +32,27 @@ import type { Tensors } from './tensors.js';
 export interface AttentionResult {
   /** [N, hidden] */
   readonly output: Value;
-  /** [B, kvHeads, S, headDim] */
-  readonly newKeys: Value;
-  readonly newValues: Value;
+  /** New keys and values, [B, kvHeads, S, headDim] each; none where the cache stays on the device. */
+  readonly fresh: readonly Value[];
 }
 
 /** What attention shares over layers: the inputs, made at first use. */
 export class AttentionInputs {
   readonly #g: GraphBuilder;
   readonly #made = new Map<string, Value>();
+  /** Where the cache stays on the device. */
+  readonly device: DeviceAttention | null;
 
-  constructor(g: GraphBuilder) {
+  constructor(g: GraphBuilder, device: Device) {
     this.#g = g;
+    this.device = device === 'webgpu' ? new DeviceAttention(g) : null;
+  }
+
+  /** [B, S, allHeads, headDim] as a shape: the device concatenates no shapes, so its host says all of it. */
+  headsShape(allHeads: number, headDim: number): Value {
+    if (this.device)
+      return this.#once(headsShapeInput(allHeads, headDim), (name) => this.#g.input(name, 'int64', [4]));
+    return ops.Concat([this.rowsWidth(), this.#g.constant('int64', [2], [allHeads, headDim])], 0);
   }
 
   #once(name: string, make: (name: string) => Value): Value {
@@ -162,7 +174,7 @@ export function attention(
 
   // [N, all heads · D] → [B, all heads, S, D]
   const allHeads = heads + 2 * kvHeads;
-  const shape = ops.Concat([inputs.rowsWidth(), g.constant('int64', [2], [allHeads, headDim])], 0);
+  const shape = inputs.headsShape(allHeads, headDim);
   const byHead = ops.Transpose(ops.ReshapeTo(qkv, shape, ['B', 'S', allHeads, headDim]), [0, 2, 1, 3]);
   const [qkRaw, newValues] = ops.Split(byHead, [heads + kvHeads, kvHeads], 1);
   if (!qkRaw || !newValues) throw new Error('Split gave no values');
@@ -175,6 +187,14 @@ export function attention(
   }
   const [qHeads, newKeys] = ops.Split(qk, [heads, kvHeads], 1);
   if (!qHeads || !newKeys) throw new Error('Split gave no values');
+  const project = (flat: Value): Value =>
+    linear.apply(
+      flat,
+      tensors.matrix(`${role}.output`, [names.output], [spec.hiddenSize], heads * headDim),
+      tensors.bias([names.output], [spec.hiddenSize], layer.outputBias),
+    );
+  if (inputs.device)
+    return { output: project(inputs.device.mix(qHeads, newKeys, newValues, index, layer)), fresh: [] };
   // Without groups the four axes do; else [B, kvHeads, X, Y, D] meets keys and values that broadcast over X.
   const grouped = group > 1;
   const q = grouped
@@ -198,10 +218,5 @@ export function attention(
   const perHead = grouped ? ops.Reshape(mixed, [0, heads, -1, headDim], ['B', heads, 'S', headDim]) : mixed;
   const merged = ops.Transpose(perHead, [0, 2, 1, 3]);
   const flat = ops.Reshape(merged, [-1, heads * headDim], ['N', heads * headDim]);
-  const output = linear.apply(
-    flat,
-    tensors.matrix(`${role}.output`, [names.output], [spec.hiddenSize], heads * headDim),
-    tensors.bias([names.output], [spec.hiddenSize], layer.outputBias),
-  );
-  return { output, newKeys, newValues };
+  return { output: project(flat), fresh: [newKeys, newValues] };
 }

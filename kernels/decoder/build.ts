@@ -2,6 +2,7 @@
 // N = B·S, except inside attention.
 import { type Graph, GraphBuilder, type Value } from '../graph.js';
 import * as ops from '../ops.js';
+import type { Device } from '../session.js';
 import { besideTower } from '../vision/llava.js';
 import { activate } from './activate.js';
 import { attention, AttentionInputs } from './attention.js';
@@ -36,13 +37,18 @@ interface Residual {
   readonly delta: Value | null;
 }
 
-export function buildDecoder(spec: DecoderSpec, source: TensorSource, format: WeightFormat): BuiltDecoder {
+export function buildDecoder(
+  spec: DecoderSpec,
+  source: TensorSource,
+  format: WeightFormat,
+  device: Device = 'cpu',
+): BuiltDecoder {
   const { names: own } = familyOf(spec.family);
   const names = spec.vision ? besideTower(own) : own;
   const g = new GraphBuilder(spec.family);
   const tensors = new Tensors(source, names);
   const linear = new Linear(g, format);
-  const inputs = new AttentionInputs(g);
+  const inputs = new AttentionInputs(g, device);
   const { hiddenSize, vocabSize } = spec;
 
   const scaleOf = (role: string, name: string): Value =>
@@ -128,7 +134,7 @@ export function buildDecoder(spec: DecoderSpec, source: TensorSource, format: We
 
     const before = enter(stream, role('attentionIn'), normAt('attentionIn'));
     const attended = attention({ g, spec, linear, tensors, inputs }, before.normed, index, layer, layerNames);
-    caches.push(attended.newKeys, attended.newValues);
+    caches.push(...attended.fresh);
     let half: Residual = {
       sum: before.sum,
       delta: leave(attended.output, role('attentionOut'), normAt('attentionOut')),
@@ -144,7 +150,7 @@ export function buildDecoder(spec: DecoderSpec, source: TensorSource, format: We
   const final = enter(stream, 'norm.final', names.finalNorm).normed;
   g.output(logitsOutput, headOf(final));
   g.output(hiddenOutput, final);
-  g.output(newKeyValuesOutput, ops.Concat(caches, 0));
+  if (caches.length > 0) g.output(newKeyValuesOutput, ops.Concat(caches, 0));
   return { graph: g.finish(), parameters: tensors.parameters };
 
   function headOf(x: Value): Value {

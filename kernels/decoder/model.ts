@@ -2,7 +2,7 @@
 // feeds the past where it lies and returns the new tokens' keys and values. It knows no sequence and owns no cache.
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { createSession, type Session, Tensor } from '../session.js';
+import { createSession, type Device, type Session, Tensor } from '../session.js';
 import { verify } from '../verify.js';
 import { modelFile, writeGraph } from '../write.js';
 import { buildDecoder } from './build.js';
@@ -59,6 +59,9 @@ interface DecoderFile {
 
 const decoderFile = 'decoder.json';
 
+export const readDecoderFile = (directory: string): DecoderFile =>
+  JSON.parse(readFileSync(path.join(directory, decoderFile), 'utf8')) as DecoderFile;
+
 /** Converts a checkpoint into a model folder (which must exist): model.onnx, weights.bin, decoder.json. */
 export function writeDecoder(
   spec: DecoderSpec,
@@ -66,8 +69,9 @@ export function writeDecoder(
   format: WeightFormat,
   directory: string,
   onProgress: (fraction: number) => void = () => {},
+  device: Device = 'cpu',
 ): void {
-  const { graph, parameters } = buildDecoder(spec, source, format);
+  const { graph, parameters } = buildDecoder(spec, source, format, device);
   verify(graph);
   writeGraph(graph, directory, onProgress);
   const file: DecoderFile = { spec, format, parameters };
@@ -100,7 +104,7 @@ export class DecoderModel {
     directory: string,
     { threads, profilePrefix }: { threads: number; profilePrefix?: string },
   ): Promise<DecoderModel> {
-    const file = JSON.parse(readFileSync(path.join(directory, decoderFile), 'utf8')) as DecoderFile;
+    const file = readDecoderFile(directory);
     const session = await createSession(
       { path: path.join(directory, modelFile) },
       { threads, device: 'cpu', ...(profilePrefix === undefined ? {} : { profilePrefix }) },

@@ -28,3 +28,19 @@ export const maskInput = (window: number | null, group: number): string => `mask
 export const queryShapeInput = (kvHeads: number, headDim: number): string => `query_shape.${kvHeads}.${headDim}`;
 export const pastKeyInput = (layer: number): string => `past_key.${layer}`;
 export const pastValueInput = (layer: number): string => `past_value.${layer}`;
+
+// ---- of a graph whose cache stays on the device
+
+/** [B, S, all heads, D] as a shape. */
+export const headsShapeInput = (heads: number, headDim: number): string => `heads_shape.${heads}.${headDim}`;
+/** [1, 1, 1, M]: 0, 1, … */
+export const slotNumbersInput = 'slot_numbers';
+/** [B, 1, S, 1]: the slot of each new token; −1 for padding. */
+export const placesInput = 'places';
+/** [B, 1, 1, 1]: new tokens take the slots from the first on, up to before the last. */
+export const firstFreeInput = 'first_free';
+export const lastFreeInput = 'last_free';
+/** [B, 1, group·S, 1]: the last slot that each line of queries may look at. */
+export const queryPlacesInput = (group: number): string => `query_places.${group}`;
+export const presentKeyOutput = (layer: number): string => `present_key.${layer}`;
+export const presentValueOutput = (layer: number): string => `present_value.${layer}`;

@@ -1,0 +1,139 @@
+// A decoder whose weights, cache and logits stay on the device: runs one forward over ragged rows of a bank and returns a fresh bank.
+// What it sends is a few numbers per token (ids, places, rope rows); what comes back are hidden states and scores, where they are wanted.
+// Knows no sequence; the engine's device rows own the banks. The CPU's counterpart is model.ts.
+import path from 'node:path';
+import { createSession, type Feeds, type Session, Tensor, type Traffic } from '../session.js';
+import { modelFile } from '../write.js';
+import { type Bank, bankFeeds, bankFrom, type Banks, int64s } from './banks.js';
+import { readDecoderFile } from './model.js';
+import * as ports from './ports.js';
+import { RopeTables } from './rope.js';
+import type { DecoderSpec } from './spec.js';
+
+export interface DeviceBatch {
+  /** B */
+  readonly rows: number;
+  /** S: new tokens per row, padded to the widest. */
+  readonly width: number;
+  /** [B·S]; padding may be any valid id. */
+  readonly ids: Int32Array;
+  /** [B·S] */
+  readonly positions: Int32Array;
+  /** [B] */
+  readonly newLengths: Int32Array;
+  /** [B] */
+  readonly pastLengths: Int32Array;
+  /** Flat positions b·S + s whose logits are wanted; may be empty. */
+  readonly logitSlots: Int32Array;
+  readonly longRope: readonly boolean[] | null;
+  readonly wantsHidden?: boolean;
+  /** Of these rows, in this order, with room for the new tokens. */
+  readonly bank: Bank;
+}
+
+export interface DeviceOutput {
+  /** [max(1, logitSlots.length), vocab], on the device; [.., labels] of a classifier, on the host. */
+  readonly logits: Tensor;
+  /** [.., hidden], on the host, where they were wanted. */
+  readonly hidden?: Tensor;
+  readonly bank: Bank;
+}
+
+export class DeviceDecoder {
+  readonly spec: DecoderSpec;
+  readonly parameters: number;
+  readonly #session: Session;
+  readonly #banks: Banks;
+  readonly #ropes: readonly RopeTables[];
+
+  private constructor(spec: DecoderSpec, parameters: number, session: Session, banks: Banks) {
+    this.spec = spec;
+    this.parameters = parameters;
+    this.#session = session;
+    this.#banks = banks;
+    this.#ropes = spec.ropes.map((rope) => new RopeTables(rope));
+  }
+
+  /** Loads a folder that writeDecoder made for the device. */
+  static async load(directory: string, banks: Banks, traffic?: Traffic): Promise<DeviceDecoder> {
+    const { spec, parameters } = readDecoderFile(directory);
+    const caches = spec.layers.flatMap((_, layer) => [ports.presentKeyOutput(layer), ports.presentValueOutput(layer)]);
+    const resident = spec.head.kind === 'lm' ? [ports.logitsOutput, ...caches] : caches;
+    const session = await createSession(
+      { path: path.join(directory, modelFile) },
+      { threads: 1, device: 'webgpu', resident, traffic, cause: 'numbers' },
+    );
+    return new DeviceDecoder(spec, parameters, session, banks);
+  }
+
+  async forward(batch: DeviceBatch): Promise<DeviceOutput> {
+    const layers = this.spec.layers.length;
+    const caches = Array.from({ length: layers }, (_, i) => [ports.presentKeyOutput(i), ports.presentValueOutput(i)]);
+    const fetches = [ports.logitsOutput, ...(batch.wantsHidden ? [ports.hiddenOutput] : []), ...caches.flat()];
+    const results = await this.#session.run(await this.#feeds(batch), fetches);
+    const logits = results[ports.logitsOutput];
+    const hidden = results[ports.hiddenOutput];
+    if (!logits) throw new Error('The decoder graph gave no logits.');
+    const bank = bankFrom(results, layers, batch.rows, batch.bank.capacity);
+    return { logits, ...(hidden ? { hidden } : {}), bank };
+  }
+
+  release(): Promise<void> {
+    return this.#session.release();
+  }
+
+  async #feeds(batch: DeviceBatch): Promise<Feeds> {
+    const { rows, width, positions, longRope, pastLengths, newLengths, bank } = batch;
+    const tokens = rows * width;
+    // The device wants at least one.
+    const slots = batch.logitSlots.length > 0 ? batch.logitSlots : Int32Array.of(0);
+    const perRow = (data: Int32Array): Tensor => new Tensor('int32', data, [rows, 1, 1, 1]);
+    const places = new Int32Array(tokens);
+    for (let row = 0; row < rows; row++)
+      for (let s = 0; s < width; s++)
+        places[row * width + s] = s < (newLengths[row] ?? 0) ? (pastLengths[row] ?? 0) + s : -1;
+    const feeds: Record<string, Tensor> = {
+      [ports.idsInput]: new Tensor('int32', batch.ids, [tokens]),
+      [ports.slotsInput]: new Tensor('int32', slots, [slots.length]),
+      [ports.slotNumbersInput]: await this.#banks.slotNumbers(bank.capacity),
+      [ports.placesInput]: new Tensor('int32', places, [rows, 1, width, 1]),
+      [ports.firstFreeInput]: perRow(pastLengths),
+      [ports.lastFreeInput]: perRow(pastLengths.map((past, row) => past + (newLengths[row] ?? 0))),
+      ...bankFeeds(bank),
+    };
+    if (this.spec.learnedPositions !== null) feeds[ports.positionsInput] = new Tensor('int32', positions, [tokens]);
+    const wanted = (name: string): boolean => this.#session.inputNames.includes(name);
+    if (wanted(ports.ropeIndexInput))
+      feeds[ports.ropeIndexInput] = new Tensor(
+        'int64',
+        BigInt64Array.from({ length: tokens }, (_, i) => BigInt(i)),
+        [rows, width],
+      );
+    this.#ropes.forEach((tables, i) => {
+      // A spec may describe a rope that none of its layers uses.
+      if (!wanted(ports.cosInput(i))) return;
+      const { cos, sin } = tables.rows(positions, (index) => longRope?.[Math.trunc(index / width)] ?? false);
+      feeds[ports.cosInput(i)] = new Tensor('float32', cos, [tokens, tables.width]);
+      feeds[ports.sinInput(i)] = new Tensor('float32', sin, [tokens, tables.width]);
+    });
+    for (const { heads, kvHeads, headDim } of this.spec.layers) {
+      const all = heads + 2 * kvHeads;
+      feeds[ports.headsShapeInput(all, headDim)] ??= int64s([rows, width, all, headDim]);
+      const group = heads / kvHeads;
+      feeds[ports.queryPlacesInput(group)] ??= queryPlaces(batch, group);
+    }
+    return feeds;
+  }
+}
+
+/** A query looks as far as itself; padding as far as the row's last token. */
+function queryPlaces({ rows, width, pastLengths, newLengths }: DeviceBatch, group: number): Tensor {
+  const lines = group * width;
+  const places = new Int32Array(rows * lines);
+  for (let row = 0; row < rows; row++)
+    for (let line = 0; line < lines; line++) {
+      const s = Math.min(line % width, (newLengths[row] ?? 1) - 1);
+      places[row * lines + line] = (pastLengths[row] ?? 0) + s;
+    }
+  return new Tensor('int32', places, [rows, 1, lines, 1]);
+}

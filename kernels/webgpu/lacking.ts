@@ -1,0 +1,50 @@
+// Which operators of a graph the device lacks: each kind of node is tried alone. Asked only after a session has refused a graph, to name
+// what is missing in the error.
+import { type Constant, type Graph, type Info, type Node } from '../graph.js';
+import { encodeModel } from '../proto.js';
+import { createSession } from '../session.js';
+
+/** Names of operators with the types of their operands, e.g. "TopK(int32, int64)". Empty where every node alone is there. */
+export async function lackingOperators(graph: Graph): Promise<readonly string[]> {
+  const infos = new Map<string, Info>(
+    [...graph.inputs, ...graph.weights, ...graph.nodes.flatMap(({ outputs }) => outputs)].map((info) => [
+      info.name,
+      info,
+    ]),
+  );
+  const constants = new Map(graph.constants.map((constant) => [constant.name, constant]));
+  const known = (name: string): Info | undefined => infos.get(name) ?? constants.get(name);
+  const kinds = new Map<string, Node>();
+  for (const node of graph.nodes) {
+    const types = node.inputs.map((name) => known(name)?.dtype ?? '–').join(', ');
+    const kind = `${node.op}(${types})`;
+    if (!kinds.has(kind)) kinds.set(kind, node);
+  }
+  const lacking: string[] = [];
+  for (const [kind, node] of kinds) if (!(await runsAlone(node, infos, constants))) lacking.push(kind);
+  return lacking;
+}
+
+async function runsAlone(
+  node: Node,
+  infos: ReadonlyMap<string, Info>,
+  constants: ReadonlyMap<string, Constant>,
+): Promise<boolean> {
+  const names = [...new Set(node.inputs.filter((name) => name !== ''))];
+  const alone: Graph = {
+    name: node.op,
+    inputs: names.flatMap((name) => infos.get(name) ?? []),
+    outputs: node.outputs.filter(({ name }) => name !== ''),
+    constants: names.flatMap((name) => constants.get(name) ?? []),
+    weights: [],
+    nodes: [node],
+  };
+  try {
+    const { bytes } = encodeModel(alone, null);
+    const session = await createSession(bytes, { threads: 1, device: 'webgpu', quickly: true });
+    await session.release();
+    return true;
+  } catch {
+    return false;
+  }
+}
