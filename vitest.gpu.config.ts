@@ -3,10 +3,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    include: [
-      'tests/gpu/**/*.test.ts',
-      'tests/kernels/{logits,draw,fusion,constraint-mask,trace}.test.ts',
-    ],
+    include: ['tests/gpu/**/*.test.ts', 'tests/kernels/{logits,draw,fusion,constraint-mask,trace}.test.ts'],
     env: { TRIMTAB_TEST_DEVICE: 'webgpu' },
     reporters: ['default', './tests/support/closing-line-reporter.ts'],
     pool: 'forks',

@@ -176,6 +176,7 @@ export class Catalog implements CatalogContract {
     this.#shareVocabulary([...members, ...drafting], (model) => placeOf(model, built.effective, path) ?? path);
     for (const view of (search?.distributions ?? [built.distribution]).flatMap(viewsOf))
       this.#checkLook(view, built.prompts.get(view.prompt), path);
+    this.#shareDevice([...members, ...drafting], path);
     const own = [...new Set(views.map(({ model }) => model))].map((model) => this.#factsOf(model));
     // A draft has no say in how an answer ends, nor has what a search looks ahead with, but their rows are as long as the answer's.
     const contexts = [...members, ...drafting].map((model) => this.#factsOf(model));
@@ -303,6 +304,20 @@ export class Catalog implements CatalogContract {
       problem: `there is no such projection beside ${model}`,
       value: shown(look.name),
       remedy: `${hint === null ? '' : `Did you mean ${hint}? `}There ${vision.projections.length === 1 ? 'is' : 'are'} ${vision.projections.join(', ') || 'none: put them into the folder projections/ of the checkpoint'}.`,
+    });
+  }
+
+  #shareDevice([first, ...others]: readonly string[], path: string): void {
+    const deviceOf = (name: string | undefined): string =>
+      this.#settings.models.find((model) => model.name === name)?.device ?? 'cpu';
+    const stranger = others.find((other) => deviceOf(other) !== deviceOf(first));
+    if (stranger === undefined) return;
+    throw new AppError('device_mismatch', {
+      param: path,
+      first,
+      firstDevice: deviceOf(first),
+      second: stranger,
+      secondDevice: deviceOf(stranger),
     });
   }
 

@@ -233,6 +233,12 @@ export const errorTable = {
     message:
       'The client read nothing for {seconds} s, so the stream was cut. Read faster or raise limits.writeTimeoutMs.',
   },
+  device_lost: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'The GPU was lost while decoding: {reason}. The engine starts anew. Try again in {retryAfterSeconds} s; if it happens again, look at the driver, or set "device": "cpu".',
+  },
   cancelled: { status: 499, type: 'server_error', message: 'The request was cancelled.' },
   // ---- engine
   nan_logits: {
@@ -264,6 +270,35 @@ export const errorTable = {
     status: 500,
     type: 'configuration_error',
     message: '{path}: model_type {value} is not supported. Supported: {known}.',
+  },
+  device_missing: {
+    status: 500,
+    type: 'configuration_error',
+    message:
+      'No GPU adapter was found: {reason}. Install a Vulkan driver and its loader (libvulkan.so.1), or set "device": "cpu". docs/gpu.md has the ways.',
+  },
+  device_memory: {
+    status: 500,
+    type: 'configuration_error',
+    message:
+      'The GPU has no room for {model}: {reason}. Use "weights": "q4", lower limits.cacheBytes or limits.maxRows, or set "device": "cpu".',
+  },
+  device_operator: {
+    status: 500,
+    type: 'configuration_error',
+    message: 'The GPU provider lacks an operator that {model} needs: {reason}. Set "device": "cpu" for it.',
+  },
+  device_weights: {
+    status: 500,
+    type: 'configuration_error',
+    message:
+      '{model}: the GPU multiplies no weights of the format {weights}. Use f32, q8 or q4, or set "device": "cpu".',
+  },
+  device_mismatch: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      '{first} is on {firstDevice} and {second} on {secondDevice}: models of one distribution share a device, or every token would cross the bus. Give both the same "device" in the configuration.',
   },
   artifact_not_written: {
     status: 500,

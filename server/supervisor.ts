@@ -296,9 +296,24 @@ export class Supervisor implements Operations {
     if (before) this.#replacements++;
     // One that was replaced has nothing to say any more.
     void client.ended.then(() => {
-      if (client.state === 'failed' && this.engine.holds(client)) this.#reportFailed();
+      if (client.state !== 'failed' || !this.engine.holds(client)) return;
+      if (client.failure?.data.code === 'device_lost') void this.#startAnew();
+      else this.#reportFailed();
     });
     return before;
+  }
+
+  /** With a lost GPU its thread is lost, not the server: another thread opens the device again. */
+  async #startAnew(): Promise<void> {
+    this.engine.empty();
+    try {
+      const { client, catalog } = await this.#launch(this.#now);
+      this.#now = { ...this.#now, catalog };
+      this.#engage(client);
+    } catch {
+      this.engine.fail();
+      this.#reportFailed();
+    }
   }
 }
 

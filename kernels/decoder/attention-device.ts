@@ -67,10 +67,7 @@ export class DeviceAttention {
     const bound = (name: string): Value => g.input(name, 'int32', ['B', 1, 1, 1]);
     const places = g.input(placesInput, 'int32', ['B', 1, 'S', 1]);
     return {
-      isNew: ops.And(
-        ops.GreaterOrEqual(slots, bound(firstFreeInput)),
-        ops.Less(slots, bound(lastFreeInput)),
-      ),
+      isNew: ops.And(ops.GreaterOrEqual(slots, bound(firstFreeInput)), ops.Less(slots, bound(lastFreeInput))),
       onto: ops.Cast(ops.Equal(places, slots), 'float32'),
     };
   }

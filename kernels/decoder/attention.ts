@@ -50,8 +50,7 @@ export class AttentionInputs {
 
   /** [B, S, allHeads, headDim] as a shape: the device concatenates no shapes, so its host says all of it. */
   headsShape(allHeads: number, headDim: number): Value {
-    if (this.device)
-      return this.#once(headsShapeInput(allHeads, headDim), (name) => this.#g.input(name, 'int64', [4]));
+    if (this.device) return this.#once(headsShapeInput(allHeads, headDim), (name) => this.#g.input(name, 'int64', [4]));
     return ops.Concat([this.rowsWidth(), this.#g.constant('int64', [2], [allHeads, headDim])], 0);
   }
 
@@ -193,8 +192,7 @@ export function attention(
       tensors.matrix(`${role}.output`, [names.output], [spec.hiddenSize], heads * headDim),
       tensors.bias([names.output], [spec.hiddenSize], layer.outputBias),
     );
-  if (inputs.device)
-    return { output: project(inputs.device.mix(qHeads, newKeys, newValues, index, layer)), fresh: [] };
+  if (inputs.device) return { output: project(inputs.device.mix(qHeads, newKeys, newValues, index, layer)), fresh: [] };
   // Without groups the four axes do; else [B, kvHeads, X, Y, D] meets keys and values that broadcast over X.
   const grouped = group > 1;
   const q = grouped

@@ -159,12 +159,19 @@ function emptyGraph(layers: readonly BankLayer[]): Graph {
 function pickGraph(layers: readonly BankLayer[], hasBase: boolean): Graph {
   const g = new GraphBuilder('pick from a bank');
   const index = g.input('index', 'int32', ['B']);
-  const isKept = ops.Less(g.input(slotNumbersInput, 'int32', [1, 1, 1, 'M']), g.input('lengths', 'int32', ['B', 1, 1, 1]));
+  const isKept = ops.Less(
+    g.input(slotNumbersInput, 'int32', [1, 1, 1, 'M']),
+    g.input('lengths', 'int32', ['B', 1, 1, 1]),
+  );
   const picked = (source: Value, axis: number, shape: readonly Dim[]): Value => {
     const rows = ops.Gather(source, index);
     const axes = g.constant('int64', [1], [axis]);
     const start = g.constant('int64', [1], [0]);
-    const cut = g.node('Slice', [rows, start, g.input('kept', 'int64', [1]), axes], [{ dtype: 'float32', shape }])[0] as Value;
+    const cut = g.node(
+      'Slice',
+      [rows, start, g.input('kept', 'int64', [1]), axes],
+      [{ dtype: 'float32', shape }],
+    )[0] as Value;
     const zero = g.constant('float32', [], [0]);
     const inputs = [cut, g.input('grown', 'int64', [2]), zero, axes];
     return g.node('Pad', inputs, [{ dtype: 'float32', shape }], { mode: { string: 'constant' } })[0] as Value;
@@ -179,7 +186,11 @@ function pickGraph(layers: readonly BankLayer[], hasBase: boolean): Graph {
     g.output(presentKeyOutput(layer), ops.Where(isKept, picked(keys, 3, keyShape), base('keys', keyShape)));
     g.output(
       presentValueOutput(layer),
-      ops.Where(ops.Reshape(isKept, [0, 1, -1, 1], ['B', 1, 'M', 1]), picked(values, 2, valueShape), base('values', valueShape)),
+      ops.Where(
+        ops.Reshape(isKept, [0, 1, -1, 1], ['B', 1, 'M', 1]),
+        picked(values, 2, valueShape),
+        base('values', valueShape),
+      ),
     );
   });
   return g.finish();

@@ -4,7 +4,7 @@
 import path from 'node:path';
 import { createSession, type Feeds, type Session, Tensor, type Traffic } from '../session.js';
 import { modelFile } from '../write.js';
-import { type Bank, bankFeeds, bankFrom, type Banks, int64s } from './banks.js';
+import { type Bank, type BankLayer, bankFeeds, bankFrom, type Banks, int64s } from './banks.js';
 import { readDecoderFile } from './model.js';
 import * as ports from './ports.js';
 import { RopeTables } from './rope.js';
@@ -43,19 +43,23 @@ export class DeviceDecoder {
   readonly spec: DecoderSpec;
   readonly parameters: number;
   readonly #session: Session;
-  readonly #banks: Banks;
+  readonly banks: Banks;
   readonly #ropes: readonly RopeTables[];
 
   private constructor(spec: DecoderSpec, parameters: number, session: Session, banks: Banks) {
     this.spec = spec;
     this.parameters = parameters;
     this.#session = session;
-    this.#banks = banks;
+    this.banks = banks;
     this.#ropes = spec.ropes.map((rope) => new RopeTables(rope));
   }
 
   /** Loads a folder that writeDecoder made for the device. */
-  static async load(directory: string, banks: Banks, traffic?: Traffic): Promise<DeviceDecoder> {
+  static async load(
+    directory: string,
+    banksOf: (layers: readonly BankLayer[]) => Banks,
+    traffic?: Traffic,
+  ): Promise<DeviceDecoder> {
     const { spec, parameters } = readDecoderFile(directory);
     const caches = spec.layers.flatMap((_, layer) => [ports.presentKeyOutput(layer), ports.presentValueOutput(layer)]);
     const resident = spec.head.kind === 'lm' ? [ports.logitsOutput, ...caches] : caches;
@@ -63,7 +67,7 @@ export class DeviceDecoder {
       { path: path.join(directory, modelFile) },
       { threads: 1, device: 'webgpu', resident, traffic, cause: 'numbers' },
     );
-    return new DeviceDecoder(spec, parameters, session, banks);
+    return new DeviceDecoder(spec, parameters, session, banksOf(spec.layers));
   }
 
   async forward(batch: DeviceBatch): Promise<DeviceOutput> {
@@ -78,8 +82,9 @@ export class DeviceDecoder {
     return { logits, ...(hidden ? { hidden } : {}), bank };
   }
 
-  release(): Promise<void> {
-    return this.#session.release();
+  async release(): Promise<void> {
+    await this.#session.release();
+    await this.banks.release();
   }
 
   async #feeds(batch: DeviceBatch): Promise<Feeds> {
@@ -95,7 +100,7 @@ export class DeviceDecoder {
     const feeds: Record<string, Tensor> = {
       [ports.idsInput]: new Tensor('int32', batch.ids, [tokens]),
       [ports.slotsInput]: new Tensor('int32', slots, [slots.length]),
-      [ports.slotNumbersInput]: await this.#banks.slotNumbers(bank.capacity),
+      [ports.slotNumbersInput]: await this.banks.slotNumbers(bank.capacity),
       [ports.placesInput]: new Tensor('int32', places, [rows, 1, width, 1]),
       [ports.firstFreeInput]: perRow(pastLengths),
       [ports.lastFreeInput]: perRow(pastLengths.map((past, row) => past + (newLengths[row] ?? 0))),

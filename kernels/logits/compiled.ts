@@ -3,13 +3,7 @@
 import type { Graph } from '../graph.js';
 import { encodeModel } from '../proto.js';
 import { createSession, type Device, type Feeds, Tensor, type Traffic } from '../session.js';
-import {
-  int32Twin,
-  LAST_FLOAT32_UNIFORM,
-  legalise,
-  packedOutput,
-  type PackedOutput,
-} from '../webgpu/legalise.js';
+import { int32Twin, LAST_FLOAT32_UNIFORM, legalise, packedOutput, type PackedOutput } from '../webgpu/legalise.js';
 
 export type Numbers = Float32Array | Int32Array | Int8Array;
 

@@ -36,7 +36,7 @@ export class SearchEngine {
     const settings = { ...(await settingsOf(benchModels)), maxRows };
     const models = new Map<string, EngineModel>();
     for (const model of settings.models)
-      models.set(model.name, await EngineModel.load(model, settings, () => undefined));
+      models.set(model.name, await EngineModel.load(model, settings, null, () => undefined));
     const kernels = new LogitKernels({ threads: 1 });
     const own = new Map<string, (trunk: Branch) => Search>();
     const engine = new Engine(models, kernels, settings, {

@@ -56,7 +56,13 @@ class Reading {
       logitsFrom: Math.min(logitsFrom, ids.length),
       longRope: this.#longRope,
     };
-    const batch = makeBatch([row], this.#cache.slice(0, 1));
+    const past = this.#cache.slice(0, 1);
+    const batch = {
+      ...makeBatch([row]),
+      pastCapacity: past.capacity,
+      pastKeys: past.keys,
+      pastValues: past.values,
+    };
     const { logits, newKeys, newValues } = await this.#model.forward(batch);
     this.#cache.append(this.#row, newKeys, newValues, 0, batch.width, ids.length);
     const data = logits.data as Float32Array;

@@ -84,9 +84,9 @@ function greeting(
   const style = styleFor(stdout);
   const deployments = catalog.list().filter(({ kind }) => kind === 'deployment');
   const rows: [string, string][] = [
-    ...models.map(({ name, family, parameters, weights, kind }): [string, string] => [
+    ...models.map(({ name, family, parameters, weights, kind, device }): [string, string] => [
       `  ${name}`,
-      `${family}, ${siCount(parameters)} parameters, ${weights}${kind === 'reward' ? ', reward' : ''}`,
+      `${family}, ${siCount(parameters)} parameters, ${weights}${kind === 'reward' ? ', reward' : ''}${device === 'cpu' ? '' : ', on the GPU'}`,
     ]),
     ...deployments.map(({ id }): [string, string] => [`  ${id}`, `= ${catalog.resolve(id).formula ?? ''}`]),
   ];

@@ -117,7 +117,11 @@ const ModelEntry = Type.Object(
       description:
         'Whether it is loaded at start. Otherwise POST /v1/admin/models/NAME/load loads it, and what needs it is served from then on.',
     }),
-    device: Type.Enum(['cpu'], { default: 'cpu', description: 'Where the model runs.' }),
+    device: Type.Enum(['cpu', 'webgpu', 'auto'], {
+      default: 'cpu',
+      description:
+        'Where the model runs: cpu; webgpu is the GPU (docs/gpu.md); auto is the GPU where there is one, and the start says which it was. Models of one distribution share a device.',
+    }),
     contextLength: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
       default: null,
       description:

@@ -1,6 +1,5 @@
 // Rows and their shares → the padded arrays of one forward: pure. Row r of the batch is row r of the cache slice.
 import type { DecoderBatch } from '../../kernels/decoder/model.js';
-import type { CacheSlice } from './cache.js';
 
 /** One row of a forward: which tokens it takes in, and from which of them on logits are wanted. */
 export interface BatchRow {
@@ -11,9 +10,14 @@ export interface BatchRow {
   readonly logitsFrom: number;
   readonly longRope: boolean;
   readonly wantsHidden?: boolean;
+  /** The logits are looked at on the host, not by a kernel. */
+  readonly wantsNumbers?: boolean;
 }
 
-export function makeBatch(rows: readonly BatchRow[], past: CacheSlice): DecoderBatch {
+/** A forward's arrays without its past. */
+export type NewTokens = Omit<DecoderBatch, 'pastCapacity' | 'pastKeys' | 'pastValues' | 'images'>;
+
+export function makeBatch(rows: readonly BatchRow[]): NewTokens {
   const width = rows.reduce((widest, row) => Math.max(widest, row.ids.length), 0);
   const ids = new Int32Array(rows.length * width);
   const positions = new Int32Array(rows.length * width);
@@ -33,9 +37,6 @@ export function makeBatch(rows: readonly BatchRow[], past: CacheSlice): DecoderB
     positions,
     newLengths: Int32Array.from(rows, (row) => row.ids.length),
     pastLengths: Int32Array.from(rows, (row) => row.pastLength),
-    pastCapacity: past.capacity,
-    pastKeys: past.keys,
-    pastValues: past.values,
     logitSlots: Int32Array.from(logitSlots),
     wantsHidden: rows.some((row) => row.wantsHidden),
     longRope: rows.some((row) => row.longRope) ? rows.map((row) => row.longRope) : null,

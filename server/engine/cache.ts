@@ -14,12 +14,40 @@ export interface CacheRow {
   readonly length: number;
 }
 
-/** The keys and values of one row's first tokens, outside the cache: [kvHeads, length, headDim] per layer. */
+/** The keys and values of one row's first tokens, kept apart from the rows in use. */
 export interface RowCopy {
   readonly length: number;
   readonly bytes: number;
+  /** It is not kept any more. */
+  release(): void;
+}
+
+/** [kvHeads, length, headDim] per layer. */
+interface HostCopy extends RowCopy {
   readonly keys: readonly Float32Array[];
   readonly values: readonly Float32Array[];
+}
+
+/** What the engine needs of a model's rows, wherever they lie. Every call is bookkeeping that takes effect at once. */
+export interface RowStore {
+  readonly rowsInUse: number;
+  readonly tokensInUse: number;
+  /** Allocated now. */
+  readonly bytes: number;
+  readonly budgetBytes: number;
+  readonly tokenBytes: number;
+  /** Tokens of one row that alone fills the budget. */
+  readonly longestRow: number;
+  fits(rows: number, length: number): boolean;
+  claim(): CacheRow;
+  fork(source: CacheRow, length?: number): CacheRow;
+  truncate(row: CacheRow, length: number): void;
+  release(row: CacheRow): void;
+  reserve(rows: readonly CacheRow[], added: readonly number[]): boolean;
+  copyOut(row: CacheRow, length: number): RowCopy;
+  copyIn(row: CacheRow, copy: RowCopy, length: number): void;
+  scrub(): void;
+  check(): void;
 }
 
 /** What a forward of contiguous rows needs: views on the arrays, no copy. */
@@ -46,7 +74,7 @@ export function capacityFor(length: number): number {
   return capacity;
 }
 
-export class RowCache {
+export class RowCache implements RowStore {
   readonly #layers: readonly LayerShape[];
   readonly #maxRows: number;
   readonly budgetBytes: number;
@@ -78,6 +106,10 @@ export class RowCache {
   /** Bytes allocated now. */
   get bytes(): number {
     return this.#slots.length * this.#capacity * this.tokenBytes;
+  }
+
+  get longestRow(): number {
+    return Math.floor(this.budgetBytes / this.tokenBytes);
   }
 
   /** Would `rows` rows of `length` tokens each fit the byte budget, if nothing else were there? */
@@ -199,13 +231,21 @@ export class RowCache {
         }
         return copy;
       });
-    return { length, bytes: length * this.tokenBytes, keys: take(this.#keys), values: take(this.#values) };
+    const copy: HostCopy = {
+      length,
+      bytes: length * this.tokenBytes,
+      keys: take(this.#keys),
+      values: take(this.#values),
+      release: () => undefined,
+    };
+    return copy;
   }
 
   /** Fills an empty row with the first `length` tokens of a copy. reserve() has made room. */
   copyIn(row: CacheRow, copy: RowCopy, length: number): void {
     const live = this.#live(row);
     if (live.length !== 0) throw new Error('copyIn needs an empty row');
+    const { keys, values } = copy as HostCopy;
     const put = (arrays: readonly Float32Array[], from: readonly Float32Array[]) =>
       this.#layers.forEach(({ kvHeads, headDim }, layer) => {
         for (let head = 0; head < kvHeads; head++) {
@@ -217,8 +257,8 @@ export class RowCache {
           );
         }
       });
-    put(this.#keys, copy.keys);
-    put(this.#values, copy.values);
+    put(this.#keys, keys);
+    put(this.#values, values);
     live.length = length;
   }
 

@@ -84,6 +84,11 @@ export class EngineClient {
     return this.#info;
   }
 
+  /** What stopped it. */
+  get failure(): AppError | null {
+    return this.#failure;
+  }
+
   /** The engine's latest figures; at most about 100 ms old. */
   stats(): EngineStats {
     return this.#stats;

@@ -169,7 +169,13 @@ export class Engine {
       forwards: Object.fromEntries(models.map((model) => [model.name, { ...model.forwards }])),
       fuseSeconds: this.#fuser.seconds,
       drafts: this.#drafter.counters,
+      traffic: this.#traffic(),
     };
+  }
+
+  #traffic(): EngineStats['traffic'] {
+    const { traffic } = this.#services;
+    return { uploaded: traffic?.uploaded ?? 0, read: Object.fromEntries(traffic?.read ?? []) };
   }
 
   /** Fails everything that runs or waits: for a tick that threw. Rows are given back. */
@@ -189,7 +195,7 @@ export class Engine {
     let run = this.#admission.unprepared;
     while (run && performance.now() - started < PREPARING_MS) {
       const [need] = run.needs;
-      if (!need || ((await this.#kernels.prepare?.(need)) ?? true)) run.needs.shift();
+      if (!need || ((await this.#kernels.prepare?.(need, run.isOnDevice)) ?? true)) run.needs.shift();
       run = this.#admission.unprepared;
     }
   }
@@ -247,6 +253,7 @@ export class Engine {
               logitsFrom: view.logitsFrom(count),
               longRope: view.longRope,
               wantsHidden: view.wantsHidden,
+              wantsNumbers: view.wantsNumbers,
             },
           ]
         : [],
@@ -266,6 +273,7 @@ export class Engine {
         if (position >= undecided) view.hold(position, { batch: logits, row: first + i - logitsFrom });
       }
     });
+    logits.release?.();
   }
 
   #wants({ run, view }: Feed): boolean {

@@ -8,17 +8,24 @@ import {
   samplerClass,
   type FuseResult,
   type FuseTrace,
+  type KernelNeed,
   type LogitKernels,
   type SamplerRow,
   type ViewLogits,
 } from '../../kernels/logits/kernels.js';
+import type { Tensor } from '../../kernels/session.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import type { Run } from './run.js';
 import type { Decision, Sequence } from './sequence.js';
-import type { LogitsRef } from './view.js';
+import type { LogitsBatch, LogitsRef } from './view.js';
 
 /** What the engine needs of the logit kernels. */
-export type Kernels = Pick<LogitKernels, 'run'> & Partial<Pick<LogitKernels, 'prepare'>>;
+export type Kernels = Pick<LogitKernels, 'run'> & {
+  /** `onDevice`: the logits will be. */
+  prepare?(need: KernelNeed, onDevice: boolean): Promise<boolean>;
+  /** Rows of several tensors in one, where there is a device. */
+  join?(parts: readonly Tensor[], index: Int32Array): Promise<Tensor>;
+};
 
 /** A position of a sequence whose logits are all there. */
 export interface ReadyRow {
@@ -144,17 +151,50 @@ export class Fuser {
     if (!first) throw new Error('an empty group');
     const { request } = first.ready.run;
     const drafts = group.flatMap(({ draftLogits }) => draftLogits ?? []);
-    return this.#kernels.run({
+    const joined: Tensor[] = [];
+    const views: ViewLogits[] = [];
+    for (const v of first.logits.keys())
+      views.push(
+        await this.#gather(
+          group.map((bound) => bound.logits[v] as LogitsRef),
+          joined,
+        ),
+      );
+    const draft = drafts.length > 0 ? await this.#gather(drafts, joined) : null;
+    const result = await this.#kernels.run({
       distribution: group.map(({ distribution }) => distribution),
-      views: first.logits.map((_, v) => gather(group.map((bound) => bound.logits[v] as LogitsRef))),
+      views,
       vocabSize: request.vocabSize,
       rows: group.map(({ sampler }) => sampler),
-      draft: drafts.length > 0 ? gather(drafts) : null,
+      draft,
       logprobs: group.some(({ tell }) => tell !== null),
       topLogprobs: Math.max(...group.map(({ tell }) => tell?.top ?? 0)),
       full: tellsAll(first),
       trace: first.traced,
     });
+    for (const tensor of joined) tensor.dispose();
+    return result;
+  }
+
+  /** Logits of one view over the rows: by reference when one forward made them all, else put together where they are. */
+  async #gather(refs: readonly LogitsRef[], joined: Tensor[]): Promise<ViewLogits> {
+    const batches = [...new Set(refs.map(({ batch }) => batch))];
+    const tensors = batches.flatMap(({ data }) => (data instanceof Float32Array ? [] : [data]));
+    const [only] = batches;
+    if (tensors.length < batches.length) return gather(refs);
+    const { width } = only as LogitsBatch;
+    const rows = tensors.map(({ size }) => size / width);
+    const starts = rows.map((_, b) => rows.slice(0, b).reduce((sum, count) => sum + count, 0));
+    const index = Int32Array.from(refs, ({ batch, row }) => (starts[batches.indexOf(batch)] ?? 0) + row);
+    const [single] = tensors;
+    if (tensors.length === 1 && single) {
+      const identity = rows[0] === refs.length && index.every((row, r) => row === r);
+      return { logits: { data: single, rows: rows[0] ?? 0, width }, rowIndex: identity ? null : index };
+    }
+    const whole = await this.#kernels.join?.(tensors, index);
+    if (!whole) throw new Error('logits of several forwards on a device, and nothing that joins them');
+    joined.push(whole);
+    return { logits: { data: whole, rows: refs.length, width }, rowIndex: null };
   }
 
   /** The stated fallback: the first view's own distribution, greedily. */
@@ -280,21 +320,23 @@ function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
   return [...groups.values()];
 }
 
-/** Logits of one view over the rows: by reference when one forward made them all, else copied together. */
+/** The same on the host. */
 function gather(refs: readonly LogitsRef[]): ViewLogits {
   const [first] = refs;
   if (!first) throw new Error('no rows');
   const { batch } = first;
+  const dataOf = ({ data }: LogitsBatch): Float32Array => data as Float32Array;
+  const all = dataOf(batch);
   if (refs.every((ref) => ref.batch === batch)) {
-    const identity = refs.length * batch.width === batch.data.length && refs.every((ref, r) => ref.row === r);
+    const identity = refs.length * batch.width === all.length && refs.every((ref, r) => ref.row === r);
     return {
-      logits: { data: batch.data, rows: batch.data.length / batch.width, width: batch.width },
+      logits: { data: all, rows: all.length / batch.width, width: batch.width },
       rowIndex: identity ? null : Int32Array.from(refs, ({ row }) => row),
     };
   }
   const data = new Float32Array(refs.length * batch.width);
   refs.forEach((ref, r) =>
-    data.set(ref.batch.data.subarray(ref.row * batch.width, (ref.row + 1) * batch.width), r * batch.width),
+    data.set(dataOf(ref.batch).subarray(ref.row * batch.width, (ref.row + 1) * batch.width), r * batch.width),
   );
   return { logits: { data, rows: refs.length, width: batch.width }, rowIndex: null };
 }

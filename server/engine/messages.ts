@@ -4,13 +4,16 @@ import type { ErrorData } from '../errors.js';
 import type { EndpointSettings } from '../models/endpoints.js';
 import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 
+export type DeviceName = 'cpu' | 'webgpu' | 'auto';
+
 /** How to load one model. Paths are absolute; the artifact is made (and cached) when it is missing. */
 export interface ModelSettings {
   readonly name: string;
   readonly path: string;
   readonly weights: 'f32' | 'q8' | 'q4' | 'w8a8';
   readonly kind: 'causal' | 'reward';
-  readonly device: 'cpu';
+  /** auto: the GPU where there is one. */
+  readonly device: DeviceName;
   /** Longest sequence to serve; the checkpoint's own limit when null. */
   readonly contextLength: number | null;
 }
@@ -51,6 +54,7 @@ export interface LoadedModelInfo {
   readonly kind: 'causal' | 'reward';
   readonly family: string;
   readonly weights: string;
+  readonly device: 'cpu' | 'webgpu';
   readonly vocabSize: number;
   readonly contextLength: number;
   readonly parameters: number;
@@ -86,6 +90,13 @@ export interface EngineStats {
   >;
   readonly fuseSeconds: number;
   readonly drafts: DraftCounters;
+  readonly traffic: TrafficCounters;
+}
+
+/** Bytes that crossed the bus to and from the GPU, what came back by its cause. */
+export interface TrafficCounters {
+  readonly uploaded: number;
+  readonly read: Readonly<Record<string, number>>;
 }
 
 /** Blocks given to the members, their tokens, and how many of these were emitted. */
@@ -110,6 +121,7 @@ export const noStats: EngineStats = {
   forwards: {},
   fuseSeconds: 0,
   drafts: { blocks: 0, drafted: 0, accepted: 0 },
+  traffic: { uploaded: 0, read: {} },
 };
 
 export interface EngineEvent {

@@ -1,13 +1,16 @@
 // One loaded model in the engine: its decoder graph, its cache rows, its stored prefixes and its counters. forward() is the only
 // place where the engine runs a decoder.
-import { DecoderModel, type DecoderBatch, type DecoderOutput } from '../../kernels/decoder/model.js';
+import { DecoderModel } from '../../kernels/decoder/model.js';
+import type { DecoderSpec } from '../../kernels/decoder/spec.js';
 import { VisionModel } from '../../kernels/vision/model.js';
 import { ensureArtifact } from '../models/artifacts.js';
 import { loadTokenTable, type TokenTable } from '../models/tokenizer.js';
-import { makeBatch, type BatchRow } from './batch.js';
-import { RowCache, type CacheRow, type CacheSlice } from './cache.js';
+import type { CacheRow, RowStore } from './cache.js';
+import { type GpuDevice, loadOnDevice } from './device.js';
+import { HostRows, type Decoder } from './host-rows.js';
 import { ImageRows, type Vision } from './images.js';
 import type { EngineSettings, LoadedModelInfo, ModelGauges, ModelSettings } from './messages.js';
+import type { ForwardRow, RowPlace } from './place.js';
 import { PrefixStore } from './prefixes.js';
 import type { LogitsBatch } from './view.js';
 
@@ -15,29 +18,12 @@ import type { LogitsBatch } from './view.js';
 const CHUNK_TARGET_MS = 150;
 const RATE_MEMORY = 0.8;
 
-/** What the engine needs of a decoder: a DecoderModel, or a toy in tests. */
-export interface Decoder {
-  readonly spec: {
-    readonly layers: readonly { readonly kvHeads: number; readonly headDim: number }[];
-    readonly vocabSize: number;
-    readonly ropeSwitchLength: number | null;
-  };
-  forward(batch: DecoderBatch): Promise<DecoderOutput>;
-  release(): Promise<void>;
-}
-
-export interface ForwardRow extends BatchRow {
-  readonly row: CacheRow;
-}
-
-/** Tokens of one row that alone fills the cache budget: a longer context could be promised but never served. */
-function longestRow(decoder: Decoder, cacheBytes: number): number {
-  return Math.floor(cacheBytes / new RowCache(decoder.spec.layers, { maxRows: 1, bytes: cacheBytes }).tokenBytes);
-}
+export type { Decoder } from './host-rows.js';
+export type { ForwardRow } from './place.js';
 
 export class EngineModel {
   readonly name: string;
-  readonly cache: RowCache;
+  readonly cache: RowStore;
   readonly prefixes: PrefixStore;
   /** Null where it reads no pictures. */
   readonly images: ImageRows | null;
@@ -45,13 +31,30 @@ export class EngineModel {
   readonly info: LoadedModelInfo;
   readonly ropeSwitchLength: number | null;
   readonly forwards = { count: 0, rows: 0, seconds: 0 };
-  readonly #decoder: Decoder;
-  readonly #emptyPast: CacheSlice;
-  #emptyRows = 0;
+  readonly #place: RowPlace;
   /** Smoothed prefill speed in tokens per millisecond; null until measured. */
   #prefillRate: number | null = null;
 
   constructor(
+    place: RowPlace,
+    ropeSwitchLength: number | null,
+    table: TokenTable,
+    info: LoadedModelInfo,
+    settings: Pick<EngineSettings, 'prefixCacheBytes'>,
+    images: ImageRows | null = null,
+  ) {
+    this.name = info.name;
+    this.info = info;
+    this.table = table;
+    this.#place = place;
+    this.cache = place.cache;
+    this.prefixes = new PrefixStore(settings.prefixCacheBytes);
+    this.images = images;
+    this.ropeSwitchLength = ropeSwitchLength;
+  }
+
+  /** A decoder on the CPU. */
+  static onHost(
     decoder: Decoder,
     table: TokenTable,
     info: LoadedModelInfo,
@@ -59,56 +62,47 @@ export class EngineModel {
       readonly imageCacheBytes?: number;
     },
     vision: Vision | null = null,
-  ) {
-    this.name = info.name;
-    this.info = info;
-    this.table = table;
-    this.#decoder = decoder;
-    const layers = decoder.spec.layers.map(({ kvHeads, headDim }) => ({ kvHeads, headDim }));
-    this.cache = new RowCache(layers, { maxRows: settings.maxRows, bytes: settings.cacheBytes });
-    this.prefixes = new PrefixStore(settings.prefixCacheBytes);
-    this.images = vision && new ImageRows(vision, settings.imageCacheBytes ?? 0);
-    this.ropeSwitchLength = decoder.spec.ropeSwitchLength;
-    this.#emptyPast = {
-      capacity: 1,
-      keys: layers.map(() => new Float32Array(0)),
-      values: layers.map(() => new Float32Array(0)),
-    };
+  ): EngineModel {
+    const images = vision && new ImageRows(vision, settings.imageCacheBytes ?? 0);
+    const place = new HostRows(decoder, settings, images);
+    return new EngineModel(place, decoder.spec.ropeSwitchLength, table, info, settings, images);
   }
 
+  /** `gpu`: for models whose device it is. */
   static async load(
     model: ModelSettings,
     settings: EngineSettings,
+    gpu: GpuDevice | null,
     onProgress: (stage: string, fraction: number) => void,
   ): Promise<EngineModel> {
     const started = performance.now();
+    const device = gpu ? 'webgpu' : 'cpu';
     const artifact = await ensureArtifact({
       path: model.path,
       weights: model.weights,
+      device,
       artifactDirectory: settings.artifactDirectory,
       onProgress,
     });
     onProgress('loading', 0);
-    const decoder = await DecoderModel.load(artifact.directory, { threads: settings.threads });
-    const seeing = decoder.spec.vision;
-    const vision = seeing ? await VisionModel.load(artifact.directory, seeing, { threads: settings.threads }) : null;
+    const decoder = gpu
+      ? await loadOnDevice(artifact.directory, model, settings, gpu)
+      : await loadOnHost(artifact.directory, settings);
+    const { spec, parameters, place, images } = decoder;
     const table = loadTokenTable(model.path);
     const info: LoadedModelInfo = {
       name: model.name,
       kind: model.kind,
-      family: decoder.spec.family,
+      family: spec.family,
       weights: model.weights,
-      vocabSize: decoder.spec.vocabSize,
-      contextLength: Math.min(
-        model.contextLength ?? Infinity,
-        decoder.spec.contextLength,
-        longestRow(decoder, settings.cacheBytes),
-      ),
-      parameters: decoder.parameters,
+      device,
+      vocabSize: spec.vocabSize,
+      contextLength: Math.min(model.contextLength ?? Infinity, spec.contextLength, place.cache.longestRow),
+      parameters,
       loadMs: performance.now() - started,
     };
     onProgress('ready', 1);
-    return new EngineModel(decoder, table, info, settings, vision);
+    return new EngineModel(place, spec.ropeSwitchLength, table, info, settings, images);
   }
 
   /** New tokens to compute per tick: the configured cap, or less where the model is slow. */
@@ -131,29 +125,14 @@ export class EngineModel {
     rows: readonly ForwardRow[],
   ): Promise<{ logits: LogitsBatch; firstRow: ReadonlyMap<CacheRow, number> }> {
     const started = performance.now();
-    const byRow = new Map(rows.map((row) => [row.row, row]));
-    const arranged = this.cache.arrange(rows.map(({ row }) => row));
-    const ordered = arranged.rows.map((row) => byRow.get(row) as ForwardRow);
-    const fresh = ordered.every(({ pastLength }) => pastLength === 0);
-    const past = fresh ? this.#nothingPast(ordered.length) : this.cache.slice(arranged.start, ordered.length);
-    const batch = makeBatch(ordered, past);
-    const images = this.images && (await this.images.take(batch.ids));
-    const output = await this.#decoder.forward(images ? { ...batch, images } : batch);
-    ordered.forEach(({ row, ids }, r) =>
-      this.cache.append(row, output.newKeys, output.newValues, r, batch.width, ids.length),
-    );
+    const { logits, ordered, width } = await this.#place.forward(rows);
     const firstRow = new Map<CacheRow, number>();
     let next = 0;
     for (const { row, ids, logitsFrom } of ordered) {
       firstRow.set(row, next);
       next += ids.length - logitsFrom;
     }
-    this.#count(rows.length, rows.length * batch.width, batch.width, performance.now() - started);
-    // Of a classification head: its scores.
-    const width = output.logits.dims.at(-1) ?? this.#decoder.spec.vocabSize;
-    const { hidden } = output;
-    const states = hidden && { data: hidden.data as Float32Array, width: hidden.dims.at(-1) ?? 0 };
-    const logits = { data: output.logits.data as Float32Array, width, ...(states ? { hidden: states } : {}) };
+    this.#count(rows.length, rows.length * width, width, performance.now() - started);
     return { logits, firstRow };
   }
 
@@ -172,24 +151,7 @@ export class EngineModel {
   async release(): Promise<void> {
     this.prefixes.clear();
     await this.images?.release();
-    await this.#decoder.release();
-  }
-
-  /** Prefill from nothing need not read the cache's (masked) capacity: one masked slot is enough. */
-  #nothingPast(rows: number): CacheSlice {
-    if (rows > this.#emptyRows) {
-      const sizes = this.#decoder.spec.layers.map(({ kvHeads, headDim }) => rows * kvHeads * headDim);
-      (this.#emptyPast.keys as Float32Array[]).splice(0, sizes.length, ...sizes.map((size) => new Float32Array(size)));
-      (this.#emptyPast.values as Float32Array[]).splice(
-        0,
-        sizes.length,
-        ...sizes.map((size) => new Float32Array(size)),
-      );
-      this.#emptyRows = rows;
-    }
-    const cut = (arrays: readonly Float32Array[]) =>
-      arrays.map((array) => array.subarray(0, (array.length / this.#emptyRows) * rows));
-    return { capacity: 1, keys: cut(this.#emptyPast.keys), values: cut(this.#emptyPast.values) };
+    await this.#place.release();
   }
 
   #count(rows: number, tokens: number, width: number, ms: number): void {
@@ -200,4 +162,20 @@ export class EngineModel {
     const rate = tokens / ms;
     this.#prefillRate = this.#prefillRate === null ? rate : RATE_MEMORY * this.#prefillRate + (1 - RATE_MEMORY) * rate;
   }
+}
+
+/** A model's parts, wherever it was loaded. */
+export interface LoadedPlace {
+  readonly spec: DecoderSpec;
+  readonly parameters: number;
+  readonly place: RowPlace;
+  readonly images: ImageRows | null;
+}
+
+async function loadOnHost(directory: string, settings: EngineSettings): Promise<LoadedPlace> {
+  const decoder = await DecoderModel.load(directory, { threads: settings.threads });
+  const { spec, parameters } = decoder;
+  const vision = spec.vision ? await VisionModel.load(directory, spec.vision, { threads: settings.threads }) : null;
+  const images = vision && new ImageRows(vision, settings.imageCacheBytes);
+  return { spec, parameters, place: new HostRows(decoder, settings, images), images };
 }

@@ -27,6 +27,7 @@ export class PrefixStore {
         ? new LRUCache({
             maxSize: maxBytes,
             sizeCalculation: (entry) => entry.copy.bytes + entry.ids.length * ID_BYTES,
+            dispose: (entry) => entry.copy.release(),
           })
         : null;
   }
@@ -66,7 +67,10 @@ export class PrefixStore {
   }
 
   store(ids: Int32Array, regime: number, copy: RowCopy): void {
-    if (!this.#entries) return;
+    if (!this.#entries) {
+      copy.release();
+      return;
+    }
     // A longer entry replaces the beginnings of itself: they would never win a look-up again.
     for (const [key, entry] of this.#entries.entries())
       if (

@@ -168,6 +168,7 @@ export class Reads {
         reading.view = new View(model, reading.ids, [], 0);
         reading.view.claim();
       }
+      reading.view.wantsNumbers = true;
       reading.batch = this.#batch;
     }
   }
@@ -315,7 +316,9 @@ function meanHidden(view: View): readonly number[] {
 }
 
 function numbersOf({ options, view }: Reading, { batch, row }: LogitsRef): readonly number[] {
-  const logits = batch.data.subarray(row * batch.width, (row + 1) * batch.width);
+  const numbers = batch.data instanceof Float32Array ? batch.data : batch.numbers;
+  if (!numbers) throw new Error('the numbers of a reading stayed on the device');
+  const logits = numbers.subarray(row * batch.width, (row + 1) * batch.width);
   if (logits.length !== batch.width) throw new Error(`a reading of ${logits.length} numbers instead of ${batch.width}`);
   if (options.length === 0) return [...logits];
   // Padding of the vocabulary is no token.

@@ -13,6 +13,7 @@ import { tokensLeft } from './ask.js';
 import { Choice } from './choice.js';
 import type { Constraints } from './constraint.js';
 import { Credit } from './credit.js';
+import type { Traffic } from '../../kernels/session.js';
 import type { KernelNeed } from '../../kernels/logits/kernels.js';
 import { demandOf, type Demand } from './demand.js';
 import { needsOf } from './kernel-needs.js';
@@ -31,6 +32,8 @@ export interface RunServices extends ReadServices {
   /** A scorer that fails ends the request; otherwise the rest is decoded plainly, and the reply says so. */
   readonly failsWithScorer: boolean;
   readonly constraints: Constraints;
+  /** Where what crosses the bus is counted; left out without a GPU. */
+  readonly traffic?: Traffic | undefined;
 }
 
 export class Run {
@@ -119,6 +122,11 @@ export class Run {
           this.views,
           this.#models.map(({ info }) => info.vocabSize),
         );
+  }
+
+  /** Its logits are made on the GPU. */
+  get isOnDevice(): boolean {
+    return this.#models[0]?.info.device === 'webgpu';
   }
 
   get done(): boolean {

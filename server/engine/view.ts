@@ -1,12 +1,18 @@
 // A model with its own prompt, inside one sequence: which tokens its cache row has taken in, and the logits it holds for positions
 // that are not decided yet. Positions count from the end of the prompt: 0 is the first generated token.
-import type { CacheRow, RowCopy } from './cache.js';
+import type { Tensor } from '../../kernels/session.js';
+import type { CacheRow } from './cache.js';
 import type { EngineModel } from './model.js';
 
 /** Logits of one forward, kept where the model left them: [rows, width]. */
 export interface LogitsBatch {
-  readonly data: Float32Array;
+  readonly data: Float32Array | Tensor;
   readonly width: number;
+  /** The same on the host, where `data` is on the device and a view of the forward wanted to look at them. */
+  readonly numbers?: Float32Array | null;
+  /** Called by whoever keeps a row of them, and when it no longer does; nothing on the host. */
+  retain?(): void;
+  release?(): void;
   /** [rows, width] of the hidden states that the logits come from; only where a view of the forward wanted them. */
   readonly hidden?: { readonly data: Float32Array; readonly width: number };
 }
@@ -34,6 +40,8 @@ export class View {
   #longRope = false;
   /** Its forwards have to give hidden states too. */
   wantsHidden = false;
+  /** Its logits are looked at on the host, not by a kernel. */
+  wantsNumbers = false;
   /** Prompt tokens that came from the prefix store when the row was claimed. */
   cachedTokens = 0;
 
@@ -74,7 +82,7 @@ export class View {
   /** What was taken in beyond the first `count` generated tokens is taken back. */
   keep(count: number): void {
     this.#drafts = NO_DRAFTS;
-    for (const position of this.#held.keys()) if (position > count) this.#held.delete(position);
+    for (const position of this.#held.keys()) if (position > count) this.settle(position);
     if (this.#row && this.#row.length > this.promptIds.length + count)
       this.model.cache.truncate(this.#row, this.promptIds.length + count);
   }
@@ -93,8 +101,8 @@ export class View {
     this.#row = other.#row;
     other.#row = null;
     this.#longRope = other.#longRope;
-    this.#held.clear();
-    for (const [position, logits] of other.#held) this.#held.set(position, logits);
+    this.#forget();
+    for (const [position, logits] of other.#held) this.hold(position, logits);
   }
 
   /** A view of other tokens, whose row begins with what both have in common. */
@@ -144,6 +152,8 @@ export class View {
   }
 
   hold(position: number, logits: LogitsRef): void {
+    logits.batch.retain?.();
+    this.settle(position);
     this.#held.set(position, logits);
   }
 
@@ -154,6 +164,7 @@ export class View {
 
   /** `position` is decided: its logits are no longer needed. */
   settle(position: number): void {
+    this.#held.get(position)?.batch.release?.();
     this.#held.delete(position);
   }
 
@@ -162,7 +173,7 @@ export class View {
     if (!this.#row || this.#regime() === this.#longRope) return;
     this.#longRope = !this.#longRope;
     this.model.cache.truncate(this.#row, 0);
-    this.#held.clear();
+    this.#forget();
   }
 
   /** How many more tokens may follow before the rope's regime changes. */
@@ -176,7 +187,7 @@ export class View {
     const copy = new View(this.model, this.promptIds, generated, 0);
     if (this.#row) copy.#row = this.model.cache.fork(this.#row);
     copy.#longRope = this.#longRope;
-    for (const [position, logits] of this.#held) copy.#held.set(position, logits);
+    for (const [position, logits] of this.#held) copy.hold(position, logits);
     return copy;
   }
 
@@ -186,15 +197,18 @@ export class View {
     const ids = this.#allIds().subarray(0, this.#row.length);
     const regime = this.model.regimeKey(this.#longRope);
     if (this.model.prefixes.covers(ids, regime)) return;
-    const copy: RowCopy = this.model.cache.copyOut(this.#row, ids.length);
-    this.model.prefixes.store(ids.slice(), regime, copy);
+    this.model.prefixes.store(ids.slice(), regime, this.model.cache.copyOut(this.#row, ids.length));
   }
 
   release(): void {
     if (this.#row) this.model.cache.release(this.#row);
     this.#row = null;
     this.#drafts = NO_DRAFTS;
-    this.#held.clear();
+    this.#forget();
+  }
+
+  #forget(): void {
+    for (const position of this.#held.keys()) this.settle(position);
   }
 
   #idAt(index: number): number {

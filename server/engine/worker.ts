@@ -10,6 +10,8 @@ import type { EngineSettings, FromEngine, ToEngine } from './messages.js';
 import { askEndpoints } from '../models/endpoints.js';
 import { sourceText } from '../models/source-text.js';
 import { Constraints } from './constraint.js';
+import { adapters, explained, type GpuDevice, openGpu } from './device.js';
+import { MixedKernels } from './mixed-kernels.js';
 import { EngineModel } from './model.js';
 import { ReadCache } from './reads.js';
 
@@ -37,14 +39,26 @@ function stopWhereAsked(): void {
   if (stopping) throw new AppError('draining', {});
 }
 
-async function loadModels(models: Map<string, EngineModel>): Promise<void> {
+/** The GPU, if a model wants it and it is there. A model that insists on it gets an error where it is not. */
+async function gpuFor(models: EngineSettings['models']): Promise<GpuDevice | null> {
+  if (models.every(({ device }) => device === 'cpu')) return null;
+  const { available, problem } = await adapters();
+  const insists = models.some(({ device }) => device === 'webgpu');
+  if (!available && insists) throw new AppError('device_missing', { reason: problem });
+  for (const { name, device } of models)
+    if (device === 'auto')
+      post({ kind: 'progress', model: name, stage: available ? 'on the GPU' : 'on the CPU', fraction: 0 });
+  return available ? openGpu() : null;
+}
+
+async function loadModels(models: Map<string, EngineModel>, gpu: GpuDevice | null): Promise<void> {
   for (const model of settings.models) {
     const onProgress = (stage: string, fraction: number): void => {
       // What is ready is kept, for it has to be released.
       if (stage !== 'ready') stopWhereAsked();
       post({ kind: 'progress', model: model.name, stage, fraction });
     };
-    models.set(model.name, await EngineModel.load(model, settings, onProgress));
+    models.set(model.name, await EngineModel.load(model, settings, model.device === 'cpu' ? null : gpu, onProgress));
   }
 }
 
@@ -73,16 +87,21 @@ function receive(message: ToEngine): void {
 
 /** One tick, its failure contained: a bug ends the requests that run with a clear error, not the process. */
 async function step(engine: Engine): Promise<void> {
-  const events = await engine.tick().catch((cause: unknown) => {
-    console.error('engine tick failed:', cause);
+  let lost: AppError | null = null;
+  const events = await engine.tick().catch((error: unknown) => {
+    console.error('engine tick failed:', error);
+    const cause = explained(error);
+    // Everything that is on the device went with it: the requests fail, and so does this thread, in whose place another one starts.
+    if (cause instanceof AppError && cause.data.code === 'device_lost') lost = cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     return engine.abort(cause instanceof AppError ? cause : new AppError('engine_failed', { reason }, { cause }));
   });
-  if (events.length === 0) return;
+  if (events.length === 0 && lost === null) return;
   const transfer = events.flatMap(({ event }) =>
     event.kind === 'delta' ? event.tokens.flatMap(({ full }) => (full ? [full.buffer as ArrayBuffer] : [])) : [],
   );
   post({ kind: 'events', events }, transfer);
+  if (lost !== null) throw lost;
 }
 
 async function serve(engine: Engine): Promise<void> {
@@ -118,23 +137,27 @@ async function serve(engine: Engine): Promise<void> {
 
 const models = new Map<string, EngineModel>();
 try {
-  await loadModels(models);
+  const gpu = await gpuFor(settings.models);
+  await loadModels(models, gpu);
   // One thread: a logit kernel is a dozen short passes, and waiting for a second thread at each costs more than it saves (measured:
   // equal when the machine is idle, several times slower when it is not).
   const kernels = new LogitKernels({ threads: 1 });
   const constraints = new Constraints();
   for (const { info, table } of models.values()) if (info.kind === 'causal') constraints.prepare(table);
-  engine = new Engine(models, kernels, settings, {
+  engine = new Engine(models, new MixedKernels(kernels, gpu), settings, {
     search: runSearch,
     text: sourceText(settings.models),
     askEndpoint: askEndpoints(settings.endpoints),
     known: new ReadCache(),
     constraints,
     failsWithScorer: settings.failsWithScorer,
+    traffic: gpu?.traffic,
   });
   post({ kind: 'ready', models: [...models.values()].map(({ info }) => info) });
   await serve(engine);
   await kernels.release();
+  await gpu?.kernels.release();
+  await gpu?.transfer.release();
   post({ kind: 'stopped' });
 } catch (cause) {
   const reason = cause instanceof Error ? cause.message : String(cause);

@@ -16,10 +16,11 @@ import {
 } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import type { DecoderSpec } from '../../kernels/decoder/spec.js';
+import type { Device } from '../../kernels/session.js';
 import { AppError } from '../errors.js';
 import { readCheckpoint } from './checkpoint.js';
 import { ContentHashes } from './content-hash.js';
-import { decoderConverter, type Converter } from './converter.js';
+import { decoderConverter, deviceConverter, type Converter } from './converter.js';
 import { readJsonObject, readSmallFile, reason } from './json-file.js';
 import { SafetensorsSource } from './safetensors.js';
 import { sweepArtifacts, temporaryName } from './sweep.js';
@@ -29,6 +30,8 @@ export interface ArtifactOptions {
   /** The checkpoint's folder. */
   readonly path: string;
   readonly weights: WeightsName;
+  /** Where it is to run: the device wants another graph. The CPU by default. */
+  readonly device?: Device;
   /** Weights per scale, for q4 and q8. */
   readonly blockSize?: number;
   readonly artifactDirectory: string;
@@ -56,8 +59,8 @@ interface Manifest {
 }
 
 export async function ensureArtifact(
-  { path, weights, blockSize, artifactDirectory, onProgress = () => {} }: ArtifactOptions,
-  converter: Converter = decoderConverter,
+  { path, weights, device = 'cpu', blockSize, artifactDirectory, onProgress = () => {} }: ArtifactOptions,
+  converter: Converter = device === 'webgpu' ? deviceConverter : decoderConverter,
 ): Promise<Artifact> {
   const checkpoint = readCheckpoint(resolve(path));
   const format = weightFormat(weights, checkpoint.spec, blockSize);
@@ -74,7 +77,7 @@ export async function ensureArtifact(
       home,
       onProgress,
     );
-    const name = `${basename(checkpoint.directory).replace(/[^\w.-]/g, '_')}-${weights}-${key.slice(0, 24)}`;
+    const name = `${basename(checkpoint.directory).replace(/[^\w.-]/g, '_')}-${weights}${device === 'cpu' ? '' : `-${device}`}-${key.slice(0, 24)}`;
     const directory = join(home, name);
     const found = usable(directory, key);
     if (found) return { directory, spec: found.spec, cached: true };

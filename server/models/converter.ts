@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { WeightFormat } from '../../kernels/decoder/format.js';
 import { writeDecoder } from '../../kernels/decoder/model.js';
+import type { Device } from '../../kernels/session.js';
 import type { TensorSource } from '../../kernels/decoder/weights.js';
 import { writeVision } from '../../kernels/vision/model.js';
 import type { VisionSpec } from '../../kernels/vision/spec.js';
@@ -25,14 +26,14 @@ export interface Converter {
   ): void;
 }
 
-export const decoderConverter: Converter = {
+const converterFor = (device: Device, suffix: string): Converter => ({
   get version() {
-    return kernelsDigest();
+    return kernelsDigest() + suffix;
   },
   convert({ directory: home, spec, projections }, source, format, directory, onProgress) {
     refusingUnsupported(join(home, 'config.json'), () => {
       if (spec.vision) convertVision(spec.vision, spec.hiddenSize);
-      writeDecoder(spec, source, format, directory, onProgress);
+      writeDecoder(spec, source, format, directory, onProgress, device);
     });
 
     function convertVision(vision: VisionSpec, hiddenSize: number): void {
@@ -44,7 +45,10 @@ export const decoderConverter: Converter = {
       }
     }
   },
-};
+});
+
+export const decoderConverter = converterFor('cpu', '');
+export const deviceConverter = converterFor('webgpu', ' webgpu');
 
 let digest: string | null = null;
 

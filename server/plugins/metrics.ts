@@ -282,6 +282,12 @@ export class Metrics {
     this.#taken('trimtab_fuse_seconds_total', 'Time spent combining logits and sampling.', [], (set) =>
       set({}, stats().fuseSeconds),
     );
+    this.#taken('trimtab_device_upload_bytes_total', 'Bytes sent to the GPU.', [], (set) =>
+      set({}, stats().traffic.uploaded),
+    );
+    this.#taken('trimtab_device_read_bytes_total', 'Bytes read back from the GPU, by cause.', ['cause'], (set) => {
+      for (const [cause, bytes] of Object.entries(stats().traffic.read)) set({ cause }, bytes);
+    });
     this.#taken('trimtab_nan_rows_total', 'Rows of logits without a finite value.', [], (set) =>
       set({}, stats().nanRows),
     );

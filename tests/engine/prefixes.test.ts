@@ -3,7 +3,7 @@ import type { RowCopy } from '../../server/engine/cache.js';
 import { PrefixStore } from '../../server/engine/prefixes.js';
 
 const ids = (length: number, from = 0) => Int32Array.from({ length }, (_, i) => from + i);
-const copy = (length: number, bytes = 1000): RowCopy => ({ length, bytes, keys: [], values: [] });
+const copy = (length: number, bytes = 1000): RowCopy => ({ length, bytes, release: () => undefined });
 
 describe('PrefixStore', () => {
   it('finds the longest stored beginning and leaves at least one token to compute', () => {

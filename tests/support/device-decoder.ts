@@ -29,8 +29,8 @@ export async function loadOnDevice(directory: string, format: WeightFormat): Pro
     writeDecoder(spec, source, format, out, undefined, 'webgpu');
     const traffic = new Traffic();
     const transfer = new Transfer(traffic);
-    const banks = new Banks(spec.layers, transfer, traffic);
-    const decoder = await DeviceDecoder.load(out, banks, traffic);
+    const decoder = await DeviceDecoder.load(out, (layers) => new Banks(layers, transfer, traffic), traffic);
+    const { banks } = decoder;
     return {
       decoder,
       banks,
@@ -38,7 +38,6 @@ export async function loadOnDevice(directory: string, format: WeightFormat): Pro
       traffic,
       async release() {
         await decoder.release();
-        await banks.release();
         await transfer.release();
       },
     };

@@ -143,12 +143,13 @@ export function toyModel(name: string, options: ToyOptions, limits: ToyLimits = 
     kind: 'causal' as const,
     family: 'toy',
     weights: 'f32',
+    device: 'cpu' as const,
     vocabSize: TOY_VOCAB,
     contextLength: 4096,
     parameters: 0,
     loadMs: 0,
   };
-  return new EngineModel(new ToyDecoder(options), toyTable, info, {
+  return EngineModel.onHost(new ToyDecoder(options), toyTable, info, {
     maxRows: limits.maxRows ?? 64,
     cacheBytes: limits.cacheBytes ?? 1 << 26,
     prefixCacheBytes: limits.prefixCacheBytes ?? 0,

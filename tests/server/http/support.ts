@@ -251,6 +251,7 @@ export async function harness(
       forwards: { bytes: { count: 30, rows: 90, seconds: 1.5 } },
       drafts: { blocks: 0, drafted: 0, accepted: 0 },
       fuseSeconds: 0.25,
+      traffic: { uploaded: 700, read: { decision: 320 } },
     }),
     info: [
       {
@@ -258,6 +259,7 @@ export async function harness(
         kind: 'causal',
         family: 'llama',
         weights: 'f32',
+        device: 'cpu',
         vocabSize,
         contextLength: 100,
         parameters: 1,

@@ -258,7 +258,7 @@ describe('prefixes of others', () => {
   test('CVE-2025-25183: a prefix is found by its tokens, not by a hash of them', () => {
     const store = new PrefixStore(1 << 20);
     const ids = Int32Array.from({ length: 40 }, (_, index) => index);
-    store.store(ids, 0, { length: 40, bytes: 1000, keys: [], values: [] });
+    store.store(ids, 0, { length: 40, bytes: 1000, release: () => undefined });
     // Pairs that collide in weak hashes: swapped, negated, moved by a power of two.
     for (const change of [
       (copy: Int32Array) => copy.reverse(),
