@@ -61,11 +61,6 @@ export class EngineSlot implements Engine {
     return this.#client === client;
   }
 
-  /** Its engine has ended and another one is on the way: requests are told to come back. */
-  empty(): void {
-    this.#client = null;
-  }
-
   /** Loading did not succeed. */
   fail(): void {
     this.#without = 'failed';

@@ -294,6 +294,11 @@ export const errorTable = {
     message:
       '{model}: the GPU multiplies no weights of the format {weights}. Use f32, q8 or q4, or set "device": "cpu".',
   },
+  device_pictures: {
+    status: 500,
+    type: 'configuration_error',
+    message: '{model} sees pictures, and models that do run on the CPU only. Set "device": "cpu" for it.',
+  },
   device_mismatch: {
     status: 400,
     type: 'invalid_request_error',

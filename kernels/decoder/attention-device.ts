@@ -11,7 +11,6 @@ import {
   lastFreeInput,
   pastKeyInput,
   pastValueInput,
-  placesInput,
   presentKeyOutput,
   presentValueOutput,
   queryPlacesInput,
@@ -35,11 +34,19 @@ export class DeviceAttention {
     const { heads, kvHeads, headDim, softcap } = layer;
     const pastKeys = g.input(pastKeyInput(index), 'float32', ['B', kvHeads, headDim, 'M']);
     const pastValues = g.input(pastValueInput(index), 'float32', ['B', kvHeads, 'M', headDim]);
-    const { isNew, onto } = this.#placing();
-    const keys = ops.Where(isNew, ops.MatMul(ops.Transpose(newKeys, [0, 1, 3, 2]), onto), pastKeys);
+    const { isNew, token } = this.#placing();
+    // By places and not by a product with ones and zeros, which would carry a NaN to every slot of its row.
+    const keys = ops.Where(
+      isNew,
+      ops.GatherElements(ops.Transpose(newKeys, [0, 1, 3, 2]), this.#everywhere(token, [1, kvHeads, headDim, 1]), {
+        axis: 3,
+      }),
+      pastKeys,
+    );
+    const slotsDown = (value: Value): Value => ops.Reshape(value, [0, 1, -1, 1], ['B', 1, 'M', 1]);
     const values = ops.Where(
-      ops.Reshape(isNew, [0, 1, -1, 1], ['B', 1, 'M', 1]),
-      ops.MatMul(ops.Transpose(onto, [0, 1, 3, 2]), newValues),
+      slotsDown(isNew),
+      ops.GatherElements(newValues, this.#everywhere(slotsDown(token), [1, kvHeads, 1, headDim]), { axis: 2 }),
       pastValues,
     );
     g.output(presentKeyOutput(index), keys);
@@ -60,16 +67,19 @@ export class DeviceAttention {
     return this.#g.input(slotNumbersInput, 'int32', [1, 1, 1, 'M']);
   }
 
-  /** Which slots the new tokens take, [B, 1, 1, M], and the matrix that carries them there, [B, 1, S, M]: a product with 1 and 0 is exact. */
-  #placing(): { readonly isNew: Value; readonly onto: Value } {
-    const g = this.#g;
+  /** Which slots the new tokens take, and which of them; [B, 1, 1, M] both. */
+  #placing(): { readonly isNew: Value; readonly token: Value } {
     const slots = this.#slots();
-    const bound = (name: string): Value => g.input(name, 'int32', ['B', 1, 1, 1]);
-    const places = g.input(placesInput, 'int32', ['B', 1, 'S', 1]);
-    return {
-      isNew: ops.And(ops.GreaterOrEqual(slots, bound(firstFreeInput)), ops.Less(slots, bound(lastFreeInput))),
-      onto: ops.Cast(ops.Equal(places, slots), 'float32'),
-    };
+    const bound = (name: string): Value => this.#g.input(name, 'int32', ['B', 1, 1, 1]);
+    const [first, last] = [bound(firstFreeInput), bound(lastFreeInput)];
+    const isNew = ops.And(ops.GreaterOrEqual(slots, first), ops.Less(slots, last));
+    return { isNew, token: ops.Where(isNew, ops.Sub(slots, first), 0) };
+  }
+
+  /** The same for every element that a slot holds; layers of one shape share it. */
+  #everywhere(token: Value, shape: readonly number[]): Value {
+    const count = shape.reduce((product, dim) => product * dim, 1);
+    return ops.Add(token, this.#g.constant('int32', shape, new Int32Array(count)));
   }
 
   /** [B, 1, lines, M] */

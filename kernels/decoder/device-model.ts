@@ -93,15 +93,10 @@ export class DeviceDecoder {
     // The device wants at least one.
     const slots = batch.logitSlots.length > 0 ? batch.logitSlots : Int32Array.of(0);
     const perRow = (data: Int32Array): Tensor => new Tensor('int32', data, [rows, 1, 1, 1]);
-    const places = new Int32Array(tokens);
-    for (let row = 0; row < rows; row++)
-      for (let s = 0; s < width; s++)
-        places[row * width + s] = s < (newLengths[row] ?? 0) ? (pastLengths[row] ?? 0) + s : -1;
     const feeds: Record<string, Tensor> = {
       [ports.idsInput]: new Tensor('int32', batch.ids, [tokens]),
       [ports.slotsInput]: new Tensor('int32', slots, [slots.length]),
       [ports.slotNumbersInput]: await this.banks.slotNumbers(bank.capacity),
-      [ports.placesInput]: new Tensor('int32', places, [rows, 1, width, 1]),
       [ports.firstFreeInput]: perRow(pastLengths),
       [ports.lastFreeInput]: perRow(pastLengths.map((past, row) => past + (newLengths[row] ?? 0))),
       ...bankFeeds(bank),

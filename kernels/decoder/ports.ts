@@ -35,8 +35,6 @@ export const pastValueInput = (layer: number): string => `past_value.${layer}`;
 export const headsShapeInput = (heads: number, headDim: number): string => `heads_shape.${heads}.${headDim}`;
 /** [1, 1, 1, M]: 0, 1, … */
 export const slotNumbersInput = 'slot_numbers';
-/** [B, 1, S, 1]: the slot of each new token; −1 for padding. */
-export const placesInput = 'places';
 /** [B, 1, 1, 1]: new tokens take the slots from the first on, up to before the last. */
 export const firstFreeInput = 'first_free';
 export const lastFreeInput = 'last_free';

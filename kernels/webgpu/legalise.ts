@@ -37,17 +37,16 @@ const LOWEST = Math.fround(-3e38);
 /** The largest float32 below 1. */
 export const LAST_FLOAT32_UNIFORM = 1 - 2 ** -24;
 
-const legalDtype = (dtype: DType): DType => {
-  switch (dtype) {
-    case 'float64':
-      return 'float32';
-    case 'int64':
-    case 'int8':
-      return 'int32';
-    default:
-      return dtype;
-  }
+const legalDtypes: Readonly<Record<DType, DType>> = {
+  float32: 'float32',
+  float64: 'float32',
+  int8: 'int32',
+  int32: 'int32',
+  int64: 'int32',
+  uint8: 'uint8',
+  bool: 'bool',
 };
+const legalDtype = (dtype: DType): DType => legalDtypes[dtype];
 
 /** Operands that say something about shapes: they stay int64, on the host. */
 const hostOperands: Readonly<Record<string, readonly number[]>> = {

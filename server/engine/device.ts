@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Banks } from '../../kernels/decoder/banks.js';
 import { DeviceDecoder } from '../../kernels/decoder/device-model.js';
+import { readDecoderFile } from '../../kernels/decoder/model.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
 import { Traffic } from '../../kernels/session.js';
 import { Transfer } from '../../kernels/webgpu/transfer.js';
@@ -31,8 +32,8 @@ export interface GpuDevice {
 }
 
 /** Tries the provider. Starts the device, which stays open in this process. */
-export async function adapters(): Promise<Adapters> {
-  const drivers = vulkanDrivers();
+export async function adapters(environment: Environment = {}): Promise<Adapters> {
+  const drivers = vulkanDrivers(environment);
   try {
     const transfer = new Transfer();
     const there = await transfer.toDevice(Int32Array.of(1), [1]);
@@ -58,6 +59,7 @@ export async function loadOnDevice(
 ): Promise<LoadedPlace> {
   if (model.weights === 'w8a8') throw new AppError('device_weights', { model: model.name, weights: model.weights });
   try {
+    if (readDecoderFile(directory).spec.vision) throw new AppError('device_pictures', { model: model.name });
     const decoder = await DeviceDecoder.load(directory, (layers) => new Banks(layers, transfer, traffic), traffic);
     const limits = { maxRows: settings.maxRows, bytes: settings.cacheBytes };
     const cache = new DeviceCache(decoder.spec.layers, decoder.banks, limits);
@@ -93,8 +95,11 @@ function shortReason(error: unknown): string {
   return reason.replace(/^\S+\.cc:\d+ .*?(?=Failed|This session|No |Device)/s, '').slice(0, 300);
 }
 
-function vulkanDrivers(): Adapters['drivers'] {
-  const named = process.env['VK_DRIVER_FILES'] ?? process.env['VK_ICD_FILENAMES'];
+/** Variables by name; the command line passes its own. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+function vulkanDrivers(environment: Environment): Adapters['drivers'] {
+  const named = environment['VK_DRIVER_FILES'] ?? environment['VK_ICD_FILENAMES'];
   const folders = ['/usr/share/vulkan/icd.d', '/etc/vulkan/icd.d', '/usr/local/share/vulkan/icd.d'];
   const manifests = named
     ? named.split(delimiter)

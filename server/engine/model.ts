@@ -176,6 +176,6 @@ async function loadOnHost(directory: string, settings: EngineSettings): Promise<
   const decoder = await DecoderModel.load(directory, { threads: settings.threads });
   const { spec, parameters } = decoder;
   const vision = spec.vision ? await VisionModel.load(directory, spec.vision, { threads: settings.threads }) : null;
-  const images = vision && new ImageRows(vision, settings.imageCacheBytes);
+  const images = vision && new ImageRows(vision, settings.imageCacheBytes ?? 0);
   return { spec, parameters, place: new HostRows(decoder, settings, images), images };
 }

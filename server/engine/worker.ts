@@ -87,21 +87,21 @@ function receive(message: ToEngine): void {
 
 /** One tick, its failure contained: a bug ends the requests that run with a clear error, not the process. */
 async function step(engine: Engine): Promise<void> {
-  let lost: AppError | null = null;
+  let failure: unknown = null;
   const events = await engine.tick().catch((error: unknown) => {
     console.error('engine tick failed:', error);
     const cause = explained(error);
-    // Everything that is on the device went with it: the requests fail, and so does this thread, in whose place another one starts.
-    if (cause instanceof AppError && cause.data.code === 'device_lost') lost = cause;
+    failure = cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     return engine.abort(cause instanceof AppError ? cause : new AppError('engine_failed', { reason }, { cause }));
   });
-  if (events.length === 0 && lost === null) return;
+  if (events.length === 0 && failure === null) return;
   const transfer = events.flatMap(({ event }) =>
     event.kind === 'delta' ? event.tokens.flatMap(({ full }) => (full ? [full.buffer as ArrayBuffer] : [])) : [],
   );
   post({ kind: 'events', events }, transfer);
-  if (lost !== null) throw lost;
+  // Everything that is on the device went with it: the requests fail, and so does this thread, in whose place another one starts.
+  if (failure instanceof AppError && failure.data.code === 'device_lost') throw failure;
 }
 
 async function serve(engine: Engine): Promise<void> {
