@@ -7,7 +7,9 @@ import type { Metrics, RequestObserver } from '../plugins/metrics.js';
 import { SseStream } from '../plugins/sse.js';
 import type { DecodeRequest } from '../wire/decode.js';
 import { publicError } from '../wire/error-body.js';
-import { CollectingSink, StreamingSink, type Job, type Outlet, type Sink } from './sinks.js';
+import { CollectingSink } from './collecting-sink.js';
+import type { Job, Outlet, Sink } from './sinks.js';
+import { StreamingSink } from './streaming-sink.js';
 
 /** Aborted in the same turn of the event loop in which the client's connection closes. */
 export function closedSignal(reply: FastifyReply): AbortController {

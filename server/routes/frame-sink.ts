@@ -20,7 +20,8 @@ import {
 import { ToolCalls, type SpokenEvent } from '../wire/tool-calls.js';
 import { storyOf } from '../wire/trace.js';
 import type { ReadBody } from './prepare.js';
-import { choiceOf, reportedStop, Totals, Traces, type Progress, type Sink, type Sinking } from './sinks.js';
+import { choiceOf, reportedStop, Traces, type Progress, type Sink, type Sinking } from './sinks.js';
+import { Totals } from './totals.js';
 
 export interface FrameOutlet {
   send(type: ServerFrameType, frame: string): void;
