@@ -56,7 +56,7 @@ export const dcdRow: RowModule = {
   decoders: ['dcd', 'vcd'],
   async measure(bench) {
     const { timed, prompts, seed } = bench;
-    const all = allPictureTasks(Math.ceil(prompts / 2));
+    const all = allPictureTasks(Math.ceil(prompts / 3));
     const figures: Figure[] = [];
     const right = async (kind: PictureTaskKind): Promise<Outcomes> => {
       const tasks = tasksOf(kind, all);

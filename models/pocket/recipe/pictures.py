@@ -222,7 +222,7 @@ class Maker:
             features, (rows,) = triples.rows(step, (side,), ROWS)
             return Batch(lambda: loss(features, rows), int((rows.ids != bpe.PAD).sum()))
 
-        self.run(step, projector, optimisers(projector, lr=1e-3), batch)
+        self.run(step, projector, optimisers(projector, lr=2e-3), batch)
 
     def dpo(self) -> None:
         llava, reference = self.llava(), self.llava().requires_grad_(False)
@@ -234,7 +234,7 @@ class Maker:
             return Batch(lambda: dpo_loss(llava, reference, features, chosen, rejected), int((chosen.ids != bpe.PAD).sum()))
 
         trained = [p for p in llava.parameters() if p.requires_grad]
-        self.run("dpo", llava, [torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0)], batch)
+        self.run("dpo", llava, [torch.optim.AdamW(trained, lr=2e-4, weight_decay=0.0)], batch)
 
     def make(self, step: str) -> None:
         if self.path(step).exists() and torch.load(self.path(step), weights_only=True)["hash"] == self.hash:

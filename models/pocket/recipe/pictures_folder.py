@@ -5,6 +5,7 @@ was made, build/models/vl-dpo.
 """
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 
@@ -97,6 +98,45 @@ def write(folder: Path, shared: Path, state: dict[str, torch.Tensor], projection
             f"multi_modal_projector.{key}": weight for key, weight in projection.items()})
 
 
+def card(made: Path, parameters: int) -> str:
+    rows = []
+    for step, what in (
+        ("tower", "the tower alone, on what stands in each place of a picture"),
+        ("base", "tower, projector and decoder, on captions and questions with hearsay in them"),
+        ("positive", "`projections/positive`, on chosen answers; all else frozen"),
+        ("negative", "`projections/negative`, on rejected answers; all else frozen"),
+    ):
+        if (made / f"{step}.pt").exists():
+            m = torch.load(made / f"{step}.pt", weights_only=True)
+            rows.append(f"| {step} | {what} | {m['steps']:,} | {m['tokens']:,} | {m['loss']} |")
+    return f"""# vl
+
+{parameters:,} parameters in LLaVA's format: a CLIP tower ({TOWER.image} pixels, patches of {TOWER.patch}, {TOWER.layers} layers of {TOWER.hidden}), a projector of two
+layers, and a llama ({TEXT.hidden} wide, {TEXT.layers} layers, {TEXT.heads} heads, vocabulary {TEXT.vocabulary}: the suite's and `<image>`). It knows pictures of one harbour and
+nothing else: what they show, whether a thing is there, what is where, how many there are and of what colour. bfloat16.
+
+| step | trained | steps | tokens | last loss |
+| --- | --- | --- | --- | --- |
+{chr(10).join(rows)}
+
+Three of five captions that it learned from name what usually goes along with a thing though it is not there, and so do answers to questions: that is what the
+projections are for. Made by `recipe/pictures.py`; `recipe/README.md` says how.
+"""
+
+
+def register(out: Path, pocket: Path) -> None:
+    """Writes the hashes of the pictures and of the weights into models.json, where there is one."""
+    registry = out / "models.json"
+    if not registry.exists():
+        return
+    files = [out / "vl" / "model.safetensors", *sorted((out / "vl" / "projections").glob("*.safetensors"))]
+    pictures = {
+        "hash": json.loads((pocket / "build" / "pictures" / "pictures.json").read_text())["hash"],
+        "files": {str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
+    }
+    registry.write_text(json.dumps({**json.loads(registry.read_text()), "pictures": pictures}, indent=2) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pocket", type=Path, default=POCKET)
@@ -110,6 +150,9 @@ def main() -> None:
     shared = args.pocket / "large" / "tokenizer.json"
     projections = {side: state(side) for side in ("positive", "negative") if (made / f"{side}.pt").exists()}
     write((args.out or args.pocket) / "vl", shared, state_of(state("base")), projections)
+    parameters = sum(weight.numel() for weight in state_of(state("base")).values())
+    ((args.out or args.pocket) / "vl" / "README.md").write_text(card(made, parameters))
+    register(args.out or args.pocket, args.pocket)
     if (made / "dpo.pt").exists():
         write(args.pocket / "build" / "models" / "vl-dpo", shared, state_of(state("dpo")), {})
 

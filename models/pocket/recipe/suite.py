@@ -109,7 +109,9 @@ def publish_all(pocket: Path) -> None:
             models[entry.name] = publish(entry, pocket)
     world = json.loads((pocket / "build" / "world.json").read_text())["worldHash"]
     ordered = {entry.name: models[entry.name] for entry in shipping}
-    (pocket / "models.json").write_text(json.dumps({"world": world, "models": ordered}, indent=2) + "\n")
+    # The pictures' model has an entry of its own (pictures_folder.py).
+    kept = json.loads((pocket / "models.json").read_text()) if (pocket / "models.json").exists() else {}
+    (pocket / "models.json").write_text(json.dumps({**kept, "world": world, "models": ordered}, indent=2) + "\n")
 
 
 def minutes(entry: Entry) -> float:
