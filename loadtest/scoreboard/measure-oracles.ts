@@ -9,7 +9,7 @@ import { benchCache, startServer } from '../bench/server.js';
 import { compare, plain } from './arms.js';
 import type { Bench } from './figure.js';
 import { oracleFile, type OracleFile } from './oracles.js';
-import { allPictureTasks, questionOf, writePictureOracle } from './pictures.js';
+import { allPictureTasks, picturesFor, questionOf, writePictureOracle } from './pictures.js';
 import { SKILLS, type Town } from './town.js';
 
 const Made = Type.Object({ planHash: Type.String() });
@@ -73,8 +73,8 @@ export async function measurePictureOracle(
     directory: path.join(benchCache, 'picture-oracles'),
   });
   try {
-    const { ask, seed } = benchAt(server.url);
-    const tasks = allPictureTasks();
+    const { ask, prompts, seed } = benchAt(server.url);
+    const tasks = allPictureTasks(picturesFor(prompts));
     const questions = await Promise.all(tasks.map(questionOf));
     const replies = await ask.all(questions, { model: TUNED_ON_PICTURES, seed });
     await writePictureOracle(suite, Object.fromEntries(tasks.map(({ id }, i) => [id, replies[i]?.text ?? ''])));

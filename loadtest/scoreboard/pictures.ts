@@ -40,6 +40,9 @@ export const faultsOf = ({ scene }: PictureTask, text: string): ReturnType<typeo
 
 export const allPictureTasks = pictureTasks;
 
+/** Pictures of each kind where a figure is to have so many prompts: a picture gives one or two. */
+export const picturesFor = (prompts: number): number => Math.ceil(prompts / 3);
+
 const OracleAnswers = Type.Object({ pictures: Type.String(), answers: Type.Record(Type.String(), Type.String()) });
 const oracleFile = (suite: string): string => path.join(suite, 'picture-oracles.json');
 

@@ -9,6 +9,7 @@ import {
   allPictureTasks,
   faultsOf,
   isRight,
+  picturesFor,
   PRESENCE,
   questionOf,
   readPictureOracle,
@@ -56,7 +57,7 @@ export const dcdRow: RowModule = {
   decoders: ['dcd', 'vcd'],
   async measure(bench) {
     const { timed, prompts, seed } = bench;
-    const all = allPictureTasks(Math.ceil(prompts / 3));
+    const all = allPictureTasks(picturesFor(prompts));
     const figures: Figure[] = [];
     const right = async (kind: PictureTaskKind): Promise<Outcomes> => {
       const tasks = tasksOf(kind, all);
