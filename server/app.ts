@@ -5,12 +5,14 @@ import Fastify, { LogController, type FastifyInstance } from 'fastify';
 import type { AppContext } from './context.js';
 import { AppError, type ErrorCode } from './errors.js';
 import { authPlugin } from './plugins/auth.js';
+import { corsPlugin } from './plugins/cors.js';
 import { drainPlugin } from './plugins/drain.js';
 import { clientErrorHandler, errorsPlugin, frameworkErrorHandler } from './plugins/errors.js';
 import { acceptOnlyJson } from './plugins/json-body.js';
 import { Metrics } from './plugins/metrics.js';
 import { pagePlugin } from './plugins/page.js';
 import { requestLimits } from './plugins/request-limits.js';
+import { tokenQuotas } from './plugins/token-quotas.js';
 import { websocketPlugin } from './plugins/websocket.js';
 import { writeGuard } from './plugins/write-guard.js';
 import { adminRoutes } from './routes/admin.js';
@@ -34,6 +36,7 @@ const countedCodes: ReadonlySet<ErrorCode> = new Set([
   'missing_scope',
   'key_in_url',
   'rate_limit_exceeded',
+  'too_many_wrong_keys',
 ] as const);
 
 /** The client's own id when it is harmless in headers and logs. */
@@ -84,10 +87,16 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   await app.register(drainPlugin);
   await app.register(writeGuard, { writeTimeoutMs: config.writeTimeoutMs });
 
-  await app.register(websocketPlugin, { config, metrics });
+  await app.register(corsPlugin, { origins: () => context.config.cors?.origins ?? [] });
+  const origins = (): readonly string[] => [
+    ...(context.config.cors?.origins ?? []),
+    ...context.config.websocket.origins,
+  ];
+  await app.register(websocketPlugin, { config, origins, metrics });
   // After websocketPlugin, which ends the socket of an upgrade that is refused by what comes later.
   await app.register(authPlugin, { auth: () => context.config.auth });
   await app.register(requestLimits);
+  await app.register(tokenQuotas);
   await app.register(pagePlugin);
 
   const options = { context, metrics };

@@ -44,7 +44,12 @@ export interface Config {
   readonly limits: Readonly<ConfigFile['limits']>;
   readonly images: Readonly<ConfigFile['images']>;
   readonly websocket: Readonly<ConfigFile['websocket']>;
-  readonly auth: { readonly keys: readonly ApiKey[]; readonly openMetrics: boolean };
+  readonly cors: Readonly<ConfigFile['cors']>;
+  readonly auth: {
+    readonly keys: readonly ApiKey[];
+    readonly openMetrics: boolean;
+    readonly wrongKeysPerMinute: number | null;
+  };
   readonly runtime: {
     readonly threads: number;
     /** The C library was told to give large blocks back to the system at once (glibc: MALLOC_MMAP_THRESHOLD_). */
@@ -256,7 +261,12 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
     limits: parsed.limits,
     images: parsed.images,
     websocket: parsed.websocket,
-    auth: { keys: readKeys(label, parsed.auth, base, environment), openMetrics: parsed.auth.openMetrics },
+    cors: parsed.cors,
+    auth: {
+      keys: readKeys(label, parsed.auth, base, environment),
+      openMetrics: parsed.auth.openMetrics,
+      wrongKeysPerMinute: parsed.auth.limits.wrongKeysPerMinute,
+    },
     runtime: {
       threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads(),
       returnsMemory: (environment['MALLOC_MMAP_THRESHOLD_'] ?? '') !== '',

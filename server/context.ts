@@ -34,6 +34,8 @@ export interface AuthConfig {
   readonly keys: readonly ApiKey[];
   /** /metrics is answered without a key. */
   readonly openMetrics: boolean;
+  /** From one address; left out or null: any number. */
+  readonly wrongKeysPerMinute?: number | null;
 }
 
 /** How a model's hidden states become one vector. */
@@ -68,6 +70,8 @@ export interface HttpConfig {
   /** Upper bound of n × prompts × max_tokens. */
   readonly tokensPerRequest: number;
   readonly websocket: WebsocketConfig;
+  /** Pages that may use HTTP and websockets; left out: none. */
+  readonly cors?: { readonly origins: readonly string[] };
   readonly auth: AuthConfig;
   /** Level of the JSON log on stderr; prompts and answers are never logged. Default "warn". */
   readonly logLevel?: 'silent' | 'error' | 'warn' | 'info' | 'debug';

@@ -135,6 +135,23 @@ export const errorTable = {
     type: 'rate_limit_error',
     message: 'The key {name} has made its {limit} requests of this minute. Try again in {retryAfterSeconds} s.',
   },
+  too_many_wrong_keys: {
+    status: 429,
+    type: 'rate_limit_error',
+    message: 'Too many wrong API keys came from this address. Send the right one in {retryAfterSeconds} s.',
+  },
+  token_quota_exceeded: {
+    status: 429,
+    type: 'rate_limit_error',
+    message:
+      'The key {name} has used or reserved {used} of its {limit} tokens of this {unit}, and this request may need {asked} (prompt and max_tokens). Try again in {retryAfterSeconds} s, or lower max_tokens.',
+  },
+  request_over_quota: {
+    status: 400,
+    type: 'invalid_request_error',
+    message:
+      'The request may need {asked} tokens (prompt and max_tokens), more than the {limit} that the key {name} has in a {unit}. Lower max_tokens, n or the number of prompts.',
+  },
   // ---- what an operator changes while the server runs
   admin_needs_key: {
     status: 403,
@@ -166,7 +183,8 @@ export const errorTable = {
   origin_not_allowed: {
     status: 403,
     type: 'invalid_request_error',
-    message: 'Pages of {origin} may not open a websocket here. Have the operator add it to websocket.origins.',
+    message:
+      'Pages of {origin} may not open a websocket here. Have the operator add it to cors.origins or websocket.origins.',
   },
   invalid_frame: {
     status: 400,

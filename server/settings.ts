@@ -8,7 +8,7 @@ import { AppError } from './errors.js';
 import { version } from './version.js';
 import { shown } from './wire/shown.js';
 
-export function httpConfig({ server, limits, websocket, auth, embeddings }: Config): HttpConfig {
+export function httpConfig({ server, limits, websocket, cors, auth, embeddings }: Config): HttpConfig {
   return {
     version,
     strict: server.strict,
@@ -24,6 +24,7 @@ export function httpConfig({ server, limits, websocket, auth, embeddings }: Conf
     maxPrompts: limits.maxPrompts,
     tokensPerRequest: limits.tokensPerRequest,
     websocket,
+    cors,
     auth,
     embeddings,
   };

@@ -92,7 +92,15 @@ async function serverFor({ url, apiKey, config, threads }: ChatOptions, stderr: 
 /** On a free port of this machine, and with a key of its own: other users of the machine reach the port too. */
 function ownServer(config: Config, key: string): Config {
   const sha256 = createHash('sha256').update(key).digest('hex');
-  const own: ApiKey = { name: 'chat', sha256, scopes: ['use'], expiresMs: null, requestsPerMinute: null };
+  const own: ApiKey = {
+    name: 'chat',
+    sha256,
+    scopes: ['use'],
+    expiresMs: null,
+    requestsPerMinute: null,
+    tokensPerMinute: null,
+    tokensPerDay: null,
+  };
   return {
     ...config,
     server: { ...config.server, host: '127.0.0.1', port: 0 },

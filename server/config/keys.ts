@@ -21,6 +21,8 @@ export interface ApiKey {
   /** From this moment on it is no key any more (Unix ms); null: never. */
   readonly expiresMs: number | null;
   readonly requestsPerMinute: number | null;
+  readonly tokensPerMinute: number | null;
+  readonly tokensPerDay: number | null;
 }
 
 const howToHash = `Make the hash with: printf %s "$KEY" | sha256sum`;
@@ -107,14 +109,19 @@ export function readKeys(
       scopes: entry.scopes,
       expiresMs: entry.expires === undefined ? null : expiry(source, at, entry.expires),
       requestsPerMinute: entry.requestsPerMinute ?? auth.limits.requestsPerMinute,
+      tokensPerMinute: entry.tokensPerMinute ?? auth.limits.tokensPerMinute,
+      tokensPerDay: entry.tokensPerDay ?? auth.limits.tokensPerDay,
     };
   });
-  if (keys.length === 0 && auth.limits.requestsPerMinute !== null) {
+  const counted = (['requestsPerMinute', 'tokensPerMinute', 'tokensPerDay'] as const).find(
+    (limit) => auth.limits[limit] !== null,
+  );
+  if (keys.length === 0 && counted !== undefined) {
     throw new AppError('config_invalid', {
       path,
-      key: 'auth.limits.requestsPerMinute',
-      problem: 'requests are counted per key, and there is no key',
-      value: auth.limits.requestsPerMinute,
+      key: `auth.limits.${counted}`,
+      problem: 'requests and tokens are counted per key, and there is no key',
+      value: auth.limits[counted],
       remedy: `Give keys, or leave it out. ${howToMake}`,
     });
   }
@@ -182,7 +189,7 @@ function fromFile(file: string): Found[] {
   return found;
 }
 
-/** KEY, then any of name=…, scopes=use,admin, expires=…, requestsPerMinute=… */
+/** KEY, then any of name=…, scopes=use,admin, expires=…, and the limits of a key */
 function fromLines(file: string, text: string): Found[] {
   const lines = text.split(/\r?\n/).map((line, index) => ({ words: line.trim().split(/\s+/), number: index + 1 }));
   return lines
@@ -197,7 +204,7 @@ function fromLines(file: string, text: string): Found[] {
           const problem = 'after the key only options may stand';
           throw fault(file, at, problem, 'Write name=…, scopes=use,admin, expires=2027-01-31 or requestsPerMinute=60.');
         }
-        entry[name] = name === 'scopes' ? value.split(',') : name === 'requestsPerMinute' ? Number(value) : value;
+        entry[name] = name === 'scopes' ? value.split(',') : /Per(Minute|Day)$/.test(name) ? Number(value) : value;
       }
       return { entry: checked(file, [entry])[0]!, source: file, at };
     });

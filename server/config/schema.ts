@@ -302,6 +302,18 @@ const Images = Type.Object(
   { ...closed, default: {}, description: 'Images of requests, for models that read them.' },
 );
 
+const Cors = Type.Object(
+  {
+    origins: Type.Array(Type.String({ pattern: '^https?://[^/*?#\\s]+$' }), {
+      default: [],
+      maxItems: 256,
+      description:
+        'Origins such as "https://chat.example.org" whose pages may use the server from their visitors\' browsers, over HTTP and websockets; letter for letter, no patterns.',
+    }),
+  },
+  { ...closed, default: {}, description: 'Pages of other origins.' },
+);
+
 const Websocket = Type.Object(
   {
     origins: Type.Array(Type.String({ minLength: 1 }), {
@@ -403,6 +415,12 @@ const KeyEntry = Type.Object(
     requestsPerMinute: Type.Optional(
       Type.Integer({ minimum: 1, description: 'In place of auth.limits.requestsPerMinute (requests per minute).' }),
     ),
+    tokensPerMinute: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'In place of auth.limits.tokensPerMinute (tokens per minute).' }),
+    ),
+    tokensPerDay: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'In place of auth.limits.tokensPerDay (tokens per day).' }),
+    ),
   },
   { ...closed, description: 'One key.' },
 );
@@ -420,7 +438,7 @@ const Auth = Type.Object(
     keyFile: Type.Union([Type.Null(), Type.String({ minLength: 1 })], {
       default: null,
       description:
-        'A file of keys, relative to the config file: one per line, then any of name=alice scopes=use,admin expires=2027-01-31 requestsPerMinute=60; # begins a comment. Or JSON: a list as auth.keys, with key in place of sha256. TRIMTAB_KEY_FILE overrides it.',
+        'A file of keys, relative to the config file: one per line, then any of name=alice scopes=use,admin expires=2027-01-31 requestsPerMinute=60 tokensPerMinute=10000 tokensPerDay=1000000; # begins a comment. Or JSON: a list as auth.keys, with key in place of sha256. TRIMTAB_KEY_FILE overrides it.',
     }),
     openMetrics: Type.Boolean({
       default: false,
@@ -432,6 +450,20 @@ const Auth = Type.Object(
           default: null,
           description:
             'Requests of one key in a minute, and messages that begin a decode on its websockets; further ones get 429 with retry-after (requests per minute). null: any number.',
+        }),
+        tokensPerMinute: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
+          default: null,
+          description:
+            'Tokens of one key in a minute: a request reserves its prompt and max_tokens, and gives back at its end what it did not use; further ones get 429 with retry-after (tokens per minute). null: any number.',
+        }),
+        tokensPerDay: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
+          default: null,
+          description: 'The same over 24 hours from the first request (tokens per day). null: any number.',
+        }),
+        wrongKeysPerMinute: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
+          default: 20,
+          description:
+            'Wrong keys from one address in a minute (of IPv6, from one /64); further ones get 429 without a verdict. Keys that were right from there before go on. null: any number (keys per minute).',
         }),
       },
       { ...closed, default: {}, description: 'What each key may use.' },
@@ -473,6 +505,7 @@ export const ConfigFile = Type.Object(
     server: Server,
     limits: Limits,
     images: Images,
+    cors: Cors,
     websocket: Websocket,
     auth: Auth,
     runtime: Runtime,

@@ -7,6 +7,7 @@ import type { ApiKey, Scope } from '../config/keys.js';
 import type { AuthConfig } from '../context.js';
 import { AppError } from '../errors.js';
 import { shown } from '../wire/shown.js';
+import { WrongKeys } from './wrong-keys.js';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -84,7 +85,15 @@ function ending(key: string): string {
   return key.length < 16 ? 'This API key' : `The API key that ends in ${shown(key.slice(-4))}`;
 }
 
-function authenticate(request: FastifyRequest, keyring: Keyring): ApiKey {
+/** Throws too_many_wrong_keys, whatever the key: an address that guesses learns nothing more. */
+function checkGuesses(request: FastifyRequest, key: ApiKey | null, guesses: WrongKeys, limit: number | null): void {
+  const blockedMs = limit === null ? null : guesses.blockedMs(request.ip, key?.name ?? null, limit);
+  if (blockedMs !== null) throw new AppError('too_many_wrong_keys', { retryAfterSeconds: Math.ceil(blockedMs / 1000) });
+  if (key === null) guesses.wrong(request.ip);
+  else guesses.right(request.ip, key.name);
+}
+
+function authenticate(request: FastifyRequest, keyring: Keyring, guesses: WrongKeys, limit: number | null): ApiKey {
   const refused = (problem: string): AppError => new AppError('invalid_api_key', { problem });
   const shownKey = candidate(request);
   if (shownKey === null) {
@@ -95,6 +104,7 @@ function authenticate(request: FastifyRequest, keyring: Keyring): ApiKey {
     );
   }
   const key = keyring.find(shownKey);
+  checkGuesses(request, key, guesses, limit);
   if (key === null) throw refused(`${ending(shownKey)} is not known here`);
   if (key.expiresMs !== null && Date.now() >= key.expiresMs) {
     throw refused(`${ending(shownKey)} expired on ${new Date(key.expiresMs).toISOString()}`);
@@ -108,6 +118,7 @@ export interface AuthOptions {
 }
 
 export const authPlugin = fastifyPlugin<AuthOptions>((app: FastifyInstance, { auth }, done) => {
+  const guesses = new WrongKeys();
   let known: { readonly keys: readonly ApiKey[]; readonly keyring: Keyring } | null = null;
   /** Null where the server is open. */
   const current = (): Keyring | null => {
@@ -127,7 +138,7 @@ export const authPlugin = fastifyPlugin<AuthOptions>((app: FastifyInstance, { au
       if (param !== null) throw new AppError('key_in_url', { param: shown(param, 40) });
       const access = request.routeOptions.config.access ?? 'use';
       if (access !== 'public') {
-        const key = authenticate(request, keyring);
+        const key = authenticate(request, keyring, guesses, auth().wrongKeysPerMinute ?? null);
         if (access !== 'key' && !key.scopes.includes(access)) {
           throw new AppError('missing_scope', { name: key.name, scope: access });
         }

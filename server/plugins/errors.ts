@@ -110,6 +110,8 @@ function fromFastify(error: FastifyError, request: FastifyRequest, config: HttpC
 function collectRoutes(app: FastifyInstance): (path: string) => readonly string[] {
   const methods = new Map<string, Set<string>>();
   app.addHook('onRoute', (route) => {
+    // Every address answers preflights, which is no method of its own.
+    if (route.url === '*') return;
     const known = methods.get(route.url) ?? new Set<string>();
     for (const method of [route.method].flat()) known.add(method);
     methods.set(route.url, known);

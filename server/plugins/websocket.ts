@@ -28,8 +28,15 @@ declare module 'fastify' {
   }
 }
 
-export const websocketPlugin = fastifyPlugin<{ config: HttpConfig; metrics: Metrics }>(
-  async (app: FastifyInstance, { config, metrics }) => {
+export interface WebsocketOptions {
+  readonly config: HttpConfig;
+  /** Of pages that may connect, at present. */
+  readonly origins: () => readonly string[];
+  readonly metrics: Metrics;
+}
+
+export const websocketPlugin = fastifyPlugin<WebsocketOptions>(
+  async (app: FastifyInstance, { config, origins, metrics }) => {
     const { messageBytes, connections } = config.websocket;
     const channels = new Set<Channel>();
     const options = {
@@ -59,7 +66,7 @@ export const websocketPlugin = fastifyPlugin<{ config: HttpConfig; metrics: Metr
     app.addHook('onRequest', (request, _reply, done) => {
       if (request.ws) {
         const { origin } = request.headers;
-        if (origin !== undefined && !mayConnect(origin, request.headers.host, config.websocket.origins)) {
+        if (origin !== undefined && !mayConnect(origin, request.headers.host, origins())) {
           done(new AppError('origin_not_allowed', { origin: shown(origin, 120) }));
           return;
         }

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify';
 import type { AppContext } from '../context.js';
 import { AppError } from '../errors.js';
 import type { Metrics, RequestObserver } from '../plugins/metrics.js';
+import type { Charge } from '../plugins/token-quotas.js';
 import { SseStream } from '../plugins/sse.js';
 import type { DecodeRequest } from '../wire/decode.js';
 import { publicError } from '../wire/error-body.js';
@@ -21,14 +22,19 @@ export function closedSignal(reply: FastifyReply): AbortController {
   return controller;
 }
 
-/** Runs all prompts side by side into one sink. The first failure cancels the others. */
+/** Tokens that the requests may use at most. */
+const priceOf = (requests: readonly DecodeRequest[]): number =>
+  requests.reduce((sum, { promptIds, n, maxTokens }) => sum + (promptIds[0]?.length ?? 0) + n * maxTokens, 0);
+
+/** Runs all prompts side by side into one sink. The first failure cancels the others. What they use is charged to the client's key. */
 export async function run(
   { requests }: Pick<Job, 'requests'>,
-  context: AppContext,
-  controller: AbortController,
+  { context, controller, charge }: Pick<Exchange, 'context' | 'controller' | 'charge'>,
   sink: Sink,
 ): Promise<void> {
   const { signal } = controller;
+  const charged = charge(priceOf(requests));
+  const used = requests.map(() => 0);
   const one = async (request: DecodeRequest, prompt: number): Promise<void> => {
     if (signal.aborted) return;
     let ended = false;
@@ -36,6 +42,10 @@ export async function run(
       if (signal.aborted) return;
       if (event.kind === 'failed') throw AppError.fromData(event.error);
       ended = event.kind === 'done';
+      if (event.kind === 'done') used[prompt] = event.usage.promptTokens + event.usage.completionTokens;
+      // Of one that does not reach its end, what was sent.
+      else if (event.kind === 'delta')
+        used[prompt] = (used[prompt] || (request.promptIds[0]?.length ?? 0)) + event.ids.length;
       sink.event(prompt, event);
       const reader = sink.ready();
       if (reader === null) continue;
@@ -51,6 +61,8 @@ export async function run(
   } catch (error) {
     if (!signal.aborted) controller.abort();
     throw error;
+  } finally {
+    charged.settle(used.reduce((sum, tokens) => sum + tokens, 0));
   }
 }
 
@@ -64,6 +76,8 @@ export interface Exchange {
   readonly log: FastifyBaseLogger;
   /** Nobody is there to be answered. */
   readonly gone: () => boolean;
+  /** Reserves tokens for whoever asks. Throws where their key has none left. */
+  readonly charge: (tokens: number) => Charge;
 }
 
 export function observe(
@@ -91,7 +105,7 @@ async function collect(job: Job, exchange: Exchange): Promise<object | undefined
   const observer = observe(job, exchange);
   const sink = new CollectingSink(job, observer);
   try {
-    await run(job, exchange.context, exchange.controller, sink);
+    await run(job, exchange, sink);
   } catch (error) {
     count(error, job, observer, exchange);
     throw error;
@@ -108,13 +122,13 @@ async function collect(job: Job, exchange: Exchange): Promise<object | undefined
 
 /** Streams into an outlet. Throws what went wrong before the outlet was open; afterwards the stream itself says it. */
 export async function stream(job: Job, outlet: Outlet, exchange: Exchange): Promise<void> {
-  const { context, controller, gone, log, requestId } = exchange;
+  const { context, gone, log, requestId } = exchange;
   const observer = observe(job, exchange);
   const sink = new StreamingSink(job, observer, outlet);
   // A refusal that comes at once is an HTTP status; after a ping's time of silence the stream opens and stays open.
   const opening = setTimeout(() => sink.open(), context.config.pingMs);
   try {
-    await run(job, context, controller, sink);
+    await run(job, exchange, sink);
     if (gone()) observer.aborted();
     else {
       observer.done(sink.totals.usage().prompt_tokens);
@@ -141,7 +155,8 @@ export async function answer(
 ): Promise<object | undefined> {
   const gone = (): boolean => reply.raw.destroyed && !reply.raw.writableFinished;
   const { id: requestId, log } = request;
-  const exchange: Exchange = { context, metrics, controller, requestId, log, gone };
+  const charge = (tokens: number): Charge => request.server.charge(request, tokens, reply);
+  const exchange: Exchange = { context, metrics, controller, requestId, log, gone, charge };
   if (!job.stream) {
     const body = await collect(job, exchange);
     if (body === undefined) reply.hijack();
@@ -162,5 +177,12 @@ export async function answer(
   return undefined;
 }
 
-/** Refused by the engine before anything was computed. */
-const refusals: ReadonlySet<string> = new Set(['queue_full', 'cache_too_small', 'draining', 'not_ready']);
+/** Refused before anything was computed. */
+const refusals: ReadonlySet<string> = new Set([
+  'queue_full',
+  'cache_too_small',
+  'draining',
+  'not_ready',
+  'token_quota_exceeded',
+  'request_over_quota',
+]);

@@ -128,7 +128,8 @@ class DecodeSession implements ChannelReader {
   #services(): DecodeServices {
     const { context, metrics } = this.#options;
     const { id: requestId, log } = this.#request;
-    return { context, metrics, channel: this.#channel, requestId, log, read: (body) => this.#read(body) };
+    const charge = (tokens: number) => this.#app.charge(this.#request, tokens);
+    return { context, metrics, channel: this.#channel, requestId, log, charge, read: (body) => this.#read(body) };
   }
 
   /** As the route of its dialect would: the same keys, the same schema, the same checks. */

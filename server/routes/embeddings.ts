@@ -80,7 +80,8 @@ export function embeddingsRoute(app: FastifyInstance, { context, metrics }: Rout
       schema: { body: EmbeddingsRequest },
       ...v1Hooks(context, metrics, Object.keys(EmbeddingsRequest.properties), embeddingsRules),
     },
-    async ({ body }, reply) => {
+    async (asked, reply) => {
+      const { body } = asked;
       const controller = closedSignal(reply);
       const { config, engine } = context;
       const strategy = context.catalog.resolve(body.model);
@@ -88,6 +89,8 @@ export function embeddingsRoute(app: FastifyInstance, { context, metrics }: Rout
       const { pooling, normalise } = config.embeddings?.get(model) ?? defaultCard;
       const prompts = await inputs(body, strategy, context);
       const id = `embd-${randomUUID()}`;
+      const total = prompts.reduce((sum, { length }) => sum + length, 0);
+      const charged = app.charge(asked, total, reply);
       const observer = metrics.observe(strategy.name, { n: 1, maxTokens: 0 });
 
       const vector = async (ids: Int32Array, index: number): Promise<Float32Array> => {
@@ -120,13 +123,13 @@ export function embeddingsRoute(app: FastifyInstance, { context, metrics }: Rout
 
       try {
         const vectors = await Promise.all(prompts.map(vector));
-        const tokens = prompts.reduce((sum, { length }) => sum + length, 0);
         observer.finished('stop');
-        observer.done(tokens);
-        return embeddingsBody(strategy.name, vectors, tokens, body.encoding_format ?? 'float');
+        observer.done(total);
+        return embeddingsBody(strategy.name, vectors, total, body.encoding_format ?? 'float');
       } catch (error) {
         // The first failure ends the others.
         controller.abort();
+        charged.settle(0);
         const code = error instanceof AppError ? error.data.code : 'internal_error';
         if (code === 'cancelled') observer.aborted();
         else observer.failed(code);

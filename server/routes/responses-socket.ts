@@ -131,7 +131,9 @@ class ResponsesConversation implements ChannelReader {
       if (!this.#channel.isOpen) return;
       const { id: requestId, log } = this.#request;
       const gone = (): boolean => !this.#channel.isOpen;
-      await stream(job, new SocketOutlet(this.#channel), { context, metrics, controller, requestId, log, gone });
+      const charge = (tokens: number) => this.#app.charge(this.#request, tokens);
+      const exchange = { context, metrics, controller, requestId, log, gone, charge };
+      await stream(job, new SocketOutlet(this.#channel), exchange);
     } finally {
       this.#gone.signal.removeEventListener('abort', cancel);
     }

@@ -7,6 +7,7 @@ import type { AppContext, ResolvedStrategy } from '../context.js';
 import { AppError, type ErrorData } from '../errors.js';
 import type { Channel } from '../plugins/channel.js';
 import type { Metrics } from '../plugins/metrics.js';
+import type { Charge } from '../plugins/token-quotas.js';
 import type { ClientFrame, FrameType, Ref } from '../wire/client-frames.js';
 import type { DecodeRequest } from '../wire/decode.js';
 import { publicError } from '../wire/error-body.js';
@@ -21,6 +22,8 @@ export interface DecodeServices {
   readonly channel: Channel;
   readonly requestId: string;
   readonly log: FastifyBaseLogger;
+  /** Reserves tokens for whoever holds the connection. */
+  readonly charge: (tokens: number) => Charge;
   /** Checks a body as its HTTP route would; what it ignores is listed. */
   readonly read: (
     body: Readonly<Record<string, unknown>>,
@@ -154,7 +157,7 @@ export class RunningDecode implements FrameListener, FrameOutlet {
   }
 
   async #decode(): Promise<void> {
-    const { context, metrics, channel } = this.#services;
+    const { context, metrics, channel, charge } = this.#services;
     const { id, body, credit, notices } = this.#start;
     const read = await this.#services.read(body);
     const { signal } = this.#controller;
@@ -168,7 +171,7 @@ export class RunningDecode implements FrameListener, FrameOutlet {
     sink.open();
     const running = { requests, sink };
     try {
-      const done = run(job, context, this.#controller, sink);
+      const done = run(job, { context, controller: this.#controller, charge }, sink);
       // The engine has it now: what was said to it meanwhile finds it there.
       this.#running = running;
       for (const say of this.#early.splice(0)) say();

@@ -34,6 +34,8 @@ const entry = (name: string, key: string, more: Partial<ApiKey> = {}): ApiKey =>
   scopes: ['use'],
   expiresMs: null,
   requestsPerMinute: null,
+  tokensPerMinute: null,
+  tokensPerDay: null,
   ...more,
 });
 const keys: readonly ApiKey[] = [

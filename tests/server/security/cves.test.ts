@@ -229,6 +229,8 @@ describe('keys', () => {
       scopes: ['use'] as const,
       expiresMs: null,
       requestsPerMinute: null,
+      tokensPerMinute: null,
+      tokensPerDay: null,
     }));
     const compared: [number, number][] = [];
     const keyring = new Keyring(entries, (a, b) => {

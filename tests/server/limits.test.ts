@@ -1,0 +1,317 @@
+// What bounds the holder of a key and what bounds those who have none: token quotas, wrong keys, pages of other origins. On a scripted
+// engine; clocks are given, so nothing waits.
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { WebSocket } from 'ws';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { ApiKey } from '../../server/config/keys.js';
+import { AppError } from '../../server/errors.js';
+import { TokenQuotas } from '../../server/plugins/token-quotas.js';
+import { WrongKeys } from '../../server/plugins/wrong-keys.js';
+import { harness, hello, says, silent, type Harness } from './http/support.js';
+
+const secret = 'alice-0123456789abcdef';
+const key = (more: Partial<ApiKey>): ApiKey => ({
+  name: 'alice',
+  sha256: createHash('sha256').update(secret).digest('hex'),
+  scopes: ['use'],
+  expiresMs: null,
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  tokensPerDay: null,
+  ...more,
+});
+
+const minuteMs = 60_000;
+
+function refusal(act: () => unknown): AppError['data'] {
+  try {
+    act();
+  } catch (error) {
+    if (error instanceof AppError) return error.data;
+    throw error;
+  }
+  throw new Error('nothing was refused');
+}
+
+describe('quotas', () => {
+  const alice = { name: 'alice', tokensPerMinute: 10, tokensPerDay: 15 };
+
+  it('are exact at the edge', () => {
+    const quotas = new TokenQuotas(() => 0);
+    quotas.reserve(alice, 4);
+    quotas.reserve(alice, 6);
+    expect(refusal(() => quotas.reserve(alice, 1))).toMatchObject({
+      code: 'token_quota_exceeded',
+      retryAfterSeconds: 60,
+    });
+    expect(quotas.headers(alice)['x-ratelimit-remaining-tokens']).toBe('0');
+  });
+
+  it('give back what was not used, once, and never more than was reserved', () => {
+    const quotas = new TokenQuotas(() => 0);
+    const charge = quotas.reserve(alice, 10);
+    charge.settle(3);
+    charge.settle(0);
+    quotas.reserve(alice, 7).settle(99);
+    expect(refusal(() => quotas.reserve(alice, 1)).code).toBe('token_quota_exceeded');
+  });
+
+  it('begin anew after their time, the day later than the minute', () => {
+    let nowMs = 0;
+    const quotas = new TokenQuotas(() => nowMs);
+    quotas.reserve(alice, 10);
+    nowMs = minuteMs - 1;
+    expect(refusal(() => quotas.reserve(alice, 1)).retryAfterSeconds).toBe(1);
+    nowMs = minuteMs;
+    quotas.reserve(alice, 5);
+    const { message, retryAfterSeconds } = refusal(() => quotas.reserve(alice, 1));
+    expect(message).toContain('15 of its 15 tokens of this day');
+    expect(retryAfterSeconds).toBe(86_340);
+  });
+
+  it('what ends in a later window gives nothing to it', () => {
+    let nowMs = 0;
+    const quotas = new TokenQuotas(() => nowMs);
+    const minutely = { ...alice, tokensPerDay: null };
+    const old = quotas.reserve(minutely, 10);
+    nowMs = minuteMs;
+    quotas.reserve(minutely, 10);
+    old.settle(0);
+    expect(refusal(() => quotas.reserve(minutely, 1)).code).toBe('token_quota_exceeded');
+  });
+
+  it('a clock that goes backwards opens nothing', () => {
+    let nowMs = 1_000_000;
+    const quotas = new TokenQuotas(() => nowMs);
+    quotas.reserve(alice, 10);
+    nowMs = 0;
+    expect(refusal(() => quotas.reserve(alice, 1)).code).toBe('token_quota_exceeded');
+  });
+
+  it('what could never be had is told as such', () => {
+    const quotas = new TokenQuotas(() => 0);
+    expect(refusal(() => quotas.reserve(alice, 11))).toMatchObject({ code: 'request_over_quota', status: 400 });
+    quotas.reserve(alice, 10);
+  });
+
+  it('are of each key', () => {
+    const quotas = new TokenQuotas(() => 0);
+    quotas.reserve(alice, 10);
+    quotas.reserve({ ...alice, name: 'bob' }, 10);
+    quotas.reserve({ name: 'carol', tokensPerMinute: null, tokensPerDay: null }, 1e9);
+  });
+});
+
+describe('on the wire', () => {
+  let server: Harness;
+  afterEach(async () => server.app.close());
+  const open = async (limit: Partial<ApiKey>, script = hello): Promise<void> => {
+    server = await harness(script, { auth: { keys: [key(limit)], openMetrics: true } });
+  };
+  const ask = (body: object = {}, url = '/v1/completions') =>
+    server.app.inject({
+      method: 'POST',
+      url,
+      headers: { 'x-api-key': secret },
+      payload: { model: 'bytes', prompt: 'hi', max_tokens: 10, ...body },
+    });
+
+  it('a request reserves, answers, and pays for what it used', async () => {
+    await open({ tokensPerMinute: 20 });
+    const first = await ask();
+    // 2 + 10 are reserved while it runs; 2 + 5 were used.
+    expect(first.statusCode).toBe(200);
+    expect(first.headers['x-ratelimit-limit-tokens']).toBe('20');
+    expect(first.headers['x-ratelimit-remaining-tokens']).toBe('8');
+    expect((await ask({ stream: true })).headers['x-ratelimit-remaining-tokens']).toBe('1');
+    const third = await ask();
+    expect(third.statusCode).toBe(429);
+    expect(third.json<{ error: { code: string } }>().error.code).toBe('token_quota_exceeded');
+    expect(Number(third.headers['retry-after'])).toBeGreaterThan(0);
+    expect(third.headers['x-ratelimit-remaining-tokens']).toBe('6');
+    expect((await ask({ max_tokens: 4 })).statusCode).toBe(200);
+    expect(server.submitted).toHaveLength(3);
+  });
+
+  it('counts n and every prompt before anything is begun', async () => {
+    await open({ tokensPerMinute: 43 });
+    expect((await ask({ prompt: ['hi', 'ho'], n: 2 })).statusCode).toBe(400);
+    expect(server.submitted).toHaveLength(0);
+    await server.app.close();
+    await open({ tokensPerMinute: 44 });
+    expect((await ask({ prompt: ['hi', 'ho'], n: 2 })).statusCode).toBe(200);
+  });
+
+  it('embeddings pay for their input', async () => {
+    const pooled: typeof hello = async function* (request) {
+      for await (const event of says({ pieces: [] })(request, new AbortController().signal))
+        yield event.kind === 'done' ? { ...event, pooled: Float32Array.of(1, 0) } : event;
+    };
+    await open({ tokensPerMinute: 5 }, pooled);
+    expect((await ask({ input: 'abcd', prompt: undefined, max_tokens: undefined }, '/v1/embeddings')).statusCode).toBe(
+      200,
+    );
+    expect((await ask({ input: 'ab', prompt: undefined, max_tokens: undefined }, '/v1/embeddings')).statusCode).toBe(
+      429,
+    );
+  });
+
+  it('both websockets are charged from the same purse, and what goes away gives back', async () => {
+    await open({ tokensPerMinute: 60 }, silent);
+    await server.app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = server.app.server.address() as AddressInfo;
+    const connect = async (path: string) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers: { 'x-api-key': secret } });
+      const frames: {
+        readonly type: string;
+        readonly id?: string;
+        readonly code?: string;
+        readonly error?: { readonly code: string };
+      }[] = [];
+      socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString()) as { type: string }));
+      await once(socket, 'open');
+      const until = async (type: string, id?: string) => {
+        for (;;) {
+          const found = frames.find((frame) => frame.type === type && frame.id === id);
+          if (found) return found;
+          await once(socket, 'message');
+        }
+      };
+      return { socket, until };
+    };
+    const { socket: decodes, until } = await connect('/v1/decode/ws');
+    const body = { model: 'bytes', prompt: 'hi', max_tokens: 38 };
+    const start = (id: string) => decodes.send(JSON.stringify({ type: 'start', id, body }));
+    start('a');
+    await until('started', 'a');
+    start('b');
+    expect((await until('failed', 'b')).error?.code).toBe('token_quota_exceeded');
+    const { socket: responses, until: untilOther } = await connect('/v1/responses');
+    responses.send(JSON.stringify({ type: 'response.create', model: 'bytes', input: 'hi', max_output_tokens: 16 }));
+    expect((await untilOther('error')).code).toBe('token_quota_exceeded');
+    decodes.send(JSON.stringify({ type: 'cancel', id: 'a' }));
+    await until('failed', 'a');
+    const submitted = server.submitted.length;
+    start('c');
+    await until('started', 'c');
+    decodes.send(JSON.stringify({ type: 'cancel', id: 'c' }));
+    await until('failed', 'c');
+    expect(server.submitted).toHaveLength(submitted + 1);
+    decodes.terminate();
+    responses.terminate();
+  });
+});
+
+describe('wrong keys', () => {
+  it('are counted per address and minute; keys that were right before stay right', () => {
+    let nowMs = 0;
+    const wrong = new WrongKeys(() => nowMs);
+    const blocked = (address: string, name: string | null = null) => wrong.blockedMs(address, name, 2);
+    wrong.right('192.0.2.1', 'alice');
+    wrong.wrong('192.0.2.1');
+    expect(blocked('192.0.2.1')).toBeNull();
+    wrong.wrong('192.0.2.1');
+    expect(blocked('192.0.2.1')).toBe(minuteMs);
+    expect(blocked('::ffff:192.0.2.1')).toBe(minuteMs);
+    expect(blocked('192.0.2.1', 'bob')).toBe(minuteMs);
+    expect(blocked('192.0.2.1', 'alice')).toBeNull();
+    expect(blocked('192.0.2.2')).toBeNull();
+    nowMs = minuteMs;
+    expect(blocked('192.0.2.1')).toBeNull();
+    wrong.wrong('2001:db8:0:1::1');
+    wrong.wrong('2001:db8:0:1:2::9');
+    expect(blocked('2001:db8:0:1::5')).toBe(minuteMs);
+    expect(blocked('2001:db8:0:2::5')).toBeNull();
+  });
+
+  it('too many get no verdict any more, right or wrong', async () => {
+    const auth = {
+      keys: [key({}), key({ name: 'bob', sha256: '0'.repeat(64) })],
+      openMetrics: true,
+      wrongKeysPerMinute: 3,
+    };
+    const server = await harness(hello, { auth });
+    const ask = (candidate: string, address: string) =>
+      server.app.inject({ url: '/v1/models', headers: { 'x-api-key': candidate }, remoteAddress: address });
+    const wrong = 'wrong-0123456789abcdef';
+    expect((await ask(secret, '192.0.2.1')).statusCode).toBe(200);
+    for (const status of [401, 401, 401, 429]) {
+      expect((await ask(wrong, '192.0.2.1')).statusCode).toBe(status);
+      expect((await ask(wrong, '192.0.2.2')).statusCode).toBe(status);
+    }
+    const reply = await ask(secret, '192.0.2.2');
+    expect(reply.json<{ error: { code: string } }>().error.code).toBe('too_many_wrong_keys');
+    expect(Number(reply.headers['retry-after'])).toBeGreaterThan(0);
+    expect((await ask(secret, '192.0.2.1')).statusCode).toBe(200);
+    expect((await ask(secret, '192.0.2.3')).statusCode).toBe(200);
+    expect((await server.app.inject('/health')).statusCode).toBe(200);
+    await server.app.close();
+  });
+});
+
+describe('pages of other origins', () => {
+  const page = 'https://chat.example.org';
+  const preflight = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' };
+  const opened = (origins: readonly string[]) =>
+    harness(hello, { auth: { keys: [key({})], openMetrics: false }, cors: { origins } });
+
+  it('that are listed may ask, and read what an answer says in headers', async () => {
+    const { app } = await opened([page]);
+    const options = await app.inject({
+      method: 'OPTIONS',
+      url: '/v1/completions',
+      headers: { origin: page, ...preflight },
+    });
+    expect(options.statusCode).toBe(204);
+    expect(options.headers['access-control-allow-origin']).toBe(page);
+    expect(options.headers['access-control-allow-headers']).toBe('authorization');
+    expect(options.headers['access-control-allow-credentials']).toBeUndefined();
+    const reply = await app.inject({ url: '/v1/models', headers: { origin: page, 'x-api-key': secret } });
+    expect(reply.statusCode).toBe(200);
+    expect(reply.headers['access-control-allow-origin']).toBe(page);
+    expect(reply.headers['access-control-expose-headers']).toContain('x-request-id');
+    // A refusal can be read too: the page has to know why.
+    const refused = await app.inject({ url: '/v1/models', headers: { origin: page } });
+    expect([refused.statusCode, refused.headers['access-control-allow-origin']]).toEqual([401, page]);
+    await app.close();
+  });
+
+  it.each([[[]], [[page]]])('others get nothing, whatever they call themselves (%j)', async (origins) => {
+    const { app } = await opened(origins);
+    for (const origin of [
+      'https://evil.example',
+      `${page}.evil.example`,
+      `${page}:8443`,
+      'http://chat.example.org',
+      'null',
+      '*',
+    ]) {
+      const options = await app.inject({
+        method: 'OPTIONS',
+        url: '/v1/completions',
+        headers: { origin, ...preflight },
+      });
+      expect(options.statusCode).toBe(401);
+      const reply = await app.inject({ url: '/v1/models', headers: { origin, 'x-api-key': secret } });
+      for (const { headers } of [options, reply])
+        expect(Object.keys(headers).filter((name) => name.startsWith('access-control'))).toEqual([]);
+    }
+    await app.close();
+  });
+
+  it('the list holds for websockets too', async () => {
+    const { app } = await opened([page]);
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = app.server.address() as AddressInfo;
+    const connect = (origin: string) =>
+      new WebSocket(`ws://127.0.0.1:${port}/v1/decode/ws`, { origin, headers: { 'x-api-key': secret } });
+    const good = connect(page);
+    await once(good, 'open');
+    good.terminate();
+    const [error] = (await once(connect('https://evil.example'), 'error')) as [Error];
+    expect(error.message).toContain('403');
+    await app.close();
+  });
+});
