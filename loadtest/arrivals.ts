@@ -18,6 +18,30 @@ export function poissonArrivalsMs(rate: number, count: number, seed: number): nu
   return Array.from({ length: count }, () => (at += (-Math.log(1 - next()) / rate) * 1000));
 }
 
+/**
+ * The same with gaps of a gamma distribution of the same mean: burstiness is its shape, as in vLLM's benchmark. Below 1 arrivals come in
+ * bursts, 1 is Poisson, above 1 they are more even, and Infinity is one every 1/rate seconds.
+ */
+export function gammaArrivalsMs(rate: number, burstiness: number, count: number, seed: number): number[] {
+  if (burstiness === 1) return poissonArrivalsMs(rate, count, seed);
+  const next = uniforms(seed);
+  const gap = (): number => (burstiness === Infinity ? 1 : gamma(burstiness, next) / burstiness);
+  let at = 0;
+  return Array.from({ length: count }, () => (at += (gap() / rate) * 1000));
+}
+
+/** Marsaglia and Tsang's method; a shape below 1 is raised by 1 and brought back by a power of a uniform number. */
+function gamma(shape: number, next: () => number): number {
+  if (shape < 1) return gamma(shape + 1, next) * (1 - next()) ** (1 / shape);
+  const d = shape - 1 / 3;
+  const c = 1 / Math.sqrt(9 * d);
+  for (;;) {
+    const x = Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+    const v = (1 + c * x) ** 3;
+    if (v > 0 && Math.log(1 - next()) < 0.5 * x * x + d * (1 - v + Math.log(v))) return d * v;
+  }
+}
+
 export interface PromptShape {
   readonly tokens: number;
   /** Ids are drawn from [firstId, endId). */

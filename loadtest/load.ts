@@ -1,6 +1,6 @@
 // The two shapes of load on a running server. Closed loop: N clients, each sending its next request when the last has ended (saturation
-// throughput). Open loop: requests are due at Poisson times whether or not earlier ones have ended (latency as users feel it).
-import { poissonArrivalsMs, promptIds, type PromptShape } from './arrivals.js';
+// throughput). Open loop: requests are due at random times whether or not earlier ones have ended (latency as users feel it).
+import { gammaArrivalsMs, promptIds, type PromptShape } from './arrivals.js';
 import type { Trace } from './measure.js';
 import { traceRequest, type Target } from './stream.js';
 
@@ -51,10 +51,11 @@ export async function openLoop(
   work: Work,
   requestsPerSecond: number,
   requests: number,
+  burstiness = 1,
 ): Promise<Trace[]> {
   const begin = performance.now();
   return Promise.all(
-    poissonArrivalsMs(requestsPerSecond, requests, work.seed).map(async (dueMs, request) => {
+    gammaArrivalsMs(requestsPerSecond, burstiness, requests, work.seed).map(async (dueMs, request) => {
       await new Promise((resolve) => setTimeout(resolve, dueMs - (performance.now() - begin)));
       return send(target, work, request, begin + dueMs);
     }),

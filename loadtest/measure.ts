@@ -13,6 +13,8 @@ export interface Trace {
   readonly promptTokens: number;
   readonly finishReason: string | null;
   readonly error: string | null;
+  /** Tokens computed per model, where the server says it. */
+  readonly forwards?: Readonly<Record<string, number>>;
 }
 
 export interface Percentiles {

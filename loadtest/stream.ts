@@ -22,6 +22,7 @@ export const targetAt = (url: string, apiKey: string | null = null, timeoutMs = 
 interface Chunk {
   readonly error?: { readonly message?: string };
   readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null;
+  readonly decoding?: { readonly forwards?: Readonly<Record<string, number>> };
   readonly choices?: readonly {
     readonly text?: string;
     readonly delta?: { readonly content?: string };
@@ -37,10 +38,12 @@ export async function traceRequest(target: Target, path: string, body: object, d
   const tokens: number[] = [];
   let usage: Chunk['usage'] = null;
   let finishReason: string | null = null;
+  let forwards: Readonly<Record<string, number>> | undefined;
   let error: string | null = null;
   const onChunk = (chunk: Chunk, now: number) => {
     if (chunk.error !== undefined) error = chunk.error.message ?? 'error event';
     usage = chunk.usage ?? usage;
+    forwards = chunk.decoding?.forwards ?? forwards;
     for (const choice of chunk.choices ?? []) {
       finishReason = choice.finish_reason ?? finishReason;
       if (!choice.text && !choice.delta?.content && !choice.token_ids?.length) continue;
@@ -69,6 +72,7 @@ export async function traceRequest(target: Target, path: string, body: object, d
     promptTokens: known?.prompt_tokens ?? 0,
     finishReason,
     error,
+    ...(forwards === undefined ? {} : { forwards }),
   };
 }
 

@@ -10,6 +10,7 @@ import { drainPlugin } from './plugins/drain.js';
 import { clientErrorHandler, errorsPlugin, frameworkErrorHandler } from './plugins/errors.js';
 import { acceptOnlyJson } from './plugins/json-body.js';
 import { Metrics } from './plugins/metrics.js';
+import { openApiPlugin } from './plugins/openapi.js';
 import { pagePlugin } from './plugins/page.js';
 import { requestLimits } from './plugins/request-limits.js';
 import { tokenQuotas } from './plugins/token-quotas.js';
@@ -26,6 +27,7 @@ import { responsesRoute } from './routes/responses.js';
 import { responsesSocket } from './routes/responses-socket.js';
 import { statusRoutes } from './routes/status.js';
 import { tokenizeRoutes } from './routes/tokenize.js';
+import { httpSpans } from './telemetry/http-spans.js';
 
 const acceptableRequestId = /^[\w.:-]{1,128}$/;
 
@@ -84,6 +86,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
     done();
   });
   await app.register(errorsPlugin, { config });
+  await app.register(httpSpans);
   await app.register(drainPlugin);
   await app.register(writeGuard, { writeTimeoutMs: config.writeTimeoutMs });
 
@@ -97,6 +100,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   await app.register(authPlugin, { auth: () => context.config.auth });
   await app.register(requestLimits);
   await app.register(tokenQuotas);
+  await app.register(openApiPlugin, { version: config.version, hasKeys: () => context.config.auth.keys.length > 0 });
   await app.register(pagePlugin);
 
   const options = { context, metrics };

@@ -50,6 +50,7 @@ export interface Config {
     readonly openMetrics: boolean;
     readonly wrongKeysPerMinute: number | null;
   };
+  readonly telemetry: Readonly<ConfigFile['telemetry']>;
   readonly runtime: {
     readonly threads: number;
     /** The C library was told to give large blocks back to the system at once (glibc: MALLOC_MMAP_THRESHOLD_). */
@@ -266,6 +267,11 @@ export function loadConfig(overrides: ConfigOverrides = {}, environment: Environ
       keys: readKeys(label, parsed.auth, base, environment),
       openMetrics: parsed.auth.openMetrics,
       wrongKeysPerMinute: parsed.auth.limits.wrongKeysPerMinute,
+    },
+    telemetry: {
+      ...parsed.telemetry,
+      endpoint: environment['OTEL_EXPORTER_OTLP_ENDPOINT'] || parsed.telemetry.endpoint,
+      serviceName: environment['OTEL_SERVICE_NAME'] || parsed.telemetry.serviceName,
     },
     runtime: {
       threads: overrides.threads ?? parsed.runtime.threads ?? defaultThreads(),

@@ -348,6 +348,12 @@ export const errorTable = {
     type: 'configuration_error',
     message: 'The configuration {path} cannot be read: {reason}. Create it or give --config.',
   },
+  telemetry_unavailable: {
+    status: 500,
+    type: 'configuration_error',
+    message:
+      'Traces are to be sent (telemetry.endpoint or OTEL_EXPORTER_OTLP_ENDPOINT), but the OpenTelemetry SDK is not installed. Run npm install {packages}, or unset it.',
+  },
   server_refused: { status: 502, type: 'configuration_error', message: '{url} answered: {reason}' },
   server_unreachable: {
     status: 502,

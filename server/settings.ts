@@ -64,6 +64,7 @@ const fixed: Readonly<Record<string, (config: Config) => unknown>> = {
   'limits.textTimeoutMs': ({ limits }) => limits.textTimeoutMs,
   'websocket (all but origins)': ({ websocket: { origins: _, ...rest } }) => rest,
   'auth.openMetrics': ({ auth }) => auth.openMetrics,
+  telemetry: ({ telemetry }) => telemetry,
 };
 
 /** Throws for what only a new process can take. */

@@ -2,22 +2,22 @@
 // and axes take the colour of the page's text where SVG is inlined, and a middle grey where it is an image.
 import type { Curve, Figure } from './figure.js';
 
-const INK = '#7a828c';
+export const INK = '#7a828c';
 const HUES = ['#3b7dd8', '#d9822b', '#3a9d5d', '#b0447e', '#7d6bd0', '#4aa3a2'] as const;
-const hue = (index: number): string => HUES[index % HUES.length] ?? INK;
+export const hue = (index: number): string => HUES[index % HUES.length] ?? INK;
 const FONT = 'font-family="system-ui, sans-serif" font-size="12"';
 
-const escape = (text: string): string =>
+export const escape = (text: string): string =>
   text.replace(/[&<>"]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c);
 
-const svg = (width: number, height: number, title: string, body: string): string =>
+export const svg = (width: number, height: number, title: string, body: string): string =>
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ${FONT}>` +
   `<title>${escape(title)}</title>\n${body}</svg>\n`;
 
-const label = (x: number, y: number, text: string, anchor: 'start' | 'middle' | 'end' = 'start'): string =>
+export const label = (x: number, y: number, text: string, anchor: 'start' | 'middle' | 'end' = 'start'): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" fill="${INK}" text-anchor="${anchor}">${escape(text)}</text>\n`;
 
-const line = (x1: number, y1: number, x2: number, y2: number, colour: string = INK, width = 1): string =>
+export const line = (x1: number, y1: number, x2: number, y2: number, colour: string = INK, width = 1): string =>
   `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="${colour}" stroke-width="${width}"/>\n`;
 
 const ROW = 22;

@@ -4,6 +4,7 @@ import { configFileName, packageDirectory, type Config } from '../config.js';
 import type { LoadedModelInfo } from '../engine/messages.js';
 import { AppError } from '../errors.js';
 import { startServer, type RunningServer } from '../main.js';
+import { startTelemetry } from '../telemetry/start.js';
 import { version } from '../version.js';
 import { exitCodes, reportFailure } from './failure.js';
 import { Progress } from './progress.js';
@@ -23,6 +24,7 @@ export async function serveCommand(
   const config = load();
   const started = performance.now();
   const progress = new Progress(stderr);
+  const telemetry = await startTelemetry(config.telemetry);
   let isStopping = false;
   const starting = startServer(config, {
     onProgress: (model, stage, fraction) => progress.report(`${model}: ${stage}`, fraction),
@@ -39,6 +41,7 @@ export async function serveCommand(
       // One that did not start has closed what it had opened, and has said why.
       const server = await starting.catch(() => null);
       await server?.close();
+      await telemetry?.shutdown();
     },
   });
   onHangup(async () => {

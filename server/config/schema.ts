@@ -472,6 +472,33 @@ const Auth = Type.Object(
   { ...closed, default: {}, description: 'Who may use the server.' },
 );
 
+const Telemetry = Type.Object(
+  {
+    endpoint: Type.Union([Type.Null(), Type.String({ pattern: '^https?://' })], {
+      default: null,
+      description:
+        'Base address of an OpenTelemetry collector that takes OTLP over HTTP, e.g. "http://127.0.0.1:4318". The variable OTEL_EXPORTER_OTLP_ENDPOINT overrides it. null: no traces.',
+    }),
+    headers: Type.Record(Type.String(), Type.String(), {
+      default: {},
+      description: 'Sent with every export, e.g. an authorization.',
+    }),
+    serviceName: Type.String({
+      default: 'trimtab',
+      minLength: 1,
+      description: 'Name of this service in traces. The variable OTEL_SERVICE_NAME overrides it.',
+    }),
+    sampleRatio: Type.Number({
+      default: 1,
+      minimum: 0,
+      maximum: 1,
+      description:
+        'Part of the traces that begin here that is recorded; a caller with traceparent decides for its own.',
+    }),
+  },
+  { ...closed, default: {}, description: 'Traces. They hold no prompt and no answer.' },
+);
+
 const Runtime = Type.Object(
   {
     threads: Type.Union([Type.Null(), Type.Integer({ minimum: 1, maximum: 256 })], {
@@ -508,6 +535,7 @@ export const ConfigFile = Type.Object(
     cors: Cors,
     websocket: Websocket,
     auth: Auth,
+    telemetry: Telemetry,
     runtime: Runtime,
     artifactDirectory: Type.String({
       default: '.cache/artifacts',
@@ -526,6 +554,7 @@ export const ConfigFile = Type.Object(
 export type ConfigFile = Static<typeof ConfigFile>;
 export type KeyFile = Static<typeof KeyFile>;
 export type KeyEntry = Static<typeof KeyEntry>;
+export type TelemetrySettings = Static<typeof Telemetry>;
 export type AuthSettings = Static<typeof Auth>;
 export type ModelEntry = Static<typeof ModelEntry>;
 export type DeploymentDefaults = Static<typeof Defaults>;

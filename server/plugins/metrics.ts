@@ -30,6 +30,8 @@ export interface RequestObserver {
   done(promptTokens: number): void;
   aborted(): void;
   failed(code: string): void;
+  /** The engine took no part of it. */
+  refused(code: string): void;
 }
 
 export class Metrics {
@@ -176,6 +178,7 @@ export class Metrics {
         this.#aborted.inc(labels);
         this.#success.inc({ ...labels, finished_reason: 'abort' });
       },
+      refused: (code) => this.rejected(model, code),
       failed: (code) => {
         if (code === 'nan_logits') this.#corrupted.inc(labels);
         this.#success.inc({ ...labels, finished_reason: 'error' });

@@ -16,6 +16,7 @@ export async function pagePlugin(app: FastifyInstance, { root = built }: { reado
   // The routes of this plugin alone: a page has no key before somebody has typed it in.
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, access: 'public' };
+    route.schema = { ...route.schema, hide: true };
   });
   await app.register(helmet, {
     contentSecurityPolicy: {

@@ -6,6 +6,7 @@ import { AppError } from '../errors.js';
 import type { Metrics, RequestObserver } from '../plugins/metrics.js';
 import type { Charge } from '../plugins/token-quotas.js';
 import { SseStream } from '../plugins/sse.js';
+import { both, decodeSpan } from '../telemetry/decode-span.js';
 import type { DecodeRequest } from '../wire/decode.js';
 import { publicError } from '../wire/error-body.js';
 import { CollectingSink } from './collecting-sink.js';
@@ -85,18 +86,14 @@ export function observe(
   { metrics }: Pick<Exchange, 'metrics'>,
 ): RequestObserver {
   const first = requests[0]!;
-  return metrics.observe(strategy.name, { n: first.n, maxTokens: first.maxTokens });
+  const measured = metrics.observe(strategy.name, { n: first.n, maxTokens: first.maxTokens });
+  return both(measured, decodeSpan(strategy, requests));
 }
 
-export function count(
-  error: unknown,
-  { strategy }: Pick<Job, 'strategy'>,
-  observer: RequestObserver,
-  { metrics, gone }: Pick<Exchange, 'metrics' | 'gone'>,
-): void {
+export function count(error: unknown, observer: RequestObserver, { gone }: Pick<Exchange, 'gone'>): void {
   const code = error instanceof AppError ? error.data.code : 'internal_error';
   if (gone() || code === 'cancelled') observer.aborted();
-  else if (refusals.has(code)) metrics.rejected(strategy.name, code);
+  else if (refusals.has(code)) observer.refused(code);
   else observer.failed(code);
 }
 
@@ -107,7 +104,7 @@ async function collect(job: Job, exchange: Exchange): Promise<object | undefined
   try {
     await run(job, exchange, sink);
   } catch (error) {
-    count(error, job, observer, exchange);
+    count(error, observer, exchange);
     throw error;
   }
   if (exchange.gone()) {
@@ -135,7 +132,7 @@ export async function stream(job: Job, outlet: Outlet, exchange: Exchange): Prom
       sink.finish();
     }
   } catch (error) {
-    count(error, job, observer, exchange);
+    count(error, observer, exchange);
     if (!outlet.opened) throw error;
     if (gone()) return;
     const data = publicError(error, requestId);

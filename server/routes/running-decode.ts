@@ -180,7 +180,7 @@ export class RunningDecode implements FrameListener, FrameOutlet {
       observer.done(sink.totals.usage().prompt_tokens);
       sink.finish();
     } catch (error) {
-      count(this.#reason ?? error, job, observer, { metrics, gone: () => !channel.isOpen });
+      count(this.#reason ?? error, observer, { gone: () => !channel.isOpen });
       throw error;
     } finally {
       this.#running = null;
