@@ -10,6 +10,10 @@ import { shown } from '../wire/shown.js';
 import { WrongKeys } from './wrong-keys.js';
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** For what begins on an open websocket: its key, with the limits that it has now. Throws where it has expired or was taken away. */
+    renewKey(request: FastifyRequest): void;
+  }
   interface FastifyContextConfig {
     /** What a request to this route needs: nothing, a key with this scope, or any key. Left out: the scope use. */
     readonly access?: 'public' | 'key' | Scope;
@@ -80,6 +84,9 @@ function candidate({ headers }: FastifyRequest): string | null {
   return protocol === undefined ? null : Buffer.from(protocol.slice(keySubprotocol.length), 'base64url').toString();
 }
 
+const hasExpired = (key: ApiKey): key is ApiKey & { readonly expiresMs: number } =>
+  key.expiresMs !== null && Date.now() >= key.expiresMs;
+
 /** The last characters tell whoever sent it which of their keys it was; of a short one they would tell too much. */
 function ending(key: string): string {
   return key.length < 16 ? 'This API key' : `The API key that ends in ${shown(key.slice(-4))}`;
@@ -106,7 +113,7 @@ function authenticate(request: FastifyRequest, keyring: Keyring, guesses: WrongK
   const key = keyring.find(shownKey);
   checkGuesses(request, key, guesses, limit);
   if (key === null) throw refused(`${ending(shownKey)} is not known here`);
-  if (key.expiresMs !== null && Date.now() >= key.expiresMs) {
+  if (hasExpired(key)) {
     throw refused(`${ending(shownKey)} expired on ${new Date(key.expiresMs).toISOString()}`);
   }
   return key;
@@ -127,6 +134,15 @@ export const authPlugin = fastifyPlugin<AuthOptions>((app: FastifyInstance, { au
     return keys.length === 0 ? null : known.keyring;
   };
   app.decorateRequest('apiKey', null);
+  app.decorate('renewKey', (request) => {
+    if (request.apiKey === null) return;
+    const { sha256 } = request.apiKey;
+    const key = auth().keys.find((one) => one.sha256 === sha256);
+    const problem = key === undefined ? 'was taken away' : hasExpired(key) ? 'has expired' : null;
+    if (key === undefined || problem !== null)
+      throw new AppError('invalid_api_key', { problem: `The API key of this connection ${String(problem)}` });
+    request.apiKey = key;
+  });
   app.addHook('onRequest', (request, reply, next) => {
     const keyring = current();
     if (keyring === null) {

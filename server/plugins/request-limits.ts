@@ -37,7 +37,7 @@ export class RequestCounts {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** For what begins on a websocket. Throws rate_limit_exceeded. */
+    /** For what begins on a websocket. Throws rate_limit_exceeded, and invalid_api_key where the key is one no more. */
     countRequest(request: FastifyRequest): void;
   }
 }
@@ -71,6 +71,7 @@ export const requestLimits = fastifyPlugin(async (app: FastifyInstance) => {
     errorResponseBuilder: (request, { ttl }) => exceeded(request, ttl),
   });
   app.decorate('countRequest', (request) => {
+    app.renewKey(request);
     const { apiKey } = request;
     if (apiKey === null || apiKey.requestsPerMinute === null) return;
     const { current, ttl } = counts.take(apiKey.name);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocket } from 'ws';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ApiKey } from '../../server/config/keys.js';
 import { AppError } from '../../server/errors.js';
 import { TokenQuotas } from '../../server/plugins/token-quotas.js';
@@ -202,6 +202,66 @@ describe('on the wire', () => {
     decodes.terminate();
     responses.terminate();
   });
+});
+
+it('on an open websocket nothing begins any more once its key is taken away or has expired', async () => {
+  const config = { keys: [key({})], openMetrics: true };
+  const auth = { ...config };
+  const server = await harness(silent, { auth });
+  await server.app.listen({ port: 0, host: '127.0.0.1' });
+  const { port } = server.app.server.address() as AddressInfo;
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/v1/decode/ws`, { headers: { 'x-api-key': secret } });
+  const frames: { readonly type: string; readonly id?: string; readonly error?: { readonly message: string } }[] = [];
+  socket.on('message', (data: Buffer) => frames.push(JSON.parse(data.toString()) as { type: string }));
+  await once(socket, 'open');
+  const answered = async (id: string) => {
+    const body = { model: 'bytes', prompt: 'hi', max_tokens: 4 };
+    socket.send(JSON.stringify({ type: 'start', id, body }));
+    for (;;) {
+      const found = frames.find((frame) => frame.id === id);
+      if (found) return found;
+      await once(socket, 'message');
+    }
+  };
+  expect((await answered('a')).type).toBe('started');
+  Object.assign(auth, { keys: [key({ expiresMs: 1 })] });
+  expect((await answered('b')).error?.message).toContain('has expired');
+  Object.assign(auth, { keys: [key({ sha256: '0'.repeat(64) })] });
+  expect((await answered('c')).error?.message).toContain('was taken away');
+  Object.assign(auth, config);
+  expect((await answered('d')).type).toBe('started');
+  socket.terminate();
+  await server.app.close();
+});
+
+it('the log has request ids, and never a prompt, an answer or a key', async () => {
+  const lines: string[] = [];
+  const write = vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => lines.push(String(chunk)) > 0);
+  // eslint-disable-next-line require-yield
+  const broken: typeof hello = async function* () {
+    throw new Error('a bug');
+  };
+  for (const script of [hello, broken]) {
+    const auth = { keys: [key({})], openMetrics: true };
+    const server = await harness(script, { auth, logLevel: 'debug' });
+    const ask = (payload: object, headers: object = {}) =>
+      server.app.inject({
+        method: 'POST',
+        url: '/v1/completions',
+        headers: { 'x-api-key': secret, 'x-request-id': 'request-7', ...headers },
+        payload: { model: 'bytes', prompt: 'the heron is grey', max_tokens: 10, ...payload },
+      });
+    await ask({});
+    await ask({ stream: true });
+    await ask({ n: 'five' });
+    await ask({}, { 'x-api-key': 'wrong-0123456789abcdef' });
+    await server.app.close();
+  }
+  write.mockRestore();
+  const log = lines.join('');
+  expect(log).toContain('"reqId":"request-7"');
+  expect(log).toContain('a bug');
+  for (const secretText of ['heron', 'Hello', secret, 'wrong-0123']) expect(log).not.toContain(secretText);
 });
 
 describe('wrong keys', () => {
