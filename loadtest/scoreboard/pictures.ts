@@ -46,10 +46,12 @@ export const picturesFor = (prompts: number): number => Math.ceil(prompts / 3);
 const OracleAnswers = Type.Object({ pictures: Type.String(), answers: Type.Record(Type.String(), Type.String()) });
 const oracleFile = (suite: string): string => path.join(suite, 'picture-oracles.json');
 
-/** Answers of the tuned model by task. Throws where they are missing or of other pictures. */
-export async function readPictureOracle(suite: string): Promise<ReadonlyMap<string, string>> {
+/** Answers of the tuned model by task; null where it was not measured. Throws where they are of other pictures. */
+export async function readPictureOracle(suite: string): Promise<ReadonlyMap<string, string> | null> {
   const file = oracleFile(suite);
-  const parsed: unknown = JSON.parse(await readFile(file, 'utf8'));
+  const text = await readFile(file, 'utf8').catch(() => null);
+  if (text === null) return null;
+  const parsed: unknown = JSON.parse(text);
   const remedy = 'Train it (models/pocket/recipe/pictures.py) and run `npm run scoreboard -- --oracles`.';
   if (!Value.Check(OracleAnswers, parsed) || parsed.pictures !== picturesHash())
     throw new Error(`${file} has no answers about today's pictures. ${remedy}`);

@@ -23,6 +23,8 @@ const arms: Readonly<Record<string, string>> = {
   base: 'pocket-vl',
 };
 
+const DPO = 'tuned by DPO';
+
 /** Answers by the name of the arm, one per task. */
 type Answers = Readonly<Record<string, readonly string[]>>;
 
@@ -32,7 +34,7 @@ async function asked({ ask, seed, suite }: Bench, tasks: readonly PictureTask[])
   for (const [name, model] of Object.entries(arms))
     answers[name] = (await ask.all(questions, { model, seed })).map(({ text }) => text);
   const tuned = await readPictureOracle(suite);
-  return { ...answers, 'tuned by DPO': tasks.map(({ id }) => tuned.get(id) ?? '') };
+  return tuned ? { ...answers, [DPO]: tasks.map(({ id }) => tuned.get(id) ?? '') } : answers;
 }
 
 const measured = (
@@ -71,10 +73,10 @@ export const dcdRow: RowModule = {
     }
     const over = (groups: readonly Outcomes[], of: string, against: string) =>
       estimate(groups, (mean) => average(groups, (_, g) => mean(of, g) - mean(against, g)), seed);
-    figures.push(
-      figure('dcd', 'there or not: over vcd', over(presence, 'dcd', 'vcd'), { target: better }),
-      figure('dcd', 'there or not: over DPO', over(presence, 'dcd', 'tuned by DPO'), { target: notBelow }),
-    );
+    figures.push(figure('dcd', 'there or not: over vcd', over(presence, 'dcd', 'vcd'), { target: better }));
+    const isTuned = presence[0]?.[DPO] !== undefined;
+    if (isTuned)
+      figures.push(figure('dcd', 'there or not: over DPO', over(presence, 'dcd', DPO), { target: notBelow }));
 
     const captions = tasksOf('caption', all);
     const told = await asked(bench, captions);
@@ -85,7 +87,7 @@ export const dcdRow: RowModule = {
     const chairOf = (arm: string) => estimate([share, named], (mean) => mean(arm, 0) / mean(arm, 1), seed);
     figures.push(
       rate('dcd', 'captions that invent something', invents, 'dcd', seed, { note: 'CHAIR’s rate of sentences' }),
-      figure('dcd', 'captions: over DPO', over([invents], 'dcd', 'tuned by DPO'), { target: notAbove }),
+      ...(isTuned ? [figure('dcd', 'captions: over DPO', over([invents], 'dcd', DPO), { target: notAbove })] : []),
       figure('dcd', 'invented among the things named', chairOf('dcd'), {
         baselines: Object.fromEntries(
           Object.keys(told)
