@@ -124,7 +124,7 @@ const tableOf = (head: readonly string[], rows: readonly (readonly unknown[])[])
     .join('\n')}</tbody></table></div>`;
 
 const style = `:root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem}
-svg{max-width:100%;height:auto;margin:.5rem 1rem .5rem 0}.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
+svg{max-width:100%;height:auto}.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(24rem,1fr));gap:1rem}.wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}
 th,td{padding:.2rem .7rem;text-align:right;border-bottom:1px solid #8886}th:first-child,td:first-child{text-align:left}dt{font-weight:600;float:left;clear:left;width:9rem}`;
 
 export function htmlReport(report: Report): string {
@@ -143,7 +143,7 @@ export function htmlReport(report: Report): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escape(title)}</title><style>${style}</style></head>
 <body><h1>${escape(title)}</h1>
 <dl>${facts.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escape(value)}</dd>`).join('\n')}</dl>
-${Object.values(charts(report)).join('\n')}
+<div class="charts">${Object.values(charts(report)).join('\n')}</div>
 ${
   results.length > 0
     ? `<h2>Load</h2>${tableOf(
