@@ -33,7 +33,7 @@ export async function doctorCommand(options: DoctorOptions, stdout: Output, prog
     tell(failure('configuration', error));
   }
   if (config !== null) await checkConfigured(config, options.load, tell, progress);
-  tell(checkAdapters());
+  tell(await checkAdapters());
   const count = (status: Status): number => findings.filter((finding) => finding.status === status).length;
   if (options.json) {
     stdout.write(`${JSON.stringify({ ok: count('fail') === 0, checks: findings }, null, 2)}\n`);

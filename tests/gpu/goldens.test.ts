@@ -8,8 +8,9 @@ import { DeviceRows, type LoadedOnDevice, loadOnDevice } from '../support/device
 const root = path.resolve(import.meta.dirname, '../..');
 const all = path.join(root, '../shared/goldens');
 const folder = existsSync(all) ? all : path.join(root, 'tests/goldens');
-const names = ['gpt2_legacy', 'llama_bias', 'llama_rm', 'phi3_longrope', 'gemma2', 'qwen3', 'olmo2', 'mistral'].filter(
-  (name) => existsSync(path.join(folder, name, 'golden.json')),
+/** Biases and learned positions, the rope that switches, softcaps and windows, scores: a software driver compiles long for each. */
+const names = ['gpt2_legacy', 'phi3_longrope', 'gemma2', 'llama_rm'].filter((name) =>
+  existsSync(path.join(folder, name, 'golden.json')),
 );
 const tolerance = 2e-4;
 

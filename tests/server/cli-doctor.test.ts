@@ -92,7 +92,7 @@ describe('checks', () => {
     expect((await checkPort('192.0.2.1', 8000)).status).toBe('fail');
   });
 
-  it('adapters are a note: none is no fault', () => expect(checkAdapters().status).toBe('note'));
+  it('adapters are a note: none is no fault', async () => expect((await checkAdapters()).status).toBe('note'));
 });
 
 describe('the commands', () => {

@@ -1,7 +1,8 @@
 // Checks of the machine: Node, the runtime, the processor, memory, GPU adapters.
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, freemem, totalmem } from 'node:os';
-import { adapters, runtimeVersion } from '../../../kernels/runtime.js';
+import { runtimeVersion } from '../../../kernels/runtime.js';
+import { adapters } from '../../engine/device.js';
 import { siCount } from '../terminal.js';
 import { note, ok, warn, fail, type Finding } from './finding.js';
 
@@ -79,9 +80,11 @@ export function checkMemory(need: MemoryNeed, limit = memoryLimit(), free = free
   return ok('memory', figures);
 }
 
-export function checkAdapters(): Finding {
-  const found = adapters();
-  return found.length === 0
-    ? note('gpu', 'the runtime has no GPU backend: models run on the processor')
-    : note('gpu', found.map(({ name, note: text }) => `${name}: ${text}`).join('; '));
+/** Opens the GPU, as a model with "device": "webgpu" would. */
+export async function checkAdapters(): Promise<Finding> {
+  const { available, problem, drivers } = await adapters();
+  const installed = drivers.length === 0 ? '' : `; Vulkan drivers: ${drivers.map(({ library }) => library).join(', ')}`;
+  return available
+    ? note('gpu', `an adapter opens: models with "device": "webgpu" can run on it${installed}`)
+    : note('gpu', `no adapter, so models run on the processor (${problem ?? 'unknown reason'})${installed}`);
 }
