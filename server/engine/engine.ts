@@ -206,7 +206,7 @@ export class Engine {
     this.#runs.push(...admitted);
     for (const run of admitted) {
       run.start();
-      if (run.preemptions > 0) continue;
+      if (run.ledger.preemptions > 0) continue;
       this.#promptTokens += run.request.promptIds[0]?.length ?? 0;
       this.#cachedPromptTokens += run.cachedTokens;
     }
@@ -263,7 +263,7 @@ export class Engine {
     const width = Math.max(...wanted.map(({ count }) => count));
     this.#blocks.timed(model.name, rows.length * width, performance.now() - started);
     wanted.forEach(({ item: { run, sequence, view }, count }, r) => {
-      run.countForward(model.name, count);
+      run.ledger.forward(model.name, count);
       const { row, pastLength, logitsFrom } = rows[r] as ForwardRow;
       const first = firstRow.get(row) ?? 0;
       // A reading wants what it asked for.

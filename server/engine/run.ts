@@ -1,14 +1,13 @@
 // One request being served: its choices, the prompt that they share, and what it has to say (events). Rows are claimed when it is admitted
 // and given back by release(), exactly once. Called by the engine only.
-import { slotsOf, viewsOf, type Scores } from '../../decoders/expr.js';
+import { viewsOf, type Scores } from '../../decoders/expr.js';
 import type { SearchPlan } from '../../decoders/plan.js';
 import { promptOf as variantOf, type Look } from '../../decoders/prompt.js';
 import { BudgetSpent, ScorerFailed, type Branch, type Search } from '../../decoders/search.js';
 import { plainly } from '../../decoders/searches/sample.js';
 import { planViews, type ViewsPlan } from '../../decoders/views-plan.js';
 import { AppError } from '../errors.js';
-import type { Applied, Change, DecodeEvent, DecodeRequest, Grant, PromptTokenRecord, Timings } from '../wire/decode.js';
-import { alternative } from './answer.js';
+import type { Applied, Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 import { tokensLeft } from './ask.js';
 import { Choice } from './choice.js';
 import type { Constraints } from './constraint.js';
@@ -17,8 +16,10 @@ import type { Traffic } from '../../kernels/session.js';
 import type { KernelNeed } from '../../kernels/logits/kernels.js';
 import { demandOf, type Demand } from './demand.js';
 import { needsOf } from './kernel-needs.js';
+import { Ledger } from './ledger.js';
 import type { EngineModel } from './model.js';
 import { Pool } from './pool.js';
+import { PromptScores } from './prompt-scores.js';
 import { Reads, type ReadServices } from './reads.js';
 import { Sequence, type BranchContext, type Decision } from './sequence.js';
 import { Speculation } from './speculation.js';
@@ -43,10 +44,7 @@ export class Run {
   /** Set by a cancel: the run is skipped from the next forward on and released at the end of the tick. */
   cancelled = false;
   failure: AppError | null = null;
-  preemptions = 0;
-  readonly fallbacks: Record<string, number> = {};
-  /** Per expert of dynamic fusion: tokens for which its weight stood at its bound. */
-  readonly #boundHits: number[];
+  readonly ledger: Ledger;
   readonly speculation: Speculation | null;
   readonly reads: Reads | null;
   /** Of a request for an embedding: it has no choices. */
@@ -67,13 +65,8 @@ export class Run {
   #choices: Choice[] = [];
   /** All choices are there. */
   #isExpanded = false;
-  readonly #forwards: Record<string, number> = {};
-  #grown = 0;
-  readonly #submittedAt = performance.now();
-  #admittedAt: number | null = null;
-  #firstTokenAt: number | null = null;
-  #cachedTokens = 0;
-  #promptScores: PromptTokenRecord[] | null;
+  /** Null once they are told, and where nobody asked for them. */
+  #promptScores: PromptScores | null;
   readonly #images: { readonly close: () => void }[] = [];
   #events: DecodeEvent[] = [];
 
@@ -89,7 +82,7 @@ export class Run {
     this.#services = services;
     this.#credit = new Credit(request.n, request.credit ?? null);
     this.#distributions = request.search?.plan.distributions ?? [request.distribution];
-    this.#boundHits = slotsOf(request.distribution).flatMap(({ kind }) => (kind === 'bound' ? [0] : []));
+    this.ledger = new Ledger(request.distribution);
     this.views = planViews(request.distribution, request.search?.plan ?? null, request.speculation ?? null);
     this.#models = this.views.views.map(({ model }) => find(models, model));
     const members = viewsOf(request.distribution).map(({ model }) => model);
@@ -109,11 +102,9 @@ export class Run {
     this.demand = demandOf(request, this.views, { models: this.#models, sources }, services.text, maxRows);
     const rows = (model: EngineModel): number => this.demand.get(model)?.readings ?? 0;
     this.reads = request.search && sources.length > 0 ? new Reads(request.search, sources, rows, services) : null;
-    this.#promptScores = request.logprobs?.prompt
-      ? [this.#promptRecord(request.promptIds[0]?.[0] ?? 0, null, [])]
-      : null;
     const [first] = this.#models;
     const [ids] = request.promptIds;
+    this.#promptScores = request.logprobs?.prompt ? new PromptScores(ids ?? new Int32Array(1), table) : null;
     this.pool = request.pooling && first && ids ? new Pool(first, ids, request.pooling) : null;
     this.needs = this.pool
       ? []
@@ -205,18 +196,18 @@ export class Run {
 
   /** Claims rows: for the prompt when new, for every unfinished branch when it comes back from preemption. */
   start(): void {
-    this.#admittedAt ??= performance.now();
+    this.ledger.admitted();
     this.pool?.start();
     if (this.pool) return;
     if (this.#choices.length === 0) this.#choices.push(this.#choice(0, this.#firstTrunk()));
     for (const sequence of this.live) sequence.claim();
-    if (this.preemptions === 0) this.#cachedTokens = this.cachedTokens;
-    if (this.#promptScores && this.request.promptIds[0]?.length === 1) this.#promptIsScored();
+    if (this.ledger.preemptions === 0) this.ledger.cachedTokens = this.cachedTokens;
+    if (this.#promptScores?.areWhole) this.#promptIsScored(this.#promptScores);
   }
 
   /** Gives rows back but keeps the generated tokens: they are computed again when the run is admitted again. */
   preempt(): void {
-    this.preemptions++;
+    this.ledger.preemptions++;
     for (const choice of this.#choices) choice.rest();
     this.reads?.pause();
     this.pool?.release();
@@ -238,15 +229,9 @@ export class Run {
     this.#checkBudget();
   }
 
-  countForward(model: string, tokens: number): void {
-    this.#forwards[model] = (this.#forwards[model] ?? 0) + tokens;
-  }
-
   /** The position of a branch to decide next: prompt positions (negative) first when they are to be scored. */
   positionOf(sequence: Sequence): number {
-    return this.#promptScores
-      ? this.#promptScores.length - (this.request.promptIds[0]?.length ?? 0)
-      : sequence.position;
+    return this.#promptScores?.position ?? sequence.position;
   }
 
   /** The prompt token that follows a negative position; null where a token is to be chosen. */
@@ -277,15 +262,8 @@ export class Run {
   scored(sequence: Sequence, position: number, decision: Decision): void {
     if (!this.#promptScores) throw new Error('a prompt score that nobody asked for');
     sequence.views.forEach((view) => view.settle(position));
-    const { table } = this.#branchContext;
-    this.#promptScores.push(
-      this.#promptRecord(
-        decision.tokenId,
-        decision.logprob,
-        decision.top.map(({ id, logprob }) => alternative(table, id, logprob)),
-      ),
-    );
-    if (this.#promptScores.length === this.request.promptIds[0]?.length) this.#promptIsScored();
+    this.#promptScores.add(decision);
+    if (this.#promptScores.areWhole) this.#promptIsScored(this.#promptScores);
   }
 
   /**
@@ -293,15 +271,14 @@ export class Run {
    * asked for more.
    */
   accept(sequence: Sequence, decision: Decision): boolean {
-    this.#firstTokenAt ??= performance.now();
-    if (decision.fallback) this.fallbacks[decision.fallback] = (this.fallbacks[decision.fallback] ?? 0) + 1;
+    this.ledger.decided(decision);
     const choice = this.#choiceOf(sequence);
     if (!choice) return false;
     if (sequence.ask?.kind === 'top') {
       this.#guarded(() => choice.tell(sequence, decision));
       return false;
     }
-    for (const expert of decision.atBound) this.#boundHits[expert] = (this.#boundHits[expert] ?? 0) + 1;
+    this.ledger.drawn(decision);
     const [draft] = sequence.drafts;
     if (draft !== undefined && sequence.isDrawing) this.speculation?.tested(draft === decision.tokenId);
     return this.#guarded(() => choice.accept(sequence, decision)) ?? false;
@@ -335,10 +312,9 @@ export class Run {
   #checkBudget(): void {
     const budget = this.request.search?.plan.budget;
     if (!budget || this.failure) return;
-    const rows = Object.values(this.#forwards).reduce((sum, count) => sum + count, 0);
-    const elapsedMs = performance.now() - (this.#admittedAt ?? this.#submittedAt);
+    const { rows, grown, elapsedMs } = this.ledger;
     if (budget.forwards !== null && rows >= budget.forwards) this.#interrupt(new BudgetSpent('forwards'));
-    else if (budget.tokens !== null && this.#grown >= budget.tokens) this.#interrupt(new BudgetSpent('tokens'));
+    else if (budget.tokens !== null && grown >= budget.tokens) this.#interrupt(new BudgetSpent('tokens'));
     else if (budget.timeMs !== null && elapsedMs >= budget.timeMs) this.#interrupt(new BudgetSpent('time'));
   }
 
@@ -363,10 +339,10 @@ export class Run {
         usage: {
           promptTokens: this.request.promptIds[0]?.length ?? 0,
           completionTokens: this.#choices.reduce((sum, { answer }) => sum + answer.emitted, 0),
-          cachedTokens: this.#cachedTokens,
+          cachedTokens: this.ledger.cachedTokens,
         },
         applied: this.#applied(),
-        timings: this.#timings(),
+        timings: this.ledger.timings(),
         ...(this.pool ? { pooled: this.pool.values() } : {}),
       });
     return events;
@@ -403,27 +379,17 @@ export class Run {
       for (const [what, count] of Object.entries(choice.counts)) counts[what] = (counts[what] ?? 0) + count;
     const search = {
       counts,
-      tokens: this.#grown,
+      tokens: this.ledger.grown,
       ...(this.reads?.counts ?? { read: 0, readCached: 0 }),
       ended: this.#choices.flatMap(({ ended }) => ended ?? []),
     };
     return {
-      forwards: this.#forwards,
+      ...this.ledger.report(),
       rewinds: this.#choices.reduce((sum, { rewinds }) => sum + rewinds, 0),
-      fallbacks: this.fallbacks,
-      ...(this.#boundHits.length > 0 ? { boundHits: this.#boundHits } : {}),
-      preemptions: this.preemptions,
       seed: request.seed,
       ...(this.speculation ? { speculation: this.speculation.report() } : {}),
       ...(request.search ? { search } : {}),
     };
-  }
-
-  #timings(): Timings {
-    const now = performance.now();
-    const admitted = this.#admittedAt ?? now;
-    const first = this.#firstTokenAt ?? now;
-    return { queuedMs: admitted - this.#submittedAt, prefillMs: first - admitted, decodeMs: now - first };
   }
 
   #choiceOf({ nature }: Sequence): Choice | undefined {
@@ -474,12 +440,12 @@ export class Run {
       table: this.#branchContext.table,
       reads,
       slotsOf: (d) => [...(byDistribution[d] ?? []), ...(d === 0 && draft !== null ? [draft] : [])],
-      grew: (tokens) => (this.#grown += tokens),
+      grew: (tokens) => (this.ledger.grown += tokens),
     });
   }
 
-  #promptIsScored(): void {
-    this.#events.push({ kind: 'prompt', tokens: this.#promptScores ?? [] });
+  #promptIsScored({ records }: PromptScores): void {
+    this.#events.push({ kind: 'prompt', tokens: records });
     this.#promptScores = null;
     if (this.request.maxTokens > 0) return;
     // Nothing to generate: every choice ends here.
@@ -493,10 +459,6 @@ export class Run {
       this.#events.push({ kind: 'finished', choice: choice.index, reason: 'length', stopReason: null });
       choice.rest();
     }
-  }
-
-  #promptRecord(id: number, logprob: number | null, top: PromptTokenRecord['top']): PromptTokenRecord {
-    return { ...alternative(this.#branchContext.table, id, 0), logprob, top };
   }
 }
 
