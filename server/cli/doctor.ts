@@ -33,7 +33,7 @@ export async function doctorCommand(options: DoctorOptions, stdout: Output, prog
     tell(failure('configuration', error));
   }
   if (config !== null) await checkConfigured(config, options.load, tell, progress);
-  tell(await checkAdapters());
+  tell(await checkAdapters(config?.models.some(({ device }) => device !== 'cpu') ?? false));
   const count = (status: Status): number => findings.filter((finding) => finding.status === status).length;
   if (options.json) {
     stdout.write(`${JSON.stringify({ ok: count('fail') === 0, checks: findings }, null, 2)}\n`);
@@ -68,7 +68,10 @@ async function checkConfigured(
   tell(...findings);
   for (const [model, footprint] of footprints) {
     if (findings.some(({ name }) => name === `model ${model.name}`)) continue;
-    tell(load ? await tryModel(model, footprint, config, progress) : untried(model, footprint));
+    // Loaded on the processor it would say nothing of the device.
+    tell(
+      load && model.device === 'cpu' ? await tryModel(model, footprint, config, progress) : untried(model, footprint),
+    );
   }
   if (findings.length === 0) tell(await checkDeployments(config));
   tell(await checkPort(config.server.host, config.server.port));

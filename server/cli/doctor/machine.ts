@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { runtimeVersion } from '../../../kernels/runtime.js';
-import { adapters } from '../../engine/device.js';
 import { siCount } from '../terminal.js';
 import { note, ok, warn, fail, type Finding } from './finding.js';
 
@@ -80,11 +79,13 @@ export function checkMemory(need: MemoryNeed, limit = memoryLimit(), free = free
   return ok('memory', figures);
 }
 
-/** Opens the GPU, as a model with "device": "webgpu" would. */
-export async function checkAdapters(): Promise<Finding> {
+/** `wanted`: a model is to run there. Tries the provider, as a start would. */
+export async function checkAdapters(wanted: boolean): Promise<Finding> {
+  const { adapters } = await import('../../engine/device.js');
   const { available, problem, drivers } = await adapters();
-  const installed = drivers.length === 0 ? '' : `; Vulkan drivers: ${drivers.map(({ library }) => library).join(', ')}`;
-  return available
-    ? note('gpu', `an adapter opens: models with "device": "webgpu" can run on it${installed}`)
-    : note('gpu', `no adapter, so models run on the processor (${problem ?? 'unknown reason'})${installed}`);
+  const installed = drivers.length === 0 ? 'none listed' : drivers.map(({ library }) => library).join(', ');
+  if (available) return ok('gpu', `WebGPU works here; drivers: ${installed}`);
+  const text = `no WebGPU: ${problem ?? 'no reason given'}; drivers: ${installed}`;
+  if (!wanted) return note('gpu', `${text}. Models run on the processor`);
+  return fail('gpu', text, 'Install the driver and the Vulkan loader, or set models.NAME.device to cpu (docs/gpu.md).');
 }
