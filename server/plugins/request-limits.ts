@@ -31,7 +31,7 @@ export class RequestCounts {
       this.#windows.set(name, window);
     }
     window.count++;
-    return { current: window.count, ttl: window.startMs + windowMs - nowMs };
+    return { current: window.count, ttl: windowMs - (nowMs - window.startMs) };
   }
 }
 

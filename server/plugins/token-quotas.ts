@@ -83,7 +83,7 @@ export class TokenQuotas {
         window = { startMs: nowMs, used: 0 };
         this.#windows.set(id, window);
       }
-      return [{ unit, limit, window, leftMs: window.startMs + lengthMs[unit] - nowMs }];
+      return [{ unit, limit, window, leftMs: lengthMs[unit] - (nowMs - window.startMs) }];
     };
     return [...quota('minute', tokensPerMinute), ...quota('day', tokensPerDay)];
   }

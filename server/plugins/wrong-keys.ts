@@ -28,7 +28,7 @@ export class WrongKeys {
   blockedMs(address: string, name: string | null, limit: number): number | null {
     const seen = this.#seen.get(site(address));
     if (!seen || seen.failures < limit || (name !== null && seen.right.has(name))) return null;
-    const leftMs = seen.startMs + windowMs - this.#nowMs();
+    const leftMs = windowMs - (this.#nowMs() - seen.startMs);
     return leftMs > 0 ? leftMs : null;
   }
 

@@ -49,6 +49,13 @@ describe('quotas', () => {
     expect(quotas.headers(alice)['x-ratelimit-remaining-tokens']).toBe('0');
   });
 
+  it('a window that has just begun has its whole length left, whatever the clock shows', () => {
+    for (let nowMs = 0.1; nowMs < 1e5; nowMs += 331.7) {
+      const quotas = new TokenQuotas(() => nowMs);
+      expect(quotas.headers({ ...alice, tokensPerDay: null })['x-ratelimit-reset-tokens']).toBe('60');
+    }
+  });
+
   it('give back what was not used, once, and never more than was reserved', () => {
     const quotas = new TokenQuotas(() => 0);
     const charge = quotas.reserve(alice, 10);
@@ -237,7 +244,6 @@ it('on an open websocket nothing begins any more once its key is taken away or h
 it('the log has request ids, and never a prompt, an answer or a key', async () => {
   const lines: string[] = [];
   const write = vi.spyOn(process.stderr, 'write').mockImplementation((chunk) => lines.push(String(chunk)) > 0);
-  // eslint-disable-next-line require-yield
   const broken: typeof hello = async function* () {
     throw new Error('a bug');
   };
