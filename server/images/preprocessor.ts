@@ -39,7 +39,8 @@ export function readPreprocessor(directory: string, size: number): Preprocessor 
   const sides = sizesOf(config['crop_size']) ?? sizesOf(config['size']);
   if (sides && (sides[0] !== size || sides[1] !== size))
     fail(config['crop_size'] === undefined ? 'size' : 'crop_size', `The tower takes ${size} × ${size} pixels.`);
-  const isSiglip = String(config['image_processor_type'] ?? '').startsWith('Siglip');
+  const processor = config['image_processor_type'];
+  const isSiglip = typeof processor === 'string' && processor.startsWith('Siglip');
   const shortest = isJsonObject(config['size']) ? config['size']['shortest_edge'] : config['size'];
   if (typeof shortest === 'number' && shortest !== size)
     fail('size', `Supported is a shortest_edge of ${size}, as the tower takes.`);

@@ -24,7 +24,8 @@ const windows = (model_type: string, extra: JsonObject = {}) =>
 describe('absent keys', () => {
   it('every model type reads with its sizes alone', () => {
     // llava has the sizes of its decoder one level down.
-    for (const modelType of knownModelTypes.filter((type) => type !== 'llava')) expect(read(modelType).layers).toHaveLength(6);
+    for (const modelType of knownModelTypes.filter((type) => type !== 'llava'))
+      expect(read(modelType).layers).toHaveLength(6);
   });
 
   it.each([

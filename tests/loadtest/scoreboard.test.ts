@@ -94,13 +94,16 @@ describe('tasks', () => {
   });
 });
 
+const textOf = (message: Question['messages'][number] | undefined): string =>
+  typeof message?.content === 'string' ? message.content : '';
+
 /** Answers with what it was asked and how; every request is counted. */
 function echo(): { readonly ask: Ask; readonly asked: AskOptions[] } {
   const asked: AskOptions[] = [];
   const all = async (questions: readonly Question[], options: AskOptions) => {
     asked.push(options);
     return questions.map(({ messages }) => ({
-      text: `${options.model}: ${messages.at(-1)?.content ?? ''}`,
+      text: `${options.model}: ${textOf(messages.at(-1))}`,
       ended: true,
       completionTokens: options.maxTokens ?? 8,
       forwards: { [options.model]: 10 + 3 * (options.maxTokens ?? 8) },
@@ -229,7 +232,7 @@ describe('the row of fusion', () => {
     ...echo().ask,
     all: async (questions, options) =>
       questions.map(({ messages }, index) => ({
-        text: index < shareOf(options) * questions.length ? `It is ${solutions.get(String(messages[0]?.content))}.` : 'Hm.',
+        text: index < shareOf(options) * questions.length ? `It is ${solutions.get(textOf(messages[0]))}.` : 'Hm.',
         ended: true,
         completionTokens: 1,
         forwards: { a: options.maxTokens ?? 1 },

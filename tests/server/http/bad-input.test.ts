@@ -185,12 +185,12 @@ const cases: readonly (readonly [string, string, object, Refusal])[] = [
     invalid('messages[0].content', 'got 5'),
   ],
   [
-    'image part',
+    'image for a model that reads text',
     chatPath,
     chat({
       messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://169.254.169.254/' } }] }],
     }),
-    unsupported('messages[0].content[0].type', 'image_url'),
+    unsupported('messages[0].content[0].image_url.url', 'reads text only'),
   ],
   [
     'tool call in a message',
