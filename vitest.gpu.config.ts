@@ -12,6 +12,7 @@ export default defineConfig({
       ...(kernels ? ['tests/kernels/{logits,draw,constraint-mask,trace}.test.ts'] : []),
     ],
     env: { TRIMTAB_TEST_DEVICE: 'webgpu' },
+    setupFiles: ['./tests/support/seed.ts'],
     reporters: ['default', './tests/support/closing-line-reporter.ts'],
     pool: 'forks',
     maxWorkers: 1,

@@ -4,7 +4,6 @@ import { describe, expect, it, test } from 'vitest';
 import { mergePatch, whatDiffers } from '../../decoders/change.js';
 import type { Json } from '../../decoders/fields.js';
 import { buildDecoding } from '../../decoders/spec.js';
-import '../support/arbitrary.js';
 
 const eft = { method: 'eft', base: 'L', tuned: 'T', reference: 'S', weight: 0.5 };
 const reward = { kind: 'reward', model: 'R', head: 'good' };

@@ -8,7 +8,6 @@ import type { Fused, FusionSearch, View } from '../../decoders/expr.js';
 import { FusionRow, solveFusion } from '../../decoders/fusion.js';
 import type { FusionMembers } from '../../decoders/fusion.js';
 import { normalise } from '../../decoders/rows.js';
-import '../support/arbitrary.js';
 import { expectClose } from '../support/laws.js';
 
 const vocabSize = 12;

@@ -10,7 +10,6 @@ import { normalise } from '../../decoders/rows.js';
 import { buildDecoding } from '../../decoders/spec.js';
 import type { SpecOptions } from '../../decoders/spec.js';
 import { lawOf, statusOf } from '../../decoders/warp.js';
-import '../support/arbitrary.js';
 import { expectClose } from '../support/laws.js';
 
 const models = ['L', 'S', 'F', 'G'] as const;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Check } from 'typebox/schema';
 import { describe, expect, it } from 'vitest';
+import { FORMATS } from '../../decoders/constraint/formats.js';
 import { Matcher, type MatchState } from '../../decoders/constraint/matcher.js';
 import { ConstraintProblem } from '../../decoders/constraint/problem.js';
 import { ANY_OBJECT, schemaGrammar } from '../../decoders/constraint/schema.js';
@@ -80,6 +81,16 @@ describe('masks', () => {
       { numRuns: 150 },
     );
     expect(ended / tried).toBeGreaterThan(0.8);
+  });
+
+  it.each(Object.keys(FORMATS))('every document of the format %s is of that format', (format) => {
+    const masks = new Masks(trie);
+    const schema: JsonSchema = { type: 'string', format };
+    const matcher = new Matcher(schemaGrammar(schema, 'x'));
+    for (let seed = 0; seed < 200; seed++) {
+      const text = drawDocument(matcher, masks, smallTable, SMALL_END, randomOf(seed * 104_729));
+      if (text !== null && !Check(schema, JSON.parse(text))) throw new Error(`${text} is no ${format}`);
+    }
   });
 
   it('recursive schemas and any object', () => {

@@ -23,7 +23,6 @@ import {
   type Searching,
 } from '../../decoders/search.js';
 import type { DecodeRequest } from '../../server/wire/decode.js';
-import '../support/arbitrary.js';
 import { textGrammar } from '../support/toy-constraint.js';
 import { drain, eft, END, makeEngine, plain } from '../support/toy-engine.js';
 import { emittedOf, searchRequest, toldOf, twinOf, type ToyPlan } from '../support/toy-search.js';

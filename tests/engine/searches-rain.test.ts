@@ -6,7 +6,6 @@ import { runSearch } from '../../decoders/searches/index.js';
 import { buildDecoding } from '../../decoders/spec.js';
 import type { Engine } from '../../server/engine/engine.js';
 import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
-import '../support/arbitrary.js';
 import { drain, makeEngine, request, SALTS } from '../support/toy-engine.js';
 import { emittedOf, searchRequest, toldOf, twinOf } from '../support/toy-search.js';
 

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { WebSocket } from 'undici';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Trimtab, type ChatRequest, type Connection, type TokenTrace } from '../../clients/typescript/src/index.js';
 import { AnswerPrinter, traceTable } from '../../server/cli/answer-printer.js';
 import { findNumber, mergePatches, numbersOf, patchOf } from '../../server/cli/chat-settings.js';
@@ -26,6 +26,8 @@ class Screen {
   }
 }
 
+// Whoever runs the tests may want none; what is tested here are the colours of a terminal that shows them.
+vi.stubEnv('NO_COLOR', undefined);
 const color = /\u001b\[38;5;\d+m/;
 
 describe('the numbers of a spec', () => {

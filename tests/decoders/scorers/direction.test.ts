@@ -1,7 +1,6 @@
 // direction: what a direction over several heads promises of the answer that wins (T21).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import '../../support/arbitrary.js';
 import { expectClose } from '../../support/laws.js';
 import { readSearch, scoresOf, type TableWorld } from '../../support/search-law.js';
 import { randomTable } from '../../support/search-toy.js';

@@ -3,7 +3,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { rangeOf } from '../../../decoders/scorers/index.js';
 import type { Scorer } from '../../../decoders/plan.js';
-import '../../support/arbitrary.js';
 import { expectClose } from '../../support/laws.js';
 import { readSearch, rewardTable, runSpec, scoresOf, type TableWorld } from '../../support/search-law.js';
 import { randomTable } from '../../support/search-toy.js';

@@ -9,7 +9,6 @@ import { buildDecoding, SpecError, type SpecOptions } from '../../../decoders/sp
 import { runSearch } from '../../../decoders/searches/index.js';
 import type { Scorer } from '../../../decoders/plan.js';
 import { JUDGING } from '../../../models/pocket/world/judging.js';
-import '../../support/arbitrary.js';
 import { runTwin, type TwinWorld } from '../../support/search-twin.js';
 
 const options: SpecOptions = {

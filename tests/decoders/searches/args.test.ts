@@ -8,7 +8,6 @@ import { normalise } from '../../../decoders/rows.js';
 import { implicit } from '../../../decoders/scorers/implicit.js';
 import type { PlanContext } from '../../../decoders/search-method.js';
 import { args } from '../../../decoders/searches/args.js';
-import '../../support/arbitrary.js';
 import { expectClose } from '../../support/laws.js';
 import {
   answerLaw,

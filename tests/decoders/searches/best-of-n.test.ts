@@ -5,7 +5,6 @@ import { bestOfN } from '../../../decoders/searches/best-of-n.js';
 import { lawOfScores } from '../../../decoders/searches/winner.js';
 import { plainly } from '../../../decoders/searches/sample.js';
 import fc from 'fast-check';
-import '../../support/arbitrary.js';
 import {
   addTo,
   answersOf,

@@ -12,7 +12,6 @@ import {
 } from '../../../decoders/search.js';
 import { rain } from '../../../decoders/searches/rain.js';
 import { plainly } from '../../../decoders/searches/sample.js';
-import '../../support/arbitrary.js';
 import { audit, type AuditRules } from '../../support/rain-audit.js';
 import { published } from '../../support/rain-published.js';
 import { exactLaw, expectSameLaw } from '../../support/search-law.js';

@@ -7,7 +7,6 @@ import { args } from '../../../decoders/searches/args.js';
 import { betterHalf, horizonsOf } from '../../../decoders/searches/halving.js';
 import { valueOf } from '../../../decoders/searches/importance.js';
 import { transferQ } from '../../../decoders/searches/transfer-q.js';
-import '../../support/arbitrary.js';
 import {
   completions,
   decisions,
