@@ -9,24 +9,9 @@ import { readDecoderFile } from './model.js';
 import * as ports from './ports.js';
 import { RopeTables } from './rope.js';
 import type { DecoderSpec } from './spec.js';
+import { tokenFeeds, type TokenBatch } from './token-feeds.js';
 
-export interface DeviceBatch {
-  /** B */
-  readonly rows: number;
-  /** S: new tokens per row, padded to the widest. */
-  readonly width: number;
-  /** [B·S]; padding may be any valid id. */
-  readonly ids: Int32Array;
-  /** [B·S] */
-  readonly positions: Int32Array;
-  /** [B] */
-  readonly newLengths: Int32Array;
-  /** [B] */
-  readonly pastLengths: Int32Array;
-  /** Flat positions b·S + s whose logits are wanted; may be empty. */
-  readonly logitSlots: Int32Array;
-  readonly longRope: readonly boolean[] | null;
-  readonly wantsHidden?: boolean;
+export interface DeviceBatch extends TokenBatch {
   /** Of these rows, in this order, with room for the new tokens. */
   readonly bank: Bank;
 }
@@ -88,34 +73,19 @@ export class DeviceDecoder {
   }
 
   async #feeds(batch: DeviceBatch): Promise<Feeds> {
-    const { rows, width, positions, longRope, pastLengths, newLengths, bank } = batch;
-    const tokens = rows * width;
+    const { rows, width, pastLengths, newLengths, bank } = batch;
     // The device wants at least one.
     const slots = batch.logitSlots.length > 0 ? batch.logitSlots : Int32Array.of(0);
     const perRow = (data: Int32Array): Tensor => new Tensor('int32', data, [rows, 1, 1, 1]);
+    const wanted = (name: string): boolean => this.#session.inputNames.includes(name);
     const feeds: Record<string, Tensor> = {
-      [ports.idsInput]: new Tensor('int32', batch.ids, [tokens]),
+      ...tokenFeeds(batch, this.spec, this.#ropes, wanted),
       [ports.slotsInput]: new Tensor('int32', slots, [slots.length]),
       [ports.slotNumbersInput]: await this.banks.slotNumbers(bank.capacity),
       [ports.firstFreeInput]: perRow(pastLengths),
       [ports.lastFreeInput]: perRow(pastLengths.map((past, row) => past + (newLengths[row] ?? 0))),
       ...bankFeeds(bank),
     };
-    if (this.spec.learnedPositions !== null) feeds[ports.positionsInput] = new Tensor('int32', positions, [tokens]);
-    const wanted = (name: string): boolean => this.#session.inputNames.includes(name);
-    if (wanted(ports.ropeIndexInput))
-      feeds[ports.ropeIndexInput] = new Tensor(
-        'int64',
-        BigInt64Array.from({ length: tokens }, (_, i) => BigInt(i)),
-        [rows, width],
-      );
-    this.#ropes.forEach((tables, i) => {
-      // A spec may describe a rope that none of its layers uses.
-      if (!wanted(ports.cosInput(i))) return;
-      const { cos, sin } = tables.rows(positions, (index) => longRope?.[Math.trunc(index / width)] ?? false);
-      feeds[ports.cosInput(i)] = new Tensor('float32', cos, [tokens, tables.width]);
-      feeds[ports.sinInput(i)] = new Tensor('float32', sin, [tokens, tables.width]);
-    });
     for (const { heads, kvHeads, headDim } of this.spec.layers) {
       const all = heads + 2 * kvHeads;
       feeds[ports.headsShapeInput(all, headDim)] ??= int64s([rows, width, all, headDim]);

@@ -11,34 +11,17 @@ import { attentionMask } from './masks.js';
 import * as ports from './ports.js';
 import { RopeTables } from './rope.js';
 import type { DecoderSpec } from './spec.js';
+import { tokenFeeds, type TokenBatch } from './token-feeds.js';
 import type { TensorSource } from './weights.js';
 
-export interface DecoderBatch {
-  /** B */
-  readonly rows: number;
-  /** S: new tokens per row, padded to the widest. */
-  readonly width: number;
-  /** [B·S]; padding may be any valid id. */
-  readonly ids: Int32Array;
-  /** [B·S] */
-  readonly positions: Int32Array;
-  /** [B] */
-  readonly newLengths: Int32Array;
-  /** [B] */
-  readonly pastLengths: Int32Array;
+export interface DecoderBatch extends TokenBatch {
   /** M ≥ 1: slots per row of the past arrays. What lies beyond a row's past length must be finite. */
   readonly pastCapacity: number;
   /** Per layer [B, kvHeads, M, headDim]. */
   readonly pastKeys: readonly Float32Array[];
   readonly pastValues: readonly Float32Array[];
-  /** Flat positions b·S + s whose logits are wanted; may be empty. */
-  readonly logitSlots: Int32Array;
-  /** Per row: use the long rope factors (total length beyond spec.ropeSwitchLength). null: no row does. */
-  readonly longRope: readonly boolean[] | null;
   /** Rows of pictures in the places of tokens: [I] of the B·S, and [I, hidden]. */
   readonly images?: { readonly slots: readonly number[]; readonly rows: Float32Array };
-  /** Hidden states are wanted beside the logits. */
-  readonly wantsHidden?: boolean;
 }
 
 export interface DecoderOutput {
@@ -137,10 +120,11 @@ export class DecoderModel {
   }
 
   #feeds(batch: DecoderBatch): Record<string, Tensor> {
-    const { rows, width, pastCapacity, positions, longRope } = batch;
+    const { rows, width, pastCapacity } = batch;
     const tokens = rows * width;
+    const wanted = (name: string): boolean => this.#session.inputNames.includes(name);
     const feeds: Record<string, Tensor> = {
-      [ports.idsInput]: new Tensor('int32', batch.ids, [tokens]),
+      ...tokenFeeds(batch, this.spec, this.#ropes, wanted),
       [ports.slotsInput]: new Tensor('int32', batch.logitSlots, [batch.logitSlots.length]),
       [ports.rowsWidthInput]: new Tensor('int64', BigInt64Array.of(BigInt(rows), BigInt(width)), [2]),
       [ports.splitInput]: new Tensor('int64', BigInt64Array.of(BigInt(pastCapacity), BigInt(width)), [2]),
@@ -151,27 +135,11 @@ export class DecoderModel {
       feeds[ports.imageSlotsInput] = new Tensor('int64', places, [slots.length, 1]);
       feeds[ports.imageRowsInput] = new Tensor('float32', imageRows, [slots.length, this.spec.hiddenSize]);
     }
-    if (this.spec.learnedPositions !== null) feeds[ports.positionsInput] = new Tensor('int32', positions, [tokens]);
-    const wanted = (name: string): boolean => this.#session.inputNames.includes(name);
-    if (wanted(ports.ropeIndexInput))
-      feeds[ports.ropeIndexInput] = new Tensor(
-        'int64',
-        BigInt64Array.from({ length: tokens }, (_, i) => BigInt(i)),
-        [rows, width],
-      );
     for (const [name, count] of [
       [ports.zeroPointsInput, tokens],
       [ports.slotZeroPointsInput, batch.logitSlots.length],
     ] as const)
       if (wanted(name)) feeds[name] = new Tensor('uint8', new Uint8Array(count).fill(128), [count]);
-    this.#ropes.forEach((tables, i) => {
-      // A spec may describe a rope that none of its layers uses.
-      if (!wanted(ports.cosInput(i))) return;
-      const isLong = (index: number): boolean => longRope?.[Math.trunc(index / width)] ?? false;
-      const { cos, sin } = tables.rows(positions, isLong);
-      feeds[ports.cosInput(i)] = new Tensor('float32', cos, [tokens, tables.width]);
-      feeds[ports.sinInput(i)] = new Tensor('float32', sin, [tokens, tables.width]);
-    });
     // One new token: the heads of a group broadcast. Several: they are folded into the token axis (attention.ts has the reason).
     const fold = (group: number): number => (width > 1 ? group : 1);
     for (const { name, window, group } of this.#masks) {
