@@ -6,6 +6,7 @@ import { runSearch } from '../../decoders/searches/index.js';
 import { buildDecoding } from '../../decoders/spec.js';
 import type { Engine } from '../../server/engine/engine.js';
 import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
+import { expectAllFreed } from '../support/cancelled.js';
 import { drain, makeEngine, request, SALTS } from '../support/toy-engine.js';
 import { emittedOf, searchRequest, toldOf, twinOf } from '../support/toy-search.js';
 
@@ -104,26 +105,6 @@ describe('cancelled at any step', () => {
     ['several looks at once', { ...rain, parallel: 3 }],
   ])('%s: every fork is freed, and nobody else notices', async (_, spec) => {
     const change = { maxTokens: 3, stopTokenIds: [] };
-    const other = request('other', { maxTokens: 12 });
-    const alone = toldOf((await run(makeEngine().engine, [other])).get('other')!).ids;
-    let ticks = 0;
-    {
-      const { engine } = makeEngine();
-      engine.submit(asked('whole', spec, change));
-      for (; !engine.idle; ticks++) await engine.tick();
-      engine.check();
-    }
-    expect(ticks).toBeGreaterThan(6);
-    const { engine, models } = makeEngine();
-    for (let at = 0; at < ticks; at++) {
-      engine.submit(asked(`cancelled ${at}`, spec, change));
-      engine.submit({ ...other, requestId: `other ${at}` });
-      const log = [];
-      for (let tick = 0; tick < at; tick++) log.push(...(await engine.tick()));
-      engine.cancel(`cancelled ${at}`);
-      const events = await drain(engine, log);
-      expect(toldOf(events.get(`other ${at}`)!).ids).toEqual(alone);
-      for (const { cache } of models.values()) expect(cache.rowsInUse).toBe(0);
-    }
+    await expectAllFreed((id) => asked(id, spec, change), 6);
   });
 });

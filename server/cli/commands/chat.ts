@@ -1,15 +1,7 @@
 // Declares trimtab chat.
 import { clientKey } from '../../config.js';
+import type { ChatOptions } from '../chat.js';
 import { configOption, keyOption, threadsOption, urlOption, type Declare } from '../command.js';
-
-interface Flags {
-  readonly url?: string;
-  readonly apiKey?: string;
-  readonly config?: string;
-  readonly model?: string;
-  readonly color: boolean;
-  readonly threads?: number;
-}
 
 export const declareChat: Declare = (program, context) => {
   program
@@ -35,7 +27,7 @@ Examples:
 
 Exit codes: 0 the chat ended, 1 no server could be reached or started, or a piped question failed, 2 wrong usage.`,
     )
-    .action(async ({ apiKey, ...flags }: Flags) => {
+    .action(async ({ apiKey, ...flags }: ChatOptions) => {
       const { chatCommand } = await import('../chat.js');
       const key = apiKey ?? clientKey();
       await chatCommand({ ...flags, ...(key === undefined ? {} : { apiKey: key }) }, context);
