@@ -90,6 +90,14 @@ export async function createSession(
   };
 }
 
+/** Frees sessions that are kept as promises. One that could not be made is none. */
+export async function releaseAll(kept: Iterable<Promise<Pick<Session, 'release'>> | null>): Promise<void> {
+  for (const made of kept) {
+    const session = await made?.catch(() => null);
+    await session?.release();
+  }
+}
+
 function count(traffic: Traffic, cause: string, feeds: Feeds, results: Fetches): void {
   for (const tensor of Object.values(feeds)) if (tensor.location === 'cpu') traffic.uploaded += bytesOf(tensor);
   for (const tensor of Object.values(results)) if (tensor.location === 'cpu') traffic.countRead(cause, bytesOf(tensor));

@@ -257,6 +257,12 @@ export const errorTable = {
     message:
       'The GPU was lost while decoding: {reason}. The engine starts anew. Try again in {retryAfterSeconds} s; if it happens again, look at the driver, or set "device": "cpu".',
   },
+  device_full: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'The GPU ran out of memory while decoding: {reason}. The engine starts anew. Try again in {retryAfterSeconds} s; if it happens again, lower limits.cacheBytes or limits.maxRows, or use "weights": "q4".',
+  },
   cancelled: { status: 499, type: 'server_error', message: 'The request was cancelled.' },
   // ---- engine
   nan_logits: {

@@ -297,7 +297,7 @@ export class Supervisor implements Operations {
     // One that was replaced has nothing to say any more.
     void client.ended.then(() => {
       if (client.state !== 'failed' || !this.engine.holds(client)) return;
-      if (client.failure?.data.code === 'device_lost') void this.#startAnew();
+      if (['device_lost', 'device_full'].includes(client.failure?.data.code ?? '')) void this.#startAnew();
       else this.#reportFailed();
     });
     return before;

@@ -5,7 +5,7 @@ import { type Dim, type Graph, GraphBuilder, type Value } from '../graph.js';
 import * as ops from '../ops.js';
 import { encodeModel } from '../proto.js';
 import type { Transfer } from '../webgpu/transfer.js';
-import { createSession, type Feeds, type Fetches, type Session, Tensor, type Traffic } from '../session.js';
+import { createSession, type Feeds, type Fetches, releaseAll, type Session, Tensor, type Traffic } from '../session.js';
 import { pastKeyInput, pastValueInput, presentKeyOutput, presentValueOutput, slotNumbersInput } from './ports.js';
 
 export interface BankLayer {
@@ -83,7 +83,7 @@ export class Banks {
   async release(): Promise<void> {
     for (const tensor of this.#slotNumbers.values()) tensor.dispose();
     this.#slotNumbers.clear();
-    for (const session of [this.#empty, ...this.#pick.values()]) await (await session)?.release();
+    await releaseAll([this.#empty, ...this.#pick.values()]);
   }
 
   async #add(base: Bank | null, { bank, index, lengths }: Picked, rows: number, capacity: number): Promise<Bank> {

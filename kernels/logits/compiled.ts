@@ -3,6 +3,7 @@
 import type { Graph } from '../graph.js';
 import { encodeModel } from '../proto.js';
 import { createSession, type Device, type Feeds, Tensor, type Traffic } from '../session.js';
+import { namingOperators } from '../webgpu/lacking.js';
 import { int32Twin, LAST_FLOAT32_UNIFORM, legalise, packedOutput, type PackedOutput } from '../webgpu/legalise.js';
 
 export type Numbers = Float32Array | Int32Array | Int8Array;
@@ -22,7 +23,11 @@ export interface KernelPlace {
 export async function compileKernel(graph: Graph, place: KernelPlace, longest: number): Promise<CompiledKernel> {
   const legal = place.device === 'webgpu' ? legalise(graph, longest) : { graph, packed: [] };
   const { bytes } = encodeModel(legal.graph, null);
-  const session = await createSession(bytes, { ...place, quickly: true, cause: 'decision' });
+  const session = await createSession(bytes, { ...place, quickly: true, cause: 'decision' }).catch(
+    async (error: unknown) => {
+      throw await namingOperators(error, legal.graph);
+    },
+  );
   return {
     async run(feeds) {
       const results = await session.run(place.device === 'webgpu' ? deviceFeeds(feeds, session.inputNames) : feeds);

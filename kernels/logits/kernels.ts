@@ -7,6 +7,7 @@ import type { Scores } from '../../decoders/expr.js';
 import { feedsOf } from './binding.js';
 import { check, emptyResult, type FuseCall, type FuseResult, isGreedy, type SamplerRow } from './call.js';
 import { type CompiledKernel, compileKernel, type KernelPlace, type Numbers } from './compiled.js';
+import { releaseAll } from '../session.js';
 import { buildKernel, type KernelVariant, STATUS } from './kernel.js';
 import type { SamplerClass } from './stage.js';
 import {
@@ -68,7 +69,7 @@ export class LogitKernels {
   async release(): Promise<void> {
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
-    for (const session of sessions) await (await session).release();
+    await releaseAll(sessions);
   }
 
   /** Runs one pass, writes the rows it settles, returns what has to run again. */

@@ -4,6 +4,28 @@ import { type Constant, type Graph, type Info, type Node } from '../graph.js';
 import { encodeModel } from '../proto.js';
 import { createSession } from '../session.js';
 
+/** The device refused a graph because of these operators. */
+export class OperatorsMissing extends Error {
+  override readonly name = 'OperatorsMissing';
+  readonly operators: readonly string[];
+
+  constructor(operators: readonly string[], options: ErrorOptions) {
+    super(`The device lacks ${operators.join(', ')}.`, options);
+    this.operators = operators;
+  }
+}
+
+/** Is this how the runtime refuses a graph with operators that the device lacks? It names none of them. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && error.message.includes('fallback to CPU EP has been explicitly disabled');
+
+/** What to throw instead of a refusal. Anything else, and a refusal that no single node accounts for, stays what it is. */
+export async function namingOperators(error: unknown, graph: Graph): Promise<unknown> {
+  if (!isRefusal(error)) return error;
+  const lacking = await lackingOperators(graph);
+  return lacking.length === 0 ? error : new OperatorsMissing(lacking, { cause: error });
+}
+
 /** Names of operators with the types of their operands, e.g. "TopK(int32, int64)". Empty where every node alone is there. */
 export async function lackingOperators(graph: Graph): Promise<readonly string[]> {
   const infos = new Map<string, Info>(

@@ -11,6 +11,7 @@ import {
   type Node,
   type Value,
 } from '../graph.js';
+import { gridOf } from '../logits/blocks.js';
 import * as ops from '../ops.js';
 
 export interface LegalGraph {
@@ -30,6 +31,12 @@ export const int32Twin = (input: string): string => `${input}.int32`;
 
 /** Wider outputs go alone. */
 const WIDEST_PACKED = 64;
+
+/**
+ * A longer axis is reduced in two steps, √n numbers at a time: one after the other, as the device takes them, 128 256 probabilities of a flat
+ * row sum to 1 with an error of 1e-4 (and one thread does all the work).
+ */
+const LONGEST_REDUCED = 512;
 
 /** Stands for −∞ while elements are sorted; no score comes near it. */
 const LOWEST = Math.fround(-3e38);
@@ -168,9 +175,12 @@ class Legaliser {
     LogSoftmax: (node) => {
       const x = this.#in(node, 0);
       const axes = { axes: [axisOf(node)], keepdims: true };
-      const below = ops.Sub(x, ops.ReduceMax(x, axes));
-      return ops.Sub(below, ops.Log(ops.ReduceSum(ops.Exp(below), axes)));
+      const below = ops.Sub(x, inTwo('ReduceMax', x, axes));
+      return ops.Sub(below, ops.Log(inTwo('ReduceSum', ops.Exp(below), axes)));
     },
+    ReduceMax: (node) => this.#reduced('ReduceMax', node),
+    ReduceMin: (node) => this.#reduced('ReduceMin', node),
+    ReduceSum: (node) => this.#reduced('ReduceSum', node),
     Cast: (node) => {
       const [output] = node.outputs;
       this.#inherit(node.inputs[0] ?? '', output?.name ?? '');
@@ -187,8 +197,8 @@ class Legaliser {
       const [x, by] = [this.#in(node, 0), this.#in(node, 1)];
       return ops.Sub(x, ops.Mul(ops.Div(x, by), by));
     },
-    ArgMax: (node) => this.#place(node, ops.ReduceMax),
-    ArgMin: (node) => this.#place(node, ops.ReduceMin),
+    ArgMax: (node) => this.#place(node, 'ReduceMax'),
+    ArgMin: (node) => this.#place(node, 'ReduceMin'),
     Range: (node) => {
       const origin = this.#origins.get(node.inputs[1] ?? '');
       if (origin === undefined) throw new GraphError('Range: the device needs a length that the host says.');
@@ -224,8 +234,15 @@ class Legaliser {
     },
   };
 
+  #reduced(op: Reduction, node: Node): Value {
+    const axes = numbersOf(
+      this.#constants.get(node.inputs[1] ?? '') ?? fail(`${node.op}: the device needs axes that are known.`),
+    );
+    return inTwo(op, this.#in(node, 0), { axes, keepdims: keepsDims(node) });
+  }
+
   /** The first place of the extreme element. */
-  #place(node: Node, reduce: typeof ops.ReduceMax): Value {
+  #place(node: Node, reduce: Reduction): Value {
     const x = this.#in(node, 0);
     const axis = axisOf(node);
     const length = x.shape[axis];
@@ -234,10 +251,9 @@ class Legaliser {
       x.shape.map((_, i) => (i === axis ? length : 1)),
       axis,
     );
-    const keepdims = 'keepdims' in node.attributes && 'int' in node.attributes.keepdims && node.attributes.keepdims.int;
-    const best = reduce(x, { axes: [axis], keepdims: true });
+    const best = inTwo(reduce, x, { axes: [axis], keepdims: true });
     const places = ops.Where(ops.Equal(x, best), iota, length - 1);
-    return ops.Cast(ops.ReduceMin(places, { axes: [axis], keepdims: keepdims === 1 }), 'int32');
+    return ops.Cast(inTwo('ReduceMin', places, { axes: [axis], keepdims: keepsDims(node) }), 'int32');
   }
 
   #topK(node: Node): void {
@@ -333,6 +349,40 @@ class Legaliser {
       Float32Array.from({ length: shape[axis] ?? 0 }, (_, i) => i),
     );
   }
+}
+
+type Reduction = 'ReduceMax' | 'ReduceMin' | 'ReduceSum';
+
+/** What changes nothing in a reduction. */
+const neutral: Readonly<Record<Reduction, number>> = { ReduceMax: -Infinity, ReduceMin: Infinity, ReduceSum: 0 };
+
+/** The reduction, in two steps where it goes along a long last axis. */
+function inTwo(
+  op: Reduction,
+  x: Value,
+  options: { readonly axes: readonly number[]; readonly keepdims: boolean },
+): Value {
+  const last = x.shape.length - 1;
+  const length = x.shape[last];
+  const [axis = last, ...more] = options.axes;
+  const isLong = typeof length === 'number' && length > LONGEST_REDUCED && more.length === 0;
+  if (!isLong || (axis !== last && axis !== -1) || x.dtype !== 'float32') return ops[op](x, options);
+  const { blocks, size } = gridOf(length);
+  const missing = blocks * size - length;
+  const padded = missing > 0 ? ops.Pad(x, { axis: last, before: 0, after: missing, value: neutral[op] }) : x;
+  const before = x.shape.slice(0, -1);
+  const grid = ops.Reshape(padded, [...before.map(() => 0), blocks, size], [...before, blocks, size]);
+  const ofBlocks = ops[op](grid, { axes: [last + 1], keepdims: false });
+  return ops[op](ofBlocks, { axes: [last], keepdims: options.keepdims });
+}
+
+function keepsDims({ attributes }: Node): boolean {
+  const { keepdims } = attributes;
+  return keepdims !== undefined && 'int' in keepdims && keepdims.int === 1;
+}
+
+function fail(problem: string): never {
+  throw new GraphError(problem);
 }
 
 function axisOf({ op, attributes }: Node): number {

@@ -3,7 +3,7 @@
 import { GraphBuilder, type Value } from '../graph.js';
 import * as ops from '../ops.js';
 import { encodeModel } from '../proto.js';
-import { createSession, type Session, Tensor, type Traffic } from '../session.js';
+import { createSession, releaseAll, type Session, Tensor, type Traffic } from '../session.js';
 
 export class Transfer {
   readonly #traffic: Traffic | undefined;
@@ -57,7 +57,7 @@ export class Transfer {
   }
 
   async release(): Promise<void> {
-    for (const session of this.#sessions.values()) await (await session).release();
+    await releaseAll(this.#sessions.values());
     this.#sessions.clear();
   }
 

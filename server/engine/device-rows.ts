@@ -27,8 +27,9 @@ export class DeviceRows implements RowPlace {
     const added = ordered.map(({ ids }) => ids.length);
     const { bank, isOwn } = await this.cache.bankFor(order, added);
     const batch = makeBatch(ordered);
-    const output = await this.#decoder.forward({ ...batch, bank });
-    if (isOwn) disposeBank(bank);
+    const output = await this.#decoder.forward({ ...batch, bank }).finally(() => {
+      if (isOwn) disposeBank(bank);
+    });
     this.cache.commit(order, added, output.bank);
     const { logits, hidden } = output;
     const count = batch.logitSlots.length;

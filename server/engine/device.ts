@@ -4,12 +4,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { Banks } from '../../kernels/decoder/banks.js';
+import { buildDecoder } from '../../kernels/decoder/build.js';
 import { DeviceDecoder } from '../../kernels/decoder/device-model.js';
 import { readDecoderFile } from '../../kernels/decoder/model.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
 import { Traffic } from '../../kernels/session.js';
+import { isRefusal, namingOperators, OperatorsMissing } from '../../kernels/webgpu/lacking.js';
 import { Transfer } from '../../kernels/webgpu/transfer.js';
 import { AppError } from '../errors.js';
+import { SafetensorsSource } from '../models/safetensors.js';
 import { DeviceCache } from './device-cache.js';
 import { DeviceRows } from './device-rows.js';
 import type { EngineSettings, ModelSettings } from './messages.js';
@@ -51,15 +54,21 @@ export function openGpu(): GpuDevice {
   return { traffic, transfer, kernels: new LogitKernels({ threads: 1, device: 'webgpu', traffic }) };
 }
 
+/** What cannot run there, known before anything is converted. */
+export function refuseWeights({ name, weights }: Pick<ModelSettings, 'name' | 'weights'>): void {
+  if (weights === 'w8a8') throw new AppError('device_weights', { model: name, weights });
+}
+
 export async function loadOnDevice(
   directory: string,
   model: ModelSettings,
   settings: EngineSettings,
   { traffic, transfer }: GpuDevice,
 ): Promise<LoadedPlace> {
-  if (model.weights === 'w8a8') throw new AppError('device_weights', { model: model.name, weights: model.weights });
+  refuseWeights(model);
+  const { spec, format } = readDecoderFile(directory);
+  if (spec.vision) throw new AppError('device_pictures', { model: model.name });
   try {
-    if (readDecoderFile(directory).spec.vision) throw new AppError('device_pictures', { model: model.name });
     const decoder = await DeviceDecoder.load(directory, (layers) => new Banks(layers, transfer, traffic), traffic);
     const limits = { maxRows: settings.maxRows, bytes: settings.cacheBytes };
     const cache = new DeviceCache(decoder.spec.layers, decoder.banks, limits);
@@ -70,24 +79,77 @@ export async function loadOnDevice(
       images: null,
     };
   } catch (error) {
-    throw explained(error, model.name);
+    if (!isRefusal(error)) throw explained(error, model.name);
+    // The graph as it was converted, to be asked node by node; no weight is read.
+    const source = SafetensorsSource.open(model.path);
+    try {
+      throw explained(await namingOperators(error, buildDecoder(spec, source, format, 'webgpu').graph), model.name);
+    } finally {
+      source.close();
+    }
   }
 }
+
+/** How failures read: the provider (onnxruntime 1.30 over Dawn) has no codes for them. docs/gpu.md says how these words were found. */
+const readings: readonly {
+  readonly code: 'device_missing' | 'device_lost' | 'device_memory';
+  readonly says: RegExp;
+}[] = [
+  { code: 'device_missing', says: /WebGPU (adapter|device)\b|no supported adapters/i },
+  {
+    code: 'device_memory',
+    // A buffer that was not to be had is told on the terminal only; whatever touches it later is "invalid due to a previous error".
+    says: /out of memory|OUT_OF_(DEVICE|HOST)_MEMORY|Failed to create GPU buffer|invalid due to a previous error|exceeds the max|max.*buffer.*size|bad_alloc/i,
+  },
+  {
+    code: 'device_lost',
+    says: /is lost|device.{0,20}lost|lost.{0,20}device|Failed to (wait for the operation|pop WebGPU error scope)/i,
+  },
+];
 
 /** A failure of the device in the words of the error table; anything else stays what it is. */
 export function explained(error: unknown, model = 'a kernel'): unknown {
   if (error instanceof AppError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
   const options = { cause: error };
-  if (/adapter/i.test(reason)) return new AppError('device_missing', { reason: shortReason(error) }, options);
-  if (/device.{0,20}lost|lost.{0,20}device|DEVICE_LOST/i.test(reason))
-    return new AppError('device_lost', { reason: shortReason(error), retryAfterSeconds: 5 }, options);
-  if (/out of memory|OUT_OF_(DEVICE|HOST)_MEMORY|exceeds the max|max.*buffer.*size|bad_alloc/i.test(reason))
-    return new AppError('device_memory', { model, reason: shortReason(error) }, options);
-  if (/fallback to CPU EP has been explicitly disabled/.test(reason))
-    return new AppError('device_operator', { model, reason: shortReason(error) }, options);
-  return error;
+  if (error instanceof OperatorsMissing)
+    return new AppError('device_operator', { model, reason: error.operators.join(', ') }, options);
+  const said = error instanceof Error ? error.message : String(error);
+  const reason = shortReason(error);
+  if (isRefusal(error)) return new AppError('device_operator', { model, reason }, options);
+  const code = readings.find(({ says }) => says.test(said))?.code;
+  switch (code) {
+    case 'device_missing':
+      return new AppError(code, { reason }, options);
+    case 'device_memory':
+      return new AppError(code, { model, reason }, options);
+    case 'device_lost':
+      return new AppError(code, { reason, retryAfterSeconds: RESTART_SECONDS }, options);
+    case undefined:
+      return error;
+    default:
+      return code satisfies never;
+  }
 }
+
+/**
+ * The same of a failure between requests' tokens. What the GPU held is gone or in doubt, so the thread that gets one of these ends and
+ * another one starts; `null` where the thread can go on.
+ */
+export function fatal(error: unknown): AppError | null {
+  const told = explained(error);
+  if (!(told instanceof AppError)) return null;
+  const { code, message } = told.data;
+  if (code === 'device_lost') return told;
+  if (code !== 'device_memory') return null;
+  return new AppError(
+    'device_full',
+    { reason: shortReason(error), retryAfterSeconds: RESTART_SECONDS },
+    { cause: message },
+  );
+}
+
+/** About what loading the models again takes. */
+const RESTART_SECONDS = 5;
 
 /** Without source files and lines of the runtime. */
 function shortReason(error: unknown): string {

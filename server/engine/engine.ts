@@ -195,7 +195,16 @@ export class Engine {
     let run = this.#admission.unprepared;
     while (run && performance.now() - started < PREPARING_MS) {
       const [need] = run.needs;
-      if (!need || ((await this.#kernels.prepare?.(need, run.isOnDevice)) ?? true)) run.needs.shift();
+      try {
+        if (!need || ((await this.#kernels.prepare?.(need, run.isOnDevice)) ?? true)) run.needs.shift();
+      } catch (error) {
+        // A formula that the device cannot compute is one request's trouble.
+        if (!(error instanceof AppError) || error.data.code !== 'device_operator') throw error;
+        this.#admission.remove(run.request.requestId);
+        run.fail(error);
+        run.release();
+        this.#push(run, run.takeEvents());
+      }
       run = this.#admission.unprepared;
     }
   }

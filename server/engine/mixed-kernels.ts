@@ -3,6 +3,7 @@
 import type { FuseCall, FuseResult, KernelNeed, LogitKernels } from '../../kernels/logits/kernels.js';
 import { Tensor } from '../../kernels/session.js';
 import type { Transfer } from '../../kernels/webgpu/transfer.js';
+import { explained } from './device.js';
 import type { Kernels } from './fuse.js';
 
 export class MixedKernels implements Kernels {
@@ -20,7 +21,11 @@ export class MixedKernels implements Kernels {
   }
 
   prepare(need: KernelNeed, onDevice: boolean): Promise<boolean> {
-    return this.#at(onDevice).prepare(need);
+    return this.#at(onDevice)
+      .prepare(need)
+      .catch((error: unknown) => {
+        throw explained(error);
+      });
   }
 
   async join(parts: readonly Tensor[], index: Int32Array): Promise<Tensor> {

@@ -10,7 +10,7 @@ import type { EngineSettings, FromEngine, ToEngine } from './messages.js';
 import { askEndpoints } from '../models/endpoints.js';
 import { sourceText } from '../models/source-text.js';
 import { Constraints } from './constraint.js';
-import { adapters, explained, type GpuDevice, openGpu } from './device.js';
+import { adapters, explained, fatal, type GpuDevice, openGpu } from './device.js';
 import { MixedKernels } from './mixed-kernels.js';
 import { EngineModel } from './model.js';
 import { ReadCache } from './reads.js';
@@ -87,21 +87,21 @@ function receive(message: ToEngine): void {
 
 /** One tick, its failure contained: a bug ends the requests that run with a clear error, not the process. */
 async function step(engine: Engine): Promise<void> {
-  let failure: unknown = null;
+  let end: AppError | null = null;
   const events = await engine.tick().catch((error: unknown) => {
     console.error('engine tick failed:', error);
-    const cause = explained(error);
-    failure = cause;
+    end = fatal(error);
+    const cause = end ?? explained(error);
     const reason = cause instanceof Error ? cause.message : String(cause);
     return engine.abort(cause instanceof AppError ? cause : new AppError('engine_failed', { reason }, { cause }));
   });
-  if (events.length === 0 && failure === null) return;
+  if (events.length === 0 && end === null) return;
   const transfer = events.flatMap(({ event }) =>
     event.kind === 'delta' ? event.tokens.flatMap(({ full }) => (full ? [full.buffer as ArrayBuffer] : [])) : [],
   );
   post({ kind: 'events', events }, transfer);
-  // Everything that is on the device went with it: the requests fail, and so does this thread, in whose place another one starts.
-  if (failure instanceof AppError && failure.data.code === 'device_lost') throw failure;
+  // Everything that is on the device went with it: the requests have failed, and so does this thread, in whose place another one starts.
+  if (end) throw end as AppError;
 }
 
 async function serve(engine: Engine): Promise<void> {
@@ -136,12 +136,13 @@ async function serve(engine: Engine): Promise<void> {
 }
 
 const models = new Map<string, EngineModel>();
+// One thread: a logit kernel is a dozen short passes, and waiting for a second thread at each costs more than it saves (measured:
+// equal when the machine is idle, several times slower when it is not).
+const kernels = new LogitKernels({ threads: 1 });
+let gpu: GpuDevice | null = null;
 try {
-  const gpu = await gpuFor(settings.models);
+  gpu = await gpuFor(settings.models);
   await loadModels(models, gpu);
-  // One thread: a logit kernel is a dozen short passes, and waiting for a second thread at each costs more than it saves (measured:
-  // equal when the machine is idle, several times slower when it is not).
-  const kernels = new LogitKernels({ threads: 1 });
   const constraints = new Constraints();
   for (const { info, table } of models.values()) if (info.kind === 'causal') constraints.prepare(table);
   engine = new Engine(models, new MixedKernels(kernels, gpu), settings, {
@@ -155,11 +156,10 @@ try {
   });
   post({ kind: 'ready', models: [...models.values()].map(({ info }) => info) });
   await serve(engine);
-  await kernels.release();
-  await gpu?.kernels.release();
-  await gpu?.transfer.release();
+  await release();
   post({ kind: 'stopped' });
-} catch (cause) {
+} catch (error) {
+  const cause = explained(error);
   const reason = cause instanceof Error ? cause.message : String(cause);
   if (!stopping)
     post({
@@ -167,6 +167,15 @@ try {
       error: (cause instanceof AppError ? cause : new AppError('engine_failed', { reason })).data,
     });
 } finally {
-  for (const model of models.values()) await model.release();
+  await release();
   port.close();
+}
+
+/** A GPU that was lost stays lost for the whole process as long as one session of it is left: whatever failed, all of them go. */
+async function release(): Promise<void> {
+  const owners = [...models.values(), kernels, ...(gpu ? [gpu.kernels, gpu.transfer] : [])];
+  models.clear();
+  gpu = null;
+  for (const owner of owners)
+    await owner.release().catch((error: unknown) => console.error('engine thread: not released:', error));
 }
