@@ -4,7 +4,16 @@ import type { Graph } from '../graph.js';
 import { encodeModel } from '../proto.js';
 import { createSession, type Device, type Feeds, Tensor, type Traffic } from '../session.js';
 import { namingOperators } from '../webgpu/lacking.js';
-import { int32Twin, LAST_FLOAT32_UNIFORM, legalise, packedOutput, type PackedOutput } from '../webgpu/legalise.js';
+import {
+  int32Twin,
+  LAST_FLOAT32_UNIFORM,
+  legalise,
+  type Lengths,
+  packedOutput,
+  type PackedOutput,
+  paddingFor,
+  paddingTwin,
+} from '../webgpu/legalise.js';
 
 export type Numbers = Float32Array | Int32Array | Int8Array;
 
@@ -19,9 +28,8 @@ export interface KernelPlace {
   readonly traffic?: Traffic | undefined;
 }
 
-/** `longest`: the vocabulary. */
-export async function compileKernel(graph: Graph, place: KernelPlace, longest: number): Promise<CompiledKernel> {
-  const legal = place.device === 'webgpu' ? legalise(graph, longest) : { graph, packed: [] };
+export async function compileKernel(graph: Graph, place: KernelPlace, lengths: Lengths): Promise<CompiledKernel> {
+  const legal = place.device === 'webgpu' ? legalise(graph, lengths) : { graph, packed: [] };
   const { bytes } = encodeModel(legal.graph, null);
   const session = await createSession(bytes, { ...place, quickly: true, cause: 'decision' }).catch(
     async (error: unknown) => {
@@ -59,10 +67,15 @@ function deviceFeeds(feeds: Feeds, names: readonly string[]): Feeds {
   for (const [name, tensor] of Object.entries(feeds)) {
     if (names.includes(int32Twin(name)))
       fed[int32Twin(name)] = new Tensor('int32', Int32Array.from(tensor.data as BigInt64Array, Number), tensor.dims);
+    if (names.includes(paddingTwin(name)))
+      fed[paddingTwin(name)] = int64s([0, paddingFor(Number((tensor.data as BigInt64Array)[0] ?? 0n))]);
     if (names.includes(name)) fed[name] = tensor.type === 'float64' ? inFloats(tensor) : tensor;
   }
   return fed;
 }
+
+const int64s = (numbers: readonly number[]): Tensor =>
+  new Tensor('int64', BigInt64Array.from(numbers, BigInt), [numbers.length]);
 
 /** A number below 1 stays below 1. */
 function inFloats({ data, dims }: Tensor): Tensor {

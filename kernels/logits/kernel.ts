@@ -50,6 +50,8 @@ export interface KernelVariant {
   readonly slots: readonly SlotVariant[];
   readonly soundness: Soundness;
   readonly sampler: SamplerVariant;
+  /** Thousands of tokens are sorted at once. */
+  readonly sortsMany: boolean;
   readonly trace: boolean;
   /** Tokens come by way of drafts: how the logits come that these were drawn from, or that they were looked up. */
   readonly draft: ViewVariant | 'looked up' | null;

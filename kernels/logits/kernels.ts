@@ -121,7 +121,10 @@ export class LogitKernels {
     let session = this.#sessions.get(key);
     if (session) this.#sessions.delete(key);
     else {
-      session = compileKernel(buildKernel(structureKey(expr), expr, variant), this.#place, variant.vocabSize);
+      session = compileKernel(buildKernel(structureKey(expr), expr, variant), this.#place, {
+        longest: variant.vocabSize,
+        areLong: variant.sortsMany,
+      });
     }
     this.#sessions.set(key, session);
     const [oldest] = this.#sessions.keys();

@@ -28,6 +28,9 @@ export function classOf(row: SamplerRow): SamplerClass {
   return row.topK > 0 || row.topP < 1 ? 'filtered' : 'full';
 }
 
+/** From here on what is sorted is long for a device (webgpu/legalise.ts). */
+const MANY = 2048;
+
 /** top_k rows say how many they need; a nucleus, in a row or in a mask, does not. */
 export function firstPreselection({
   distribution,
@@ -132,6 +135,7 @@ function variantFrom(
       top: topLogprobs > 0,
       full,
     },
+    sortsMany: preselection > MANY,
     trace,
     draft: typeof draft === 'number' ? { gathered, width: draft } : draft,
   };

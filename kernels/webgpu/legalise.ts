@@ -2,8 +2,10 @@
 // about shapes, and what TopK answers. So float64 becomes float32, int64 becomes int32, and operators that are missing are said in others.
 // Small outputs are packed into one, because each one is a wait for the device. Knows nothing of distributions; called by logits/kernels.ts.
 import {
+  type Attributes,
   bytesPerElement,
   type Constant,
+  type Dim,
   type DType,
   type Graph,
   GraphBuilder,
@@ -28,6 +30,13 @@ export interface PackedOutput {
 export const packedOutput = 'packed';
 /** An int64 input of the host's graph that takes part in arithmetic comes a second time under this name. */
 export const int32Twin = (input: string): string => `${input}.int32`;
+
+/** Two numbers of the host beside one that says how long an axis is: nothing, and what it lacks to a multiple of RUNNING. */
+export const paddingTwin = (input: string): string => `${input}.padding`;
+export const paddingFor = (length: number): number => (RUNNING - (length % RUNNING)) % RUNNING;
+
+/** Numbers that a running sum goes through in one go, where an axis is long. */
+const RUNNING = 256;
 
 /** Wider outputs go alone. */
 const WIDEST_PACKED = 64;
@@ -75,9 +84,15 @@ const hostOperands: Readonly<Record<string, readonly number[]>> = {
 /** Operators that move elements and on the device move floats only: other elements travel as floats, which hold them exactly. */
 const floatMovers = new Set(['Slice', 'Concat', 'Gather', 'GatherElements', 'Pad', 'Expand', 'Transpose', 'Split']);
 
-/** `longest`: more elements than any axis has whose length only the host's inputs say. */
-export function legalise(graph: Graph, longest: number): LegalGraph {
-  const legaliser = new Legaliser(graph, longest);
+export interface Lengths {
+  /** More elements than any axis has whose length only the host's inputs say. */
+  readonly longest: number;
+  /** Such axes are long: the device's running sums look back at everything before each place, so theirs go in two steps. */
+  readonly areLong: boolean;
+}
+
+export function legalise(graph: Graph, lengths: Lengths): LegalGraph {
+  const legaliser = new Legaliser(graph, lengths);
   for (const node of graph.nodes) legaliser.node(node);
   return legaliser.finish();
 }
@@ -86,6 +101,7 @@ class Legaliser {
   readonly #g: GraphBuilder;
   readonly #old: Graph;
   readonly #longest: number;
+  readonly #areLong: boolean;
   readonly #constants: ReadonlyMap<string, Constant>;
   readonly #legal = new Map<string, Value>();
   /** Values that are int64 on the device too: shapes, and places that TopK found. */
@@ -93,10 +109,11 @@ class Legaliser {
   /** Of a scalar that is an input of the host in other words: which one. */
   readonly #origins = new Map<string, string>();
 
-  constructor(graph: Graph, longest: number) {
+  constructor(graph: Graph, { longest, areLong }: Lengths) {
     this.#g = new GraphBuilder(graph.name);
     this.#old = graph;
     this.#longest = longest;
+    this.#areLong = areLong;
     this.#constants = new Map(graph.constants.map((constant) => [constant.name, constant]));
   }
 
@@ -178,6 +195,7 @@ class Legaliser {
       const below = ops.Sub(x, inTwo('ReduceMax', x, axes));
       return ops.Sub(below, ops.Log(inTwo('ReduceSum', ops.Exp(below), axes)));
     },
+    CumSum: (node) => this.#cumulated(node),
     ReduceMax: (node) => this.#reduced('ReduceMax', node),
     ReduceMin: (node) => this.#reduced('ReduceMin', node),
     ReduceSum: (node) => this.#reduced('ReduceSum', node),
@@ -233,6 +251,37 @@ class Legaliser {
       return this.#back(floats, data.dtype);
     },
   };
+
+  #cumulated(node: Node): Value {
+    const x = this.#in(node, 0);
+    const [axis = 0] = numbersOf(
+      this.#constants.get(node.inputs[1] ?? '') ?? fail('CumSum: the device needs a known axis.'),
+    );
+    const { exclusive: flag } = node.attributes;
+    const exclusive = flag !== undefined && 'int' in flag && flag.int === 1;
+    const length = this.#areLong ? this.#lengthOf(x.shape[axis]) : null;
+    if (length === null || axis !== x.shape.length - 1 || axis !== 1) return ops.CumSum(x, { axis, exclusive });
+    const rows = x.shape[0] ?? 'R';
+    const [padded, blocks] = [`${length} padded`, `${length} blocks`];
+    const zero = this.#g.constant('float32', [], [0]);
+    const at = this.#g.constant('int64', [1], [axis]);
+    const padding = this.#g.input(paddingTwin(length), 'int64', [2]);
+    const made = (op: string, inputs: readonly Value[], shape: readonly Dim[], attributes: Attributes = {}): Value =>
+      this.#g.node(op, inputs, [{ dtype: 'float32', shape }], attributes)[0] as Value;
+    const whole = made('Pad', [x, padding, zero, at], [rows, padded], { mode: { string: 'constant' } });
+    const grid = ops.Reshape(whole, [0, -1, RUNNING], [rows, blocks, RUNNING]);
+    const before = ops.CumSum(ops.ReduceSum(grid, { axes: [2], keepdims: false }), { axis: 1, exclusive: true });
+    const running = ops.Add(ops.CumSum(grid, { axis: 2, exclusive }), ops.Unsqueeze(before, [2]));
+    const flat = ops.Reshape(running, [0, -1], [rows, padded]);
+    return made('Slice', [flat, this.#g.constant('int64', [1], [0]), this.#host(length), at], x.shape);
+  }
+
+  /** The input of the host that says how long an axis of this name is. */
+  #lengthOf(dim: Dim | undefined): string | null {
+    const sorted = this.#old.nodes.find(({ op, outputs }) => op === 'TopK' && outputs[0]?.shape.at(-1) === dim);
+    const said = sorted?.inputs[1];
+    return typeof dim === 'string' && this.#old.inputs.some(({ name }) => name === said) ? (said ?? null) : null;
+  }
 
   #reduced(op: Reduction, node: Node): Value {
     const axes = numbersOf(

@@ -16,6 +16,7 @@ export function kernelText(distribution: Scores): string {
     soundness: 'assumed',
     trace: false,
     draft: null,
+    sortsMany: false,
     sampler: {
       kind: 'full',
       edits: false,
