@@ -1,6 +1,7 @@
 // What is served at present, and how it comes to be something else while the server runs: models are loaded and unloaded, a configuration
 // is taken in place of another. Every change is made beside what is in force and put in its place whole, or not at all. Knows engine, text
 // and catalog; knows no HTTP. Owned by main.ts, asked by routes/admin.ts.
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { Catalog, type ModelFacts } from './catalog.js';
 import type { Config } from './config.js';
@@ -28,6 +29,12 @@ interface Generation {
   readonly catalog: Catalog;
   readonly settings: EngineSettings;
 }
+
+/** A driver that resets a GPU takes some seconds. */
+const RESTART_PAUSES_MS = [0, 2000, 8000] as const;
+
+/** What ends the engine's thread and not the server. */
+const passing: readonly string[] = ['device_lost', 'device_full'];
 
 export interface SupervisorOptions {
   readonly onProgress?: Progress | undefined;
@@ -297,23 +304,29 @@ export class Supervisor implements Operations {
     // One that was replaced has nothing to say any more.
     void client.ended.then(() => {
       if (client.state !== 'failed' || !this.engine.holds(client)) return;
-      if (['device_lost', 'device_full'].includes(client.failure?.data.code ?? '')) void this.#startAnew();
+      if (passing.includes(client.failure?.data.code ?? '')) void this.#startAnew();
       else this.#reportFailed();
     });
     return before;
   }
 
-  /** With a lost GPU its thread is lost, not the server: another thread opens the device again. */
+  /** With a lost GPU its thread is lost, not the server: another thread opens the device again, later where the driver is not back yet. */
   async #startAnew(): Promise<void> {
     this.engine.empty();
-    try {
-      const { client, catalog } = await this.#launch(this.#now);
-      this.#now = { ...this.#now, catalog };
-      this.#engage(client);
-    } catch {
-      this.engine.fail();
-      this.#reportFailed();
+    for (const pauseMs of RESTART_PAUSES_MS) {
+      try {
+        await sleep(pauseMs);
+        const { client, catalog } = await this.#launch(this.#now);
+        this.#now = { ...this.#now, catalog };
+        this.#engage(client);
+        return;
+      } catch (error) {
+        if (this.#isClosing) return;
+        console.error('engine thread: the device is not back:', error);
+      }
     }
+    this.engine.fail();
+    this.#reportFailed();
   }
 }
 

@@ -84,6 +84,9 @@ const hostOperands: Readonly<Record<string, readonly number[]>> = {
 /** Operators that move elements and on the device move floats only: other elements travel as floats, which hold them exactly. */
 const floatMovers = new Set(['Slice', 'Concat', 'Gather', 'GatherElements', 'Pad', 'Expand', 'Transpose', 'Split']);
 
+/** Those that do so with integers too, but not with bools. */
+const numberMovers = new Set(['Squeeze', 'Unsqueeze', 'Reshape']);
+
 export interface Lengths {
   /** More elements than any axis has whose length only the host's inputs say. */
   readonly longest: number;
@@ -149,7 +152,9 @@ class Legaliser {
     const inputs = node.inputs.map((name, i) =>
       name === '' ? null : host.includes(i) ? this.#host(name) : this.#value(name),
     );
-    const travels = floatMovers.has(node.op) && (inputs[0]?.dtype === 'int32' || inputs[0]?.dtype === 'bool');
+    const isBool = inputs[0]?.dtype === 'bool';
+    const travels =
+      (floatMovers.has(node.op) && (isBool || inputs[0]?.dtype === 'int32')) || (numberMovers.has(node.op) && isBool);
     const dtype = inputs[0]?.dtype ?? 'float32';
     // Of Gather and its kin only the first operand moves; of Concat all do.
     const moved = travels

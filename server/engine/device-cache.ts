@@ -38,8 +38,11 @@ interface DeviceCopy extends RowCopy, Named {
   length: number;
 }
 
+/** What makes banks: kernels/decoder/banks.ts, or plain arrays in tests. */
+export type BankMaker = Pick<Banks, 'empty' | 'gather'>;
+
 export class DeviceCache implements RowStore {
-  readonly #banks: Banks;
+  readonly #banks: BankMaker;
   readonly #maxRows: number;
   readonly budgetBytes: number;
   readonly tokenBytes: number;
@@ -49,7 +52,7 @@ export class DeviceCache implements RowStore {
   /** Slots behind a row's end may hold what is not finite: the next banks are gathered, which leaves it behind. */
   #isSoiled = false;
 
-  constructor(layers: readonly LayerShape[], banks: Banks, limits: { maxRows: number; bytes: number }) {
+  constructor(layers: readonly LayerShape[], banks: BankMaker, limits: { maxRows: number; bytes: number }) {
     this.#banks = banks;
     this.#maxRows = limits.maxRows;
     // While a step runs, a bank and its successor are both there.

@@ -95,7 +95,7 @@ const readings: readonly {
   readonly code: 'device_missing' | 'device_lost' | 'device_memory';
   readonly says: RegExp;
 }[] = [
-  { code: 'device_missing', says: /WebGPU (adapter|device)\b|no supported adapters/i },
+  { code: 'device_missing', says: /Failed to get a WebGPU|no supported adapters/i },
   {
     code: 'device_memory',
     // A buffer that was not to be had is told on the terminal only; whatever touches it later is "invalid due to a previous error".

@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { linear, logits, logSoftmax, masked, plausible, type Scores } from '../../decoders/expr.js';
 import { LogitKernels, type FuseCall, type SamplerRow } from '../../kernels/logits/kernels.js';
 import { twinKernels } from '../support/twin-kernels.js';
-import { testDevice } from '../support/device.js';
+import { runs, testDevice } from '../support/device.js';
 
 const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
@@ -88,7 +88,7 @@ describe('masks in the logit kernels', () => {
           });
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 });

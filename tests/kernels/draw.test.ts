@@ -8,7 +8,7 @@ import { applyEdits, draw, lawOf, logprobsOf, NO_EDITS, statusOf } from '../../d
 import { LogitKernels, type RowDraft, type SamplerRow } from '../../kernels/logits/kernels.js';
 import { edits as anyEdits, logit, rowOf, rowsFor, warp as anyWarp } from '../support/arbitrary.js';
 import { callOf, type Case } from '../support/kernel-calls.js';
-import { testDevice } from '../support/device.js';
+import { runs, testDevice } from '../support/device.js';
 
 const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
@@ -104,7 +104,7 @@ describe('tokens by way of drafts', () => {
             });
           },
         ),
-        { numRuns: vocabSize > 100 ? 15 : 40 },
+        { numRuns: runs(vocabSize > 100 ? 15 : 40) },
       );
   });
 

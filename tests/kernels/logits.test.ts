@@ -25,7 +25,7 @@ import type { Rows } from '../support/arbitrary.js';
 import { callOf, greedy } from '../support/kernel-calls.js';
 import type { Case } from '../support/kernel-calls.js';
 import { expectClose, isFragile } from '../support/laws.js';
-import { testDevice } from '../support/device.js';
+import { runs, testDevice } from '../support/device.js';
 
 const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
@@ -117,7 +117,7 @@ describe('kernel = twin', () => {
           await expectTwin([one]);
         },
       ),
-      { numRuns: 150 },
+      { numRuns: runs(150) },
     );
   });
 
@@ -167,14 +167,14 @@ describe('kernel = twin', () => {
           await expectTwin(cases);
         },
       ),
-      { numRuns: 120 },
+      { numRuns: runs(120) },
     );
   });
 
   it.each([1, 2, 3, 7, 64, 1009])('on a vocabulary of %i', async (size) => {
     await fc.assert(
       fc.asyncProperty(fc.array(caseFor(eft(1), size), { minLength: 1, maxLength: 3 }), (cases) => expectTwin(cases)),
-      { numRuns: 12 },
+      { numRuns: runs(12) },
     );
   });
 
@@ -200,7 +200,7 @@ describe('kernel = twin', () => {
           })),
         );
       }),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     );
   });
 
@@ -241,7 +241,7 @@ describe('kernel = twin', () => {
           await expectTwin([one]);
         },
       ),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     );
   });
 });

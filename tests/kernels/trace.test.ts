@@ -10,7 +10,7 @@ import { edits, rowOf, rowsFor, warp } from '../support/arbitrary.js';
 import { callOf, greedy } from '../support/kernel-calls.js';
 import type { Case } from '../support/kernel-calls.js';
 import { expectClose, isFragile } from '../support/laws.js';
-import { testDevice } from '../support/device.js';
+import { runs, testDevice } from '../support/device.js';
 
 const kernels = new LogitKernels({ threads: 1, device: testDevice });
 afterAll(() => kernels.release());
@@ -81,7 +81,7 @@ it.each(structures)('%s: members, divergence and tokens kept are those of float6
         expect(traced.trace!.kept[row]).toBe(keptBy(own));
       });
     }),
-    { endOnFailure: true, numRuns: 40 },
+    { endOnFailure: true, numRuns: runs(40) },
   );
 });
 
