@@ -86,10 +86,15 @@ function greeting(
 ): string {
   const style = styleFor(stdout);
   const deployments = catalog.list().filter(({ kind }) => kind === 'deployment');
+  const placeOf = (name: string, device: LoadedModelInfo['device']): string => {
+    if (device === 'webgpu') return ', on the GPU';
+    const isAuto = config.models.some((model) => model.name === name && model.device === 'auto');
+    return isAuto ? ', on the CPU: no GPU adapter was found' : '';
+  };
   const rows: [string, string][] = [
     ...models.map(({ name, family, parameters, weights, kind, device }): [string, string] => [
       `  ${name}`,
-      `${family}, ${siCount(parameters)} parameters, ${weights}${kind === 'reward' ? ', reward' : ''}${device === 'cpu' ? '' : ', on the GPU'}`,
+      `${family}, ${siCount(parameters)} parameters, ${weights}${kind === 'reward' ? ', reward' : ''}${placeOf(name, device)}`,
     ]),
     ...deployments.map(({ id }): [string, string] => [`  ${id}`, `= ${catalog.resolve(id).formula ?? ''}`]),
   ];

@@ -7,12 +7,14 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { linear, logits } from '../../decoders/expr.js';
 import { NO_EDITS } from '../../decoders/warp.js';
+import { Banks, disposeBank } from '../../kernels/decoder/banks.js';
 import { GraphBuilder } from '../../kernels/graph.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
 import * as ops from '../../kernels/ops.js';
 import { encodeModel } from '../../kernels/proto.js';
 import { createSession } from '../../kernels/session.js';
 import { lackingOperators, namingOperators, OperatorsMissing } from '../../kernels/webgpu/lacking.js';
+import { Transfer } from '../../kernels/webgpu/transfer.js';
 import { explained } from '../../server/engine/device.js';
 import { root, serve, type Served, start } from '../support/served.js';
 
@@ -83,36 +85,29 @@ describe.skipIf(!failing)('a device that fails while it decodes', () => {
     return (JSON.parse(body) as { choices: [{ text: string }] }).choices[0].text;
   }
 
-  it.each([
-    ['lost', ['device_lost'], long],
-    // Dawn takes a buffer that it cannot map for a lost device.
-    ['memory', ['device_full', 'device_lost'], { ...long, prompt: 'The harbour and the mill. '.repeat(24) }],
-  ] as const)(
-    '%s: what runs fails with a retryable error, and the server serves again',
-    async (fault, codes, request) => {
-      const before = await answer();
-      const streamed = await post({ ...long, stream: true });
-      const reader = streamed.body!.getReader();
-      // It runs.
-      expect(new TextDecoder().decode((await reader.read()).value)).toContain('data:');
-      writeFileSync(faultFile, fault);
-      const other = post(request);
-      let rest = '';
-      for (let part = await reader.read(); !part.done; part = await reader.read())
-        rest += new TextDecoder().decode(part.value);
-      const refusal = (await (await other).json()) as { error: { code: string; message: string } };
-      expect(existsSync(faultFile)).toBe(false);
-      expect(codes.map((code) => rest.includes(`"${code}"`))).toContain(true);
-      // Admitted before or after the thread had ended.
-      expect([...codes, 'not_ready', 'engine_failed']).toContain(refusal.error.code);
-      await expect
-        .poll(async () => (await fetch(`${server.url}/ready`)).status, { timeout: 200_000, interval: 500 })
-        .toBe(200);
-      expect(await answer()).toBe(before);
-      expect(server.process.exitCode).toBeNull();
-    },
-    300_000,
-  );
+  it('what runs fails with a retryable error, and the server serves again', async () => {
+    const before = await answer();
+    const streamed = await post({ ...long, stream: true });
+    const reader = streamed.body!.getReader();
+    // It runs.
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain('data:');
+    writeFileSync(faultFile, 'lost');
+    const other = post(long);
+    let rest = '';
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+      rest += new TextDecoder().decode(part.value);
+    const refusal = (await (await other).json()) as { error: { code: string; message: string } };
+    expect(existsSync(faultFile)).toBe(false);
+    expect(rest).toContain('"device_lost"');
+    expect(rest).toMatch(/\[Device\] is lost.*Try again in 5 s/);
+    // Admitted before the thread ended, or after.
+    expect(['device_lost', 'not_ready']).toContain(refusal.error.code);
+    await expect
+      .poll(async () => (await fetch(`${server.url}/ready`)).status, { timeout: 200_000, interval: 500 })
+      .toBe(200);
+    expect(await answer()).toBe(before);
+    expect(server.process.exitCode).toBeNull();
+  }, 300_000);
 });
 
 describe('without an adapter', () => {
@@ -162,6 +157,22 @@ describe('an operator that the device lacks', () => {
     const g = new GraphBuilder('all there');
     g.output('there', ops.Softmax(g.input('x', 'float32', ['N', 4])));
     expect(await lackingOperators(g.finish())).toEqual([]);
+  });
+});
+
+describe('memory', () => {
+  it('a bank that no GPU has room for is an error that says what to lower, and the next one is made', async () => {
+    const transfer = new Transfer();
+    const banks = new Banks([{ kvHeads: 1, headDim: 1 << 12 }], transfer);
+    const refused = await banks.empty(1, 1 << 20).catch((error: unknown) => error);
+    expect(explained(refused, 'large')).toMatchObject({
+      data: { code: 'device_memory', message: expect.stringContaining('lower limits.cacheBytes') },
+    });
+    const bank = await banks.empty(1, 64);
+    expect(bank.keys[0]!.location).toBe('gpu-buffer');
+    disposeBank(bank);
+    await banks.release();
+    await transfer.release();
   });
 });
 

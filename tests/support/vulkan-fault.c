@@ -1,5 +1,5 @@
 // A Vulkan driver around another one (TRIMTAB_FAULT_DRIVER) that fails once, as a GPU does, when the file TRIMTAB_FAULT_FILE appears:
-// "lost": the next submission says that the device is lost; "memory": the next allocation says that there is no memory left.
+// "lost": the next submission says that the device is lost.
 // Compiled and loaded by tests/gpu/faults.test.ts.
 #include <dlfcn.h>
 #include <stdint.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LOST = -4, NO_DEVICE_MEMORY = -2 };
+enum { LOST = -4 };
 
 typedef void (*Function)(void);
 typedef Function (*Lookup)(void *, const char *);
@@ -16,7 +16,6 @@ typedef Function (*Lookup)(void *, const char *);
 static Lookup instanceLookup, physicalLookup, deviceLookup;
 static int32_t (*negotiate)(uint32_t *);
 static int32_t (*submit)(void *, uint32_t, const void *, uint64_t);
-static int32_t (*allocate)(void *, const void *, const void *, void *);
 
 static void load(void) {
   if (instanceLookup) return;
@@ -44,17 +43,12 @@ static int32_t failingSubmit(void *queue, uint32_t count, const void *submits, u
   return isAsked("lost") ? LOST : submit(queue, count, submits, fence);
 }
 
-static int32_t failingAllocate(void *device, const void *info, const void *allocator, void *memory) {
-  return isAsked("memory") ? NO_DEVICE_MEMORY : allocate(device, info, allocator, memory);
-}
-
 static Function lookUpOfDevice(void *device, const char *name);
 
 static Function wrapped(const char *name, Function real) {
   if (!real) return real;
   if (!strcmp(name, "vkGetDeviceProcAddr")) return deviceLookup = (Lookup)real, (Function)lookUpOfDevice;
   if (!strcmp(name, "vkQueueSubmit")) return submit = (void *)real, (Function)failingSubmit;
-  if (!strcmp(name, "vkAllocateMemory")) return allocate = (void *)real, (Function)failingAllocate;
   return real;
 }
 

@@ -1,0 +1,63 @@
+// What the GPU's failures are called: the provider's own words (onnxruntime 1.30 over Dawn, met with drivers made to fail) → the error table.
+// The failures themselves are in tests/gpu/faults.test.ts.
+import { describe, expect, it } from 'vitest';
+import { AppError } from '../../server/errors.js';
+import { explained, fatal, refuseWeights } from '../../server/engine/device.js';
+import { OperatorsMissing } from '../../kernels/webgpu/lacking.js';
+
+const where = '/src/core/providers/webgpu/buffer_manager.cc:641 void Download(WGPUBuffer, void*, size_t) const ';
+const lost = `${where}map_async_result.status == wgpu::MapAsyncStatus::Success was false. Failed to download data from buffer. wgpu::MapAsyncStatus value: 4, message: [Device] is lost.`;
+const full = `${where}map_async_result.status == wgpu::MapAsyncStatus::Success was false. Failed to download data from buffer. wgpu::MapAsyncStatus value: 3, message: [Invalid Buffer (unlabeled)] is invalid due to a previous error.`;
+
+const codeOf = (error: unknown): string => (error instanceof AppError ? error.data.code : 'unchanged');
+
+describe('failures of the device', () => {
+  it.each([
+    [lost, 'device_lost', 'device_lost'],
+    ['Failed to wait for the operation:1', 'device_lost', 'device_lost'],
+    [full, 'device_memory', 'device_full'],
+    [
+      'WebGPU validation failed. [Invalid Buffer (unlabeled)] is invalid due to a previous error.',
+      'device_memory',
+      'device_full',
+    ],
+    ['Buffer size (4294967296) exceeds the max buffer size limit (1073741824).', 'device_memory', 'device_full'],
+    ['std::bad_alloc', 'device_memory', 'device_full'],
+    ['Failed to get a WebGPU adapter: No supported adapters', 'device_missing', 'null'],
+    [
+      'This session contains graph nodes that are assigned to the default CPU EP, but fallback to CPU EP has been explicitly disabled by the user.',
+      'device_operator',
+      'null',
+    ],
+    ['Cannot read properties of undefined', 'unchanged', 'null'],
+  ])('%s', (message, atStart, whileDecoding) => {
+    const error = new Error(message);
+    expect(codeOf(explained(error, 'large'))).toBe(atStart);
+    const end = fatal(error);
+    expect(end === null ? 'null' : end.data.code).toBe(whileDecoding);
+    // Retryable ones are 503 and say when.
+    if (end) expect([end.data.status, end.data.retryAfterSeconds]).toEqual([503, 5]);
+  });
+
+  it('tell no source files of the runtime', () => {
+    const { message } = explained(new Error(lost)) as AppError;
+    expect(message).not.toMatch(/\.cc|MapAsyncStatus::/);
+    expect(message).toContain('[Device] is lost');
+  });
+
+  it('name the operators that are lacking, and the remedy', () => {
+    const { message } = explained(new OperatorsMissing(['Or(bool, bool)'], {}), 'large') as AppError;
+    expect(message).toMatch(/large.*Or\(bool, bool\).*"device": "cpu"/);
+  });
+
+  it('an error of ours stays what it is', () => {
+    const own = new AppError('draining', {});
+    expect(explained(own)).toBe(own);
+  });
+});
+
+it('weights that the device cannot multiply are refused before anything is converted', () => {
+  expect(() => refuseWeights({ name: 'large', weights: 'w8a8' })).toThrow(/large.*w8a8.*Use f32, q8 or q4/);
+  for (const weights of ['f32', 'q8', 'q4'] as const)
+    expect(() => refuseWeights({ name: 'large', weights })).not.toThrow();
+});
