@@ -44,13 +44,21 @@ export class DeviceDecoder {
     directory: string,
     banksOf: (layers: readonly BankLayer[]) => Banks,
     traffic?: Traffic,
+    profilePrefix?: string,
   ): Promise<DeviceDecoder> {
     const { spec, parameters } = readDecoderFile(directory);
     const caches = spec.layers.flatMap((_, layer) => [ports.presentKeyOutput(layer), ports.presentValueOutput(layer)]);
     const resident = spec.head.kind === 'lm' ? [ports.logitsOutput, ...caches] : caches;
     const session = await createSession(
       { path: path.join(directory, modelFile) },
-      { threads: 1, device: 'webgpu', resident, traffic, cause: 'numbers' },
+      {
+        threads: 1,
+        device: 'webgpu',
+        resident,
+        traffic,
+        cause: 'numbers',
+        ...(profilePrefix === undefined ? {} : { profilePrefix }),
+      },
     );
     return new DeviceDecoder(spec, parameters, session, banksOf(spec.layers));
   }

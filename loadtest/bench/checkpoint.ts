@@ -87,7 +87,7 @@ export async function writeCheckpoint(
   await writeWeights(tensorsOf(llama, kind), path.join(directory, 'model.safetensors'), seed);
 }
 
-function configOf(llama: LlamaShape, kind: CheckpointKind): object {
+export function configOf(llama: LlamaShape, kind: CheckpointKind): object {
   return {
     architectures: [kind === 'causal' ? 'LlamaForCausalLM' : 'LlamaForSequenceClassification'],
     ...(kind === 'causal' ? {} : { id2label: { '0': 'score' } }),
@@ -114,14 +114,14 @@ function configOf(llama: LlamaShape, kind: CheckpointKind): object {
   };
 }
 
-interface TensorPlan {
+export interface TensorPlan {
   readonly name: string;
   readonly shape: readonly number[];
   /** Norm weights scatter around one, everything else around zero. */
   readonly mean: 0 | 1;
 }
 
-function tensorsOf(
+export function tensorsOf(
   { hidden, layers, heads, kvHeads, intermediate, vocab }: LlamaShape,
   kind: CheckpointKind,
 ): TensorPlan[] {
@@ -185,7 +185,7 @@ async function writeWeights(plans: readonly TensorPlan[], file: string, seed: nu
 }
 
 /** 65536 normal samples as bf16 bits: drawing from them is as random as a benchmark needs, and fast enough for 10⁹ weights. */
-function normalTable(mean: number, random: () => number): Uint16Array {
+export function normalTable(mean: number, random: () => number): Uint16Array {
   const samples = new Float32Array(1 << 16);
   for (let i = 0; i < samples.length; i++) {
     const radius = Math.sqrt(-2 * Math.log(((random() >>> 0) + 1) / 2 ** 32));
@@ -203,7 +203,7 @@ function fill(chunk: Uint16Array, table: Uint16Array, random: () => number): voi
   }
 }
 
-function xorshift(seed: number): () => number {
+export function xorshift(seed: number): () => number {
   let state = (seed * 0x9e3779b1 + 0x6d2b79f5) | 0 || 1;
   return () => {
     state ^= state << 13;

@@ -99,7 +99,7 @@ const readings: readonly {
   {
     code: 'device_memory',
     // A buffer that was not to be had is told on the terminal only; whatever touches it later is "invalid due to a previous error".
-    says: /out of memory|OUT_OF_(DEVICE|HOST)_MEMORY|Failed to create GPU buffer|invalid due to a previous error|exceeds the max|max.*buffer.*size|bad_alloc/i,
+    says: /out of memory|OUT_OF_(DEVICE|HOST)_MEMORY|Failed to create GPU buffer|Too many storage buffers|invalid due to a previous error|exceeds the max|max.*buffer.*size|bad_alloc/i,
   },
   {
     code: 'device_lost',

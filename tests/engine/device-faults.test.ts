@@ -22,6 +22,7 @@ describe('failures of the device', () => {
       'device_full',
     ],
     ['Buffer size (4294967296) exceeds the max buffer size limit (1073741824).', 'device_memory', 'device_full'],
+    ['Too many storage buffers in shader. Current: 9, limit: 8', 'device_memory', 'device_full'],
     ['std::bad_alloc', 'device_memory', 'device_full'],
     ['Failed to get a WebGPU adapter: No supported adapters', 'device_missing', 'null'],
     [
