@@ -33,6 +33,7 @@ interface Options {
   readonly steps: number;
   readonly seed: number;
   readonly copyMb: number;
+  readonly driver?: string;
 }
 
 const options = new Command('gpu')
@@ -43,6 +44,7 @@ const options = new Command('gpu')
   .option('--steps <n>', 'steps per figure', Number, 40)
   .option('--seed <n>', 'of the weights', Number, 1)
   .option('--copy-mb <n>', 'size of the tensor that the bandwidth is measured with', Number, 96)
+  .option('--driver <manifests>', 'of the Vulkan driver, where the system does not list it')
   .parse()
   .opts<Options>();
 
@@ -55,7 +57,7 @@ const add = (row: Row): void => {
   );
 };
 
-const found = await adapters(process.env);
+const found = await adapters(options.driver === undefined ? {} : { VK_DRIVER_FILES: options.driver });
 const isSoftware = found.drivers.some(({ library }) => /swiftshader|lvp|lavapipe/i.test(library));
 const document = {
   at: new Date().toISOString(),

@@ -1,0 +1,63 @@
+// Weights of 8 and 4 bits on the device beside the same on the CPU, and both beside float32: the pocket's large model, on its own kind of text.
+// The CPU rounds activations to 8 bits on the way, the device computes in floats: they differ, and the device may not be the worse one.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, it } from 'vitest';
+import { probabilities } from '../../decoders/speculation.js';
+import { lawOf } from '../../decoders/warp.js';
+import type { WeightFormat } from '../../kernels/decoder/format.js';
+import { readCheckpoint } from '../../server/models/checkpoint.js';
+import { weightFormat } from '../../server/models/weight-format.js';
+import { HostCache, loadCheckpoint } from '../support/decoder.js';
+import { DeviceRows, loadOnDevice } from '../support/device-decoder.js';
+import { root } from '../support/served.js';
+
+const directory = path.join(root, 'models/pocket/large');
+const { spec } = readCheckpoint(directory);
+/** Any ids of real text do: bytes of the held-out file, as the byte-level tokens that the vocabulary begins with. */
+const ids = [...readFileSync(path.join(root, 'models/pocket/eval/heldout.txt')).subarray(0, 24)];
+
+async function onHost(format: WeightFormat): Promise<number[][]> {
+  const model = await loadCheckpoint(directory, format);
+  const [logits] = await new HostCache(model, 1).feed([ids]);
+  await model.release();
+  return logits!;
+}
+
+async function onDevice(format: WeightFormat): Promise<number[][]> {
+  const loaded = await loadOnDevice(directory, format);
+  const rows = new DeviceRows(loaded, 1);
+  const [logits] = await rows.feed([ids]);
+  rows.dispose();
+  await loaded.release();
+  return logits!;
+}
+
+/** Mean over the positions of KL(p‖q), in nats. */
+function divergence(p: readonly number[][], q: readonly number[][]): number {
+  const plain = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+  const law = (row: readonly number[]): Float64Array => probabilities(lawOf(Float64Array.from(row), plain), row.length);
+  const each = p.map((row, i) => {
+    const [a, b] = [law(row), law(q[i]!)];
+    return a.reduce((sum, share, id) => (share > 0 ? sum + share * Math.log(share / b[id]!) : sum), 0);
+  });
+  return each.reduce((sum, kl) => sum + kl, 0) / each.length;
+}
+
+it.each([
+  ['q8', 1e-2],
+  ['q4', 1e-2],
+] as const)(
+  '%s: the device is within %d nats of the CPU, and no further from float32',
+  async (weights, bound) => {
+    const format = weightFormat(weights, spec);
+    const [exact, here, there] = [await onHost({ kind: 'f32' }), await onHost(format), await onDevice(format)];
+    const [apart, own, theirs] = [divergence(here, there), divergence(exact, there), divergence(exact, here)];
+    console.log(
+      `${weights}: KL(CPU‖device) ${apart.toExponential(2)}, KL(f32‖device) ${own.toExponential(2)}, KL(f32‖CPU) ${theirs.toExponential(2)}`,
+    );
+    expect(apart).toBeLessThan(bound);
+    expect(own).toBeLessThan(theirs);
+  },
+  200_000,
+);
