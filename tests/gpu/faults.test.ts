@@ -88,7 +88,7 @@ describe.skipIf(!failing)('a device that fails while it decodes', () => {
   it('what runs fails with a retryable error, and the server serves again', async () => {
     const before = await answer();
     const streamed = await post({ ...long, stream: true });
-    const reader = streamed.body!.getReader();
+    const reader = (streamed.body as ReadableStream<Uint8Array>).getReader();
     // It runs.
     expect(new TextDecoder().decode((await reader.read()).value)).toContain('data:');
     writeFileSync(faultFile, 'lost');
@@ -148,7 +148,7 @@ describe('an operator that the device lacks', () => {
     expect(explained(named, 'large')).toMatchObject({
       data: {
         code: 'device_operator',
-        message: expect.stringMatching(/large needs: .*IsNaN\(float32\).*"device": "cpu"/),
+        message: expect.stringMatching(/large needs: .*IsNaN\(float32\).*"device": "cpu"/) as string,
       },
     });
   });

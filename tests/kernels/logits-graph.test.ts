@@ -101,6 +101,7 @@ function variantOf(expr: Scores, sampler: Partial<SamplerVariant>, more: Partial
     views: viewsOf(expr).map(() => ({ gathered: false, width: 128_256 })),
     trace: false,
     draft: null,
+    sortsMany: false,
     slots: slotsOf(expr).map(({ kind, value }) =>
       kind === 'weight' && value === 1 ? 'one' : kind === 'weight' && value === -1 ? 'minus one' : 'bound',
     ),
