@@ -172,7 +172,7 @@ describe('memory', () => {
       else disposeBank(made as Bank);
     }
     expect(explained(refused, 'large')).toMatchObject({
-      data: { code: 'device_memory', message: expect.stringContaining('lower limits.cacheBytes') },
+      data: { code: 'device_memory', message: expect.stringContaining('lower limits.cacheBytes') as string },
     });
     const bank = await banks.empty(1, 64);
     expect(bank.keys[0]!.location).toBe('gpu-buffer');
