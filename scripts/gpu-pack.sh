@@ -21,11 +21,10 @@ node - "$stage" <<'JS'
 const fs = require('node:fs');
 const path = require('node:path');
 const stage = process.argv[2];
-const root = fs.realpathSync('node_modules');
 const own = JSON.parse(fs.readFileSync('package.json', 'utf8'));
 // Pictures need a native library that is larger than everything else together; models on the GPU read none.
 const left = new Set(['sharp', '@fastify/swagger-ui']);
-const queue = [...Object.keys(own.dependencies), 'vitest', 'fast-check'].map((name) => [name, path.dirname(root)]);
+const queue = [...Object.keys(own.dependencies), 'vitest', 'fast-check'].map((name) => [name, process.cwd()]);
 const seen = new Set();
 const skipped = /(\.map|\.md|\.d\.[cm]?ts|\.markdown|LICENSE.*|CHANGELOG.*)$|\/(test|tests|docs|example|examples|benchmark|benchmarks|\.github|src)\/|onnxruntime-node\/bin\/napi-v6\/(?!linux\/x64)|onnxruntime_providers_|esbuild\/lib\/downloaded/;
 while (queue.length > 0) {
@@ -46,7 +45,7 @@ while (queue.length > 0) {
     JSON.parse(fs.readFileSync(path.join(found, 'package.json'), 'utf8'));
   const peers = Object.keys(peerDependencies).filter((peer) => !peerDependenciesMeta[peer]?.optional);
   for (const next of [...Object.keys(dependencies), ...Object.keys(optionalDependencies), ...peers]) queue.push([next, found]);
-  const to = path.join(stage, 'node_modules', path.relative(root, found));
+  const to = path.join(stage, found.slice(found.indexOf('/node_modules/')));
   fs.cpSync(found, to, {
     recursive: true,
     dereference: true,

@@ -308,8 +308,13 @@ export class Catalog implements CatalogContract {
   }
 
   #shareDevice([first, ...others]: readonly string[], path: string): void {
-    const deviceOf = (name: string | undefined): string =>
-      this.#settings.models.find((model) => model.name === name)?.device ?? 'cpu';
+    const { models } = this.#settings;
+    // A start without a GPU fails where a model insists on one: where all is well, "auto" found it too.
+    const auto = models.some(({ device }) => device === 'webgpu') ? 'webgpu' : 'auto';
+    const deviceOf = (name: string | undefined): string => {
+      const device = models.find((model) => model.name === name)?.device ?? 'cpu';
+      return device === 'auto' ? auto : device;
+    };
     const stranger = others.find((other) => deviceOf(other) !== deviceOf(first));
     if (stranger === undefined) return;
     throw new AppError('device_mismatch', {

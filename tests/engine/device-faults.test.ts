@@ -3,6 +3,9 @@
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../server/errors.js';
 import { explained, fatal, refuseWeights } from '../../server/engine/device.js';
+import type { Kernels } from '../../server/engine/fuse.js';
+import { drain, eft, expectNaive, makeEngine, request } from '../support/toy-engine.js';
+import { twinKernels } from '../support/twin-kernels.js';
 import { OperatorsMissing } from '../../kernels/webgpu/lacking.js';
 
 const where = '/src/core/providers/webgpu/buffer_manager.cc:641 void Download(WGPUBuffer, void*, size_t) const ';
@@ -54,6 +57,31 @@ describe('failures of the device', () => {
   it('an error of ours stays what it is', () => {
     const own = new AppError('draining', {});
     expect(explained(own)).toBe(own);
+  });
+});
+
+describe('a kernel that the device cannot make', () => {
+  const refusing = (code: 'device_operator' | 'device_lost'): Kernels => ({
+    ...twinKernels,
+    prepare: ({ distribution }) =>
+      distribution.kind === 'linear'
+        ? Promise.reject(new AppError(code, { model: 'a kernel', reason: 'Or(bool, bool)', retryAfterSeconds: 5 }))
+        : Promise.resolve(true),
+  });
+
+  it('fails the request that asked for it, and no other', async () => {
+    const { engine } = makeEngine({ kernels: refusing('device_operator') });
+    engine.submit(request('plain'));
+    engine.submit(request('steered', { distribution: eft(0.5) }));
+    const events = await drain(engine);
+    expect(events.get('steered')).toMatchObject([{ kind: 'failed', error: { code: 'device_operator' } }]);
+    expectNaive(events.get('plain'), request('plain'));
+  });
+
+  it('ends the tick where the device itself is gone', async () => {
+    const { engine } = makeEngine({ kernels: refusing('device_lost') });
+    engine.submit(request('steered', { distribution: eft(0.5) }));
+    await expect(engine.tick()).rejects.toMatchObject({ data: { code: 'device_lost' } });
   });
 });
 

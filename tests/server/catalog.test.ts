@@ -217,3 +217,29 @@ describe('deployments at start', () => {
     expect(data.message).toContain(part);
   });
 });
+
+describe('devices', () => {
+  const placed = (devices: Readonly<Record<string, ModelSettings['device']>>): Catalog => {
+    const own = models.map((each) => ({ ...each, device: devices[each.name] ?? each.device }));
+    return new Catalog(
+      { file: '/etc/trimtab.config.json', models: own, deployments: [], allowNegativeWeights: false },
+      known,
+      7,
+    );
+  };
+
+  it('members of one distribution share one, and the error says how', () => {
+    const { code, message, param } = refusal(() => placed({ large: 'webgpu' }).resolve('large', eft));
+    expect([code, param]).toEqual(['device_mismatch', 'decoding']);
+    expect(message).toContain('large is on webgpu and chat on cpu');
+    expect(message).toContain('Give both the same "device"');
+  });
+
+  it('"auto" is where the models are that insist', () => {
+    const together = { large: 'webgpu', chat: 'auto', small: 'auto' } as const;
+    expect(placed(together).resolve('large', eft).views.length).toBe(3);
+    expect(placed({ large: 'auto', chat: 'auto', small: 'auto' }).resolve('large', eft).views.length).toBe(3);
+    // Nobody insists: it may be the CPU, or not.
+    expect(refusal(() => placed({ large: 'auto' }).resolve('large', eft)).code).toBe('device_mismatch');
+  });
+});
