@@ -38,9 +38,11 @@ fi
 if [[ -e $pack/tree.tar.xz ]] && [[ ! -e node_modules || ! -e dist ]]; then
   note 'unpacking packages and compiled sources'
   tar -xJf "$pack/tree.tar.xz"
+  library=node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1
+  xz -dc "$pack/libonnxruntime.so.1.xz" >"$library"
 fi
-if [[ -e $pack/libvulkan.so.1 ]] && ! ldconfig -p | grep -q 'libvulkan\.so\.1'; then
-  mkdir -p /tmp/trimtab-vulkan && cp "$pack/libvulkan.so.1" /tmp/trimtab-vulkan/
+if [[ -e $pack/libvulkan.so.1.xz ]] && ! ldconfig -p | grep -q 'libvulkan\.so\.1'; then
+  mkdir -p /tmp/trimtab-vulkan && xz -dc "$pack/libvulkan.so.1.xz" >/tmp/trimtab-vulkan/libvulkan.so.1
   export LD_LIBRARY_PATH=/tmp/trimtab-vulkan${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 fi
 # Manifests that drivers leave where the loader does not look.
