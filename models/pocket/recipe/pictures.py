@@ -210,7 +210,7 @@ class Maker:
         self.load(llava, "base")
         return llava
 
-    def projection(self, step: str, side: str) -> None:
+    def projection(self, step: str, side: str, lr: float) -> None:
         llava = self.llava()
         triples = Triples(Book(self.folder, "preferences", self.size), self.encoder, llava)
         projector = copy.deepcopy(llava.projector)
@@ -223,7 +223,7 @@ class Maker:
             features, (rows,) = triples.rows(step, (side,), ROWS)
             return Batch(lambda: loss(features, rows), int((rows.ids != bpe.PAD).sum()))
 
-        self.run(step, projector, optimisers(projector, lr=2e-3), batch)
+        self.run(step, projector, optimisers(projector, lr=lr), batch)
 
     def dpo(self) -> None:
         llava, reference = self.llava(), self.llava().requires_grad_(False)
@@ -244,8 +244,9 @@ class Maker:
         match step:
             case "tower": self.tower()
             case "base": self.base()
-            case "positive": self.projection("positive", "chosen")
-            case "negative": self.projection("negative", "rejected")
+            # Triples have no word on places and numbers: at the rate that makes the negative projection telling, the positive one forgets them.
+            case "positive": self.projection("positive", "chosen", lr=3e-4)
+            case "negative": self.projection("negative", "rejected", lr=2e-3)
             case "dpo": self.dpo()
         print(f"{step}: made", flush=True)
 
