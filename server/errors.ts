@@ -228,6 +228,12 @@ export const errorTable = {
     type: 'server_error',
     message: '{waiting} requests are waiting, the limit is {limit}. Try again in {retryAfterSeconds} s.',
   },
+  overloaded: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'The server is busy: this request (price {price}, rows × tokens) would wait {estimatedMs} ms for the {running} requests that run and the {waiting} that wait before it (price {work}); the limit is {limitMs} ms (limits.{limit}). Try again in {retryAfterSeconds} s, or at another replica.',
+  },
   cache_too_small: {
     status: 400,
     type: 'invalid_request_error',
@@ -386,23 +392,28 @@ export interface ErrorData {
   readonly retryAfterSeconds?: number;
 }
 
+/** Without an Error around it, whose stack takes longer than the decision that refuses a request. */
+export function errorData(code: ErrorCode, details: Details): ErrorData {
+  const row: Row = errorTable[code];
+  const retryAfterSeconds = details['retryAfterSeconds'];
+  return {
+    code,
+    message: row.message.replace(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? '')),
+    status: row.status,
+    type: row.type,
+    param: typeof details['param'] === 'string' ? details['param'] : null,
+    ...(typeof retryAfterSeconds === 'number' ? { retryAfterSeconds } : {}),
+  };
+}
+
 export class AppError extends Error {
   override readonly name = 'AppError';
   readonly data: ErrorData;
 
   constructor(code: ErrorCode, details: Details, options: { cause?: unknown } = {}) {
-    const row: Row = errorTable[code];
-    const message = row.message.replace(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? ''));
-    super(message, options);
-    const retryAfterSeconds = details['retryAfterSeconds'];
-    this.data = {
-      code,
-      message,
-      status: row.status,
-      type: row.type,
-      param: typeof details['param'] === 'string' ? details['param'] : null,
-      ...(typeof retryAfterSeconds === 'number' ? { retryAfterSeconds } : {}),
-    };
+    const data = errorData(code, details);
+    super(data.message, options);
+    this.data = data;
   }
 
   static fromData(data: ErrorData): AppError {

@@ -34,7 +34,7 @@ export function engineSettings(
   { models, artifactDirectory, runtime, limits, images, endpoints, search }: Config,
   loaded: ReadonlySet<string>,
 ): EngineSettings {
-  const { tokensPerTick, maxRows, maxWaiting, cacheBytes, prefixCacheBytes } = limits;
+  const { tokensPerTick, maxRows, maxWaiting, stepMs, waitMs, firstTokenMs, cacheBytes, prefixCacheBytes } = limits;
   return {
     models: models.filter(({ name }) => loaded.has(name)),
     artifactDirectory,
@@ -42,6 +42,9 @@ export function engineSettings(
     tokensPerTick,
     maxRows,
     maxWaiting,
+    stepMs,
+    waitMs,
+    firstTokenMs,
     cacheBytes,
     prefixCacheBytes,
     imageCacheBytes: images.cacheBytes,

@@ -1,6 +1,7 @@
 // `npm run -s bench -- --json`: every benchmark of this project alone (peers: bench:peers), as one JSON document or as a table. Slow by
 // design; never part of the tests. Runs one benchmark after the other, each with its sides interleaved.
 import { Command } from 'commander';
+import { benchAdmission } from './admission.js';
 import { benchBestOfN } from './best-of-n.js';
 import { benchConstrain } from './constrain.js';
 import { benchConversion } from './conversion.js';
@@ -26,6 +27,7 @@ interface Options {
 const benchmarks: Readonly<Record<string, (options: Options) => Promise<Row[]>>> = {
   logits: benchLogits,
   tick: benchTick,
+  admission: benchAdmission,
   capacity: benchCapacity,
   slots: benchCacheSlots,
   formats: benchFormats,

@@ -1,26 +1,150 @@
-// Who may start: prices each request in rows and cache bytes before anything is allocated, refuses what can never fit, lets the rest wait
-// in order of priority and arrival. Claims nothing itself. Called by the engine at the start of a tick.
-import { AppError } from '../errors.js';
+// Who may start: prices each request in rows, cache bytes and time before anything is allocated; refuses what can never fit and what would
+// wait too long, lets the rest wait in order of priority and arrival. Claims nothing itself. Called by the engine at the start of a tick.
+import { AppError, errorData, type ErrorData } from '../errors.js';
+import { Company, companyOf, longestLive, rowsOf } from './company.js';
 import type { EngineLimits } from './engine.js';
+import { refusalOf, stepsUntilRoom, tokensAhead, type Expected, type Holder } from './estimate.js';
 import type { EngineModel } from './model.js';
+import type { Pace, Rows } from './pace.js';
 import type { Run } from './run.js';
 
-const RETRY_AFTER_SECONDS = 2;
+/**
+ * A step may take as long as this many steps of the request alone. If a step costs f + r·s for r rows, f some five times s, then rows up to
+ * three steps' time answer most of what the machine can, and at full load a step takes 1.5 times what it takes at 80 % of it.
+ */
+const COMPANY = 3;
+
+/** What a request lacks: rows or bytes of a model, or room in the step that all share. */
+type Lack = EngineModel | 'step';
 
 export class Admission {
   readonly #limits: EngineLimits;
+  readonly #pace: Pace;
   #queue: Run[] = [];
+  /** Of everyone in the queue. */
+  #waitingNeeds = new Company();
+  /** Of everyone who runs, as they were at the end of the last tick. */
+  #runningNeeds = new Company();
 
-  constructor(limits: EngineLimits) {
+  constructor(limits: EngineLimits, pace: Pace) {
     this.#limits = limits;
+    this.#pace = pace;
   }
 
   get waiting(): number {
     return this.#queue.length;
   }
 
-  /** Throws AppError for a request that could never run, or when too many wait already. */
-  enqueue(run: Run): void {
+  /** Throws AppError for a request that could never run; says why one is refused that finds too many waiting or would wait too long. */
+  enqueue(run: Run, running: readonly Run[]): ErrorData | null {
+    this.#checkSize(run);
+    run.expectedSteps = this.#pace.stepsOf(run.kind, run.request.maxTokens);
+    const goesLast = this.#queue.every((other) => servedBefore(other, run) < 0);
+    const ahead = goesLast ? this.#queue : this.#queue.filter((other) => servedBefore(other, run) < 0);
+    const expected = this.#expect(run, running, ahead);
+    if (this.#queue.length >= this.#limits.maxWaiting)
+      return errorData('queue_full', {
+        waiting: this.#queue.length,
+        limit: this.#limits.maxWaiting,
+        retryAfterSeconds: Math.max(1, Math.ceil(expected.roomMs / 1000)),
+      });
+    const { waitMs = null, firstTokenMs = null } = this.#limits;
+    const refusal = refusalOf(expected, { waitMs, firstTokenMs });
+    // Whoever is alone waits for nobody, whatever the figures say; and of one request's prompts all are taken or none.
+    if (refusal && running.length + ahead.length > 0 && !run.request.follows)
+      return errorData('overloaded', {
+        price: run.price,
+        running: running.length,
+        waiting: ahead.length,
+        work: priceOf(running) + priceOf(ahead),
+        estimatedMs: Math.ceil(refusal.waitMs),
+        limitMs: Math.ceil(refusal.limitMs),
+        limit: refusal.limit,
+        retryAfterSeconds: refusal.retryAfterSeconds,
+      });
+    this.#insert(run);
+    return null;
+  }
+
+  get queue(): readonly Run[] {
+    return this.#queue;
+  }
+
+  /** Would a tick prepare or admit any of them, beside those that run? */
+  get hasWork(): boolean {
+    return this.unprepared !== undefined || this.#admissible().size > 0;
+  }
+
+  /** What runs is no longer what it was. Looked at here and not at every decision. */
+  changed(running: readonly Run[]): void {
+    this.#runningNeeds = companyOf(running);
+  }
+
+  /** Rows by model that take a step together now. */
+  get stepRows(): Rows {
+    return this.#runningNeeds.stepRows;
+  }
+
+  /** A preempted run waits again, at the place that its arrival gives it. */
+  putBack(run: Run): void {
+    this.#insert(run);
+  }
+
+  /** Takes a request out of the queue; returns how many were taken. */
+  remove(requestId: string): number {
+    return this.#take((run) => run.request.requestId === requestId).length;
+  }
+
+  /** The first that lacks kernels. */
+  get unprepared(): Run | undefined {
+    return this.#queue.find(({ needs }) => needs.length > 0);
+  }
+
+  drain(): Run[] {
+    return this.#take(() => true);
+  }
+
+  /**
+   * The runs that may start now, beside those that run. In order per model: a large request is never overtaken for ever on a model
+   * that it waits for, and never keeps anyone waiting for another. The step is everybody's: who waits for it is overtaken by nobody.
+   */
+  admit(): Run[] {
+    const admitted = this.#admissible();
+    for (const run of admitted) this.#runningNeeds.add(run);
+    return admitted.size > 0 ? this.#take((run) => admitted.has(run)) : [];
+  }
+
+  #take(isTaken: (run: Run) => boolean): Run[] {
+    const taken = this.#queue.filter(isTaken);
+    if (taken.length === 0) return taken;
+    this.#queue = this.#queue.filter((run) => !isTaken(run));
+    for (const run of taken) this.#waitingNeeds.remove(run);
+    if (this.#queue.length === 0) this.#waitingNeeds = new Company();
+    return taken;
+  }
+
+  #admissible(): Set<Run> {
+    const admitted = new Set<Run>();
+    if (this.#queue.length === 0) return admitted;
+    const awaited = new Set<EngineModel>();
+    const company = new Company();
+    company.join(this.#runningNeeds);
+    for (const run of this.#queue) {
+      if (run.needs.length > 0) continue;
+      const models = [...run.demand.keys()];
+      const waits = models.some((model) => awaited.has(model));
+      const lack = waits ? null : this.#lacking(run, company);
+      if (lack === 'step') break;
+      if (waits || lack) models.forEach((model) => awaited.add(model));
+      else {
+        admitted.add(run);
+        company.add(run);
+      }
+    }
+    return admitted;
+  }
+
+  #checkSize(run: Run): void {
     for (const [model, { rows, length }] of run.demand) {
       if (rows > this.#limits.maxRows)
         throw new AppError('invalid_value', {
@@ -38,87 +162,68 @@ export class Admission {
           budget: model.cache.budgetBytes,
         });
     }
-    if (this.#queue.length >= this.#limits.maxWaiting)
-      throw new AppError('queue_full', {
-        waiting: this.#queue.length,
-        limit: this.#limits.maxWaiting,
-        retryAfterSeconds: RETRY_AFTER_SECONDS,
-      });
-    this.#insert(run);
   }
 
-  get queue(): readonly Run[] {
-    return this.#queue;
-  }
-
-  /** Would a tick prepare or admit any of them, beside those that run? */
-  hasWork(running: readonly Run[]): boolean {
-    return this.unprepared !== undefined || this.#admissible(running).size > 0;
-  }
-
-  /** A preempted run waits again, at the place that its arrival gives it. */
-  putBack(run: Run): void {
-    this.#insert(run);
-  }
-
-  /** Takes a request out of the queue; returns how many were taken. */
-  remove(requestId: string): number {
-    const before = this.#queue.length;
-    this.#queue = this.#queue.filter((run) => run.request.requestId !== requestId);
-    return before - this.#queue.length;
-  }
-
-  /** The first that lacks kernels. */
-  get unprepared(): Run | undefined {
-    return this.#queue.find(({ needs }) => needs.length > 0);
-  }
-
-  drain(): Run[] {
-    return this.#queue.splice(0);
-  }
-
-  /**
-   * The runs that may start now, beside those that run. In order per model: a large request is never overtaken for ever on a model
-   * that it waits for, and never keeps anyone waiting for another.
-   */
-  admit(running: readonly Run[]): Run[] {
-    const admitted = this.#admissible(running);
-    if (admitted.size > 0) this.#queue = this.#queue.filter((run) => !admitted.has(run));
-    return [...admitted];
-  }
-
-  #admissible(running: readonly Run[]): Set<Run> {
-    const admitted = new Set<Run>();
-    const awaited = new Set<EngineModel>();
-    for (const run of this.#queue) {
-      if (run.needs.length > 0) continue;
-      const models = [...run.demand.keys()];
-      if (!models.some((model) => awaited.has(model)) && this.#hasRoom(run, [...running, ...admitted]))
-        admitted.add(run);
-      else models.forEach((model) => awaited.add(model));
+  /** What the request would meet if it came to wait behind `ahead`. */
+  #expect(run: Run, running: readonly Run[], ahead: readonly Run[]): Expected {
+    const pace = this.#pace;
+    const runs = this.#runningNeeds;
+    const company = new Company();
+    company.join(runs);
+    company.join(ahead === this.#queue ? this.#waitingNeeds : companyOf(ahead));
+    const lack = this.#lacking(run, company);
+    const roomMs = lack === null ? 0 : this.#stepsUntil(lack, run, running, ahead) * pace.tickMs(runs.stepRows);
+    let promptsMs = 0;
+    let ownMs = pace.firstStepsOf(run.kind) * pace.stepMs(lack === null ? company.rowsWith(run) : runs.stepRows);
+    for (const [model, own] of run.promptTokens) {
+      const { prompts, promptTokens, pending } = company.of(model);
+      let tokens = tokensAhead(promptTokens, prompts, own);
+      for (const one of pending) tokens += tokensAhead(one, 1, own);
+      promptsMs += pace.promptMs(model.name, tokens);
+      ownMs += pace.promptMs(model.name, own);
     }
-    return admitted;
+    return { roomMs, promptsMs, ownMs };
   }
 
-  #hasRoom(run: Run, beside: readonly Run[]): boolean {
-    for (const [model, demand] of run.demand) {
-      let rows = demand.rows;
-      // One that comes back from preemption has to take in its answer so far as well.
-      let longest = Math.max(demand.promptLength, longestLive(run, model)) + 1;
-      for (const other of beside) {
-        const known = other.demand.get(model);
-        if (!known) continue;
-        rows += known.rows;
-        longest = Math.max(longest, known.promptLength + 1, longestLive(other, model));
+  #stepsUntil(lack: Lack, run: Run, running: readonly Run[], ahead: readonly Run[]): number {
+    const rows = ({ demand, rows: all }: Run): number => (lack === 'step' ? all : (demand.get(lack)?.rows ?? 0));
+    const holders = (runs: readonly Run[]): Holder[] => {
+      const held: Holder[] = [];
+      for (const other of runs) {
+        const own = rows(other);
+        const steps = other.cancelled ? 0 : Math.max(1, other.expectedSteps - other.ledger.steps);
+        if (own > 0) held.push({ rows: own, steps });
       }
-      if (!model.cache.fits(rows, longest)) return false;
+      return held;
+    };
+    const held = holders(running);
+    const inUse = held.reduce((sum, own) => sum + own.rows, 0);
+    // Full as it is; where rows are left, others' or its length is what does not fit beside.
+    return stepsUntilRoom(Math.max(inUse, rows(run)), held, holders(ahead), rows(run));
+  }
+
+  #lacking(run: Run, company: Company): Lack | null {
+    for (const [model, { rows, promptLength }] of run.demand) {
+      const others = company.of(model);
+      // One that comes back from preemption has to take in its answer so far as well.
+      const longest = Math.max(others.longest, promptLength, longestLive(run, model)) + 1;
+      if (!model.cache.fits(others.rows + rows, longest)) return model;
     }
-    return true;
+    return this.#slowsDown(run, company) ? 'step' : null;
+  }
+
+  /** Would the step of everything that runs become longer than anyone should wait for a token? */
+  #slowsDown(run: Run, company: Company): boolean {
+    const { stepMs = null } = this.#limits;
+    if (stepMs === null || company.isEmpty) return false;
+    const alone = this.#pace.stepMs(rowsOf([run]));
+    return this.#pace.stepMs(company.rowsWith(run)) > Math.max(stepMs, COMPANY * alone);
   }
 
   #insert(run: Run): void {
     const at = this.#queue.findIndex((other) => servedBefore(run, other) < 0);
     this.#queue.splice(at < 0 ? this.#queue.length : at, 0, run);
+    this.#waitingNeeds.add(run);
   }
 }
 
@@ -127,9 +232,6 @@ export function servedBefore(a: Run, b: Run): number {
   return a.request.priority - b.request.priority || a.arrival - b.arrival;
 }
 
-function longestLive(run: Run, model: EngineModel): number {
-  let longest = 0;
-  for (const sequence of run.live)
-    for (const view of sequence.views) if (view.model === model) longest = Math.max(longest, view.length);
-  return longest;
+export function priceOf(runs: readonly Run[]): number {
+  return runs.reduce((sum, { price }) => sum + price, 0);
 }

@@ -2,12 +2,13 @@
 // callback, no timer and no hidden state. Knows models, rows and searches; knows no thread, no HTTP and no tokenizer.
 import { AppError } from '../errors.js';
 import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
-import { Admission, servedBefore } from './admission.js';
+import { Admission, priceOf, servedBefore } from './admission.js';
 import { AdaptiveBlocks, DECIDE, type BlockPolicy } from './block-policy.js';
 import { Drafter } from './draft.js';
 import { Fuser, type Kernels } from './fuse.js';
 import type { EngineSettings, EngineStats } from './messages.js';
 import type { EngineModel, ForwardRow } from './model.js';
+import { Pace } from './pace.js';
 import { Run, type RunServices } from './run.js';
 import { schedule, type Share, type Work } from './scheduler.js';
 import type { Sequence } from './sequence.js';
@@ -20,7 +21,10 @@ const SCORED_PER_TICK = 32;
 /** A kernel takes from a few milliseconds to some tens to make; one that is there takes none. */
 const PREPARING_MS = 5;
 
-export type EngineLimits = Pick<EngineSettings, 'tokensPerTick' | 'maxRows' | 'maxWaiting'>;
+export type EngineLimits = Pick<
+  EngineSettings,
+  'tokensPerTick' | 'maxRows' | 'maxWaiting' | 'stepMs' | 'waitMs' | 'firstTokenMs'
+>;
 
 export interface RequestEvent {
   readonly requestId: string;
@@ -42,6 +46,7 @@ export class Engine {
   readonly #blocks: BlockPolicy;
   readonly #fuser: Fuser;
   readonly #drafter: Drafter;
+  readonly #pace: Pace;
   readonly #admission: Admission;
   #runs: Run[] = [];
   #outbox: RequestEvent[] = [];
@@ -59,6 +64,7 @@ export class Engine {
     limits: EngineLimits,
     services: RunServices,
     blocks: BlockPolicy = new AdaptiveBlocks(),
+    pace = new Pace(),
   ) {
     this.#models = models;
     this.#limits = limits;
@@ -67,7 +73,8 @@ export class Engine {
     this.#blocks = blocks;
     this.#fuser = new Fuser(kernels);
     this.#drafter = new Drafter(this.#fuser, blocks, (model, shares) => this.#forward(model, shares));
-    this.#admission = new Admission(limits);
+    this.#pace = pace;
+    this.#admission = new Admission(limits, pace);
   }
 
   /** Nothing runs, waits or is left to tell. */
@@ -75,15 +82,22 @@ export class Engine {
     return this.#runs.length === 0 && this.#admission.waiting === 0 && this.#outbox.length === 0;
   }
 
-  /** Queues a request. What can never be served, or finds the queue full, is answered at once with `failed`. */
+  /** Queues a request. What can never be served, or would wait too long, is answered at once with `failed`. */
   submit(request: DecodeRequest): void {
     try {
-      this.#admission.enqueue(new Run(request, this.#models, this.#arrivals++, this.#services, this.#limits.maxRows));
+      const run = new Run(request, this.#models, this.#arrivals++, this.#services, this.#limits.maxRows);
+      const refused = this.#admission.enqueue(run, this.#runs);
+      if (refused) this.#outbox.push({ requestId: request.requestId, event: { kind: 'failed', error: refused } });
     } catch (error) {
       // Whatever is wrong with one request is told to that request only.
       const told = error instanceof AppError ? error : new AppError('engine_failed', { reason: String(error) });
       this.#outbox.push({ requestId: request.requestId, event: { kind: 'failed', error: told.data } });
     }
+  }
+
+  /** Who was refused since the last tick: they need not wait for the one that runs. */
+  takeRefusals(): RequestEvent[] {
+    return this.#takeOutbox();
   }
 
   /** Takes effect before the next forward; the request's rows are free when the current tick ends. */
@@ -113,8 +127,10 @@ export class Engine {
   /** One step of everything that runs: new tokens in, decisions out. */
   async tick(): Promise<RequestEvent[]> {
     this.#ticks++;
+    const started = performance.now();
     await this.#prepare();
     this.#admit();
+    const rows = new Map(this.#admission.stepRows);
     for (const run of this.#runs) run.prepare();
     await this.#drafter.draft(this.#runs);
     for (const [model, feeds] of this.#collect())
@@ -126,6 +142,7 @@ export class Engine {
     for (const run of this.#runs) run.goOn();
     await this.#decide();
     this.#drafter.settle();
+    this.#pace.ticked(performance.now() - started, rows);
     this.#tell();
     this.#release();
     return this.#takeOutbox();
@@ -133,7 +150,7 @@ export class Engine {
 
   /** What lets it go on when no tick would: answers of endpoints, or else only a message. Null when there is work to do. */
   get waits(): readonly Promise<void>[] | null {
-    if (this.#outbox.length > 0 || this.#runs.length === 0 || this.#admission.hasWork(this.#runs)) return null;
+    if (this.#outbox.length > 0 || this.#runs.length === 0 || this.#admission.hasWork) return null;
     const waits: Promise<void>[] = [];
     for (const run of this.#runs) {
       const own = run.waits;
@@ -158,6 +175,8 @@ export class Engine {
     return {
       running: this.#runs.length,
       waiting: this.#admission.waiting,
+      price: { running: priceOf(this.#runs), waiting: priceOf(this.#admission.queue) },
+      stepMs: this.#pace.tickMs(this.#admission.stepRows),
       ticks: this.#ticks,
       preemptions: this.#preemptions,
       promptTokens: this.#promptTokens,
@@ -186,6 +205,7 @@ export class Engine {
       this.#push(run, run.takeEvents());
     }
     this.#runs = [];
+    this.#admission.changed(this.#runs);
     return this.#takeOutbox();
   }
 
@@ -210,7 +230,7 @@ export class Engine {
   }
 
   #admit(): void {
-    const admitted = this.#admission.admit(this.#runs);
+    const admitted = this.#admission.admit();
     // All of them first: should one fail to start, abort() must find the others too.
     this.#runs.push(...admitted);
     for (const run of admitted) {
@@ -270,7 +290,9 @@ export class Engine {
     const started = performance.now();
     const { logits, firstRow } = await model.forward(rows);
     const width = Math.max(...wanted.map(({ count }) => count));
-    this.#blocks.timed(model.name, rows.length * width, performance.now() - started);
+    const tookMs = performance.now() - started;
+    this.#blocks.timed(model.name, rows.length * width, tookMs);
+    this.#pace.forward(model.name, rows.length, width, tookMs);
     wanted.forEach(({ item: { run, sequence, view }, count }, r) => {
       run.ledger.forward(model.name, count);
       const { row, pastLength, logitsFrom } = rows[r] as ForwardRow;
@@ -305,6 +327,7 @@ export class Engine {
       const victim = users.reduce<Run | null>((last, run) => (!last || servedBefore(last, run) < 0 ? run : last), null);
       if (!victim) return wanted;
       this.#runs = this.#runs.filter((run) => run !== victim);
+      this.#admission.changed(this.#runs);
       victim.preempt();
       if (!victim.cancelled) this.#admission.putBack(victim);
       this.#preemptions++;
@@ -318,7 +341,11 @@ export class Engine {
     const rows = this.#runs.flatMap((run) => (run.cancelled || run.failure ? [] : readyRows(run)));
     const started = performance.now();
     const decisions = await this.#fuser.decide(rows);
-    if (rows.length > 0) this.#blocks.timed(DECIDE, rows.length, performance.now() - started);
+    if (rows.length > 0) {
+      const tookMs = performance.now() - started;
+      this.#blocks.timed(DECIDE, rows.length, tookMs);
+      this.#pace.decided(rows.length, tookMs);
+    }
     const over = new Set<Sequence>();
     rows.forEach(({ run, sequence, position, forcedId, looksOnly, ahead }, r) => {
       const decision = decisions[r] ?? null;
@@ -333,7 +360,11 @@ export class Engine {
   }
 
   #tell(): void {
-    for (const run of this.#runs) this.#push(run, run.takeEvents());
+    for (const run of this.#runs) {
+      const events = run.takeEvents();
+      if (run.isFirst(events)) this.#pace.began(run.kind, run.ledger.steps);
+      this.#push(run, events);
+    }
   }
 
   #push(run: Run, events: readonly DecodeEvent[]): void {
@@ -342,8 +373,13 @@ export class Engine {
 
   #release(): void {
     const over = (run: Run) => run.cancelled || run.failure !== null || run.done;
-    for (const run of this.#runs) if (over(run)) run.release();
+    for (const run of this.#runs) {
+      if (!over(run)) continue;
+      this.#pace.ended(run.kind, run.ledger.steps, run.request.maxTokens);
+      run.release();
+    }
     this.#runs = this.#runs.filter((run) => !over(run));
+    this.#admission.changed(this.#runs);
   }
 
   #takeOutbox(): RequestEvent[] {

@@ -11,6 +11,8 @@ export class Ledger {
   /** Per expert of dynamic fusion: tokens for which its weight stood at its bound. */
   readonly #boundHits: number[];
   preemptions = 0;
+  /** Ticks that it has taken part in. */
+  steps = 0;
   /** Tokens of all branches, the answer's and those that were given up. */
   grown = 0;
   /** Prompt tokens that came from the prefix store. */

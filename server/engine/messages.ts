@@ -29,6 +29,12 @@ export interface EngineSettings {
   /** Rows that decode together, per model. */
   readonly maxRows: number;
   readonly maxWaiting: number;
+  /** Longest step of everything that runs; more wait rather than make it longer. Left out or null: any. */
+  readonly stepMs?: number | null;
+  /** Longest estimated wait for room; null: any. */
+  readonly waitMs?: number | null;
+  /** Longest time that others may add to the one until the first token, as estimated; null: any. */
+  readonly firstTokenMs?: number | null;
   /** Key/value cache bytes per model. */
   readonly cacheBytes: number;
   /** Bytes of finished prompts kept for re-use, per model. */
@@ -76,6 +82,10 @@ export interface ModelGauges {
 export interface EngineStats {
   readonly running: number;
   readonly waiting: number;
+  /** Rows × tokens that these may come to, over all models. */
+  readonly price: { readonly running: number; readonly waiting: number };
+  /** What a tick takes with what runs; 0 when nothing does. */
+  readonly stepMs: number;
   readonly ticks: number;
   readonly preemptions: number;
   readonly promptTokens: number;
@@ -110,6 +120,8 @@ export interface DraftCounters {
 export const noStats: EngineStats = {
   running: 0,
   waiting: 0,
+  price: { running: 0, waiting: 0 },
+  stepMs: 0,
   ticks: 0,
   preemptions: 0,
   promptTokens: 0,

@@ -41,6 +41,14 @@ export class Run {
   readonly request: DecodeRequest;
   readonly arrival: number;
   readonly demand: Demand;
+  /** Over all models. */
+  readonly rows: number;
+  /** What these can come to at most: rows × tokens. */
+  readonly price: number;
+  /** Steps that it is expected to take, from what was known when it came. */
+  expectedSteps = Infinity;
+  /** Of all views, by model. */
+  readonly promptTokens: ReadonlyMap<EngineModel, number>;
   /** Set by a cancel: the run is skipped from the next forward on and released at the end of the tick. */
   cancelled = false;
   failure: AppError | null = null;
@@ -62,6 +70,7 @@ export class Run {
   #distributions: readonly Scores[];
   #changes: Change[] = [];
   #wasPaused = false;
+  #hasBegun = false;
   #choices: Choice[] = [];
   /** All choices are there. */
   #isExpanded = false;
@@ -100,6 +109,14 @@ export class Run {
       source.kind === 'http' ? null : find(models, source.model),
     );
     this.demand = demandOf(request, this.views, { models: this.#models, sources }, services.text, maxRows);
+    const needs = [...this.demand.values()];
+    this.rows = needs.reduce((sum, own) => sum + own.rows, 0);
+    this.price = needs.reduce((sum, own) => sum + own.rows * own.length, 0);
+    const promptTokens = new Map<EngineModel, number>();
+    this.#models.forEach((model, v) =>
+      promptTokens.set(model, (promptTokens.get(model) ?? 0) + promptOf(request, v).length),
+    );
+    this.promptTokens = promptTokens;
     const rows = (model: EngineModel): number => this.demand.get(model)?.readings ?? 0;
     this.reads = request.search && sources.length > 0 ? new Reads(request.search, sources, rows, services) : null;
     const [first] = this.#models;
@@ -113,6 +130,26 @@ export class Run {
           this.views,
           this.#models.map(({ info }) => info.vocabSize),
         );
+  }
+
+  /** Requests of one kind are expected to fare alike: a search, an embedding, or plain decoding. */
+  get kind(): string {
+    return this.request.search?.plan.method ?? (this.pool ? 'embedding' : 'plain');
+  }
+
+  /** What a model has still to take in before this request's first token; what is one token is a step. */
+  pendingPromptTokens(model: EngineModel): number {
+    if (!this.hasStarted) return this.promptTokens.get(model) ?? 0;
+    const pending = (view: View | null | undefined): number =>
+      view?.model === model && view.pending > 1 ? view.pending : 0;
+    let tokens = pending(this.pool?.view);
+    for (const { views } of this.live) for (const view of views) tokens += pending(view);
+    return tokens;
+  }
+
+  /** It has rows, or has had some before it was preempted. */
+  get hasStarted(): boolean {
+    return this.#choices.length > 0 || (this.pool?.view ?? null) !== null;
   }
 
   /** Its logits are made on the GPU. */
@@ -216,6 +253,7 @@ export class Run {
 
   /** The beginning of a tick: what waits gets its rows. */
   prepare(): void {
+    this.ledger.steps++;
     this.#applyChanges();
     for (const { views } of this.live) views.forEach((view) => view.refreshRegime());
     this.#guarded(() => this.reads?.start());
@@ -346,6 +384,13 @@ export class Run {
         ...(this.pool ? { pooled: this.pool.values() } : {}),
       });
     return events;
+  }
+
+  /** Is this its first output? Asked once for every batch of events. */
+  isFirst(events: readonly DecodeEvent[]): boolean {
+    if (this.#hasBegun || !events.some(({ kind }) => kind === 'delta')) return false;
+    this.#hasBegun = true;
+    return true;
   }
 
   release(): void {

@@ -65,9 +65,12 @@ async function loadModels(models: Map<string, EngineModel>, gpu: GpuDevice | nul
 /** Nothing but a shutdown comes before the models are loaded: the client refuses requests until then. */
 function receive(message: ToEngine): void {
   switch (message.kind) {
-    case 'submit':
+    case 'submit': {
       engine?.submit(message.request);
+      const events = engine?.takeRefusals() ?? [];
+      if (events.length > 0) post({ kind: 'events', events });
       break;
+    }
     case 'cancel':
       engine?.cancel(message.requestId);
       break;

@@ -177,6 +177,7 @@ export async function answer(
 /** Refused before anything was computed. */
 const refusals: ReadonlySet<string> = new Set([
   'queue_full',
+  'overloaded',
   'cache_too_small',
   'draining',
   'not_ready',

@@ -96,6 +96,7 @@ export function embeddingsRoute(app: FastifyInstance, { context, metrics }: Rout
       const vector = async (ids: Int32Array, index: number): Promise<Float32Array> => {
         const request: DecodeRequest = {
           requestId: `${id}-${index}`,
+          ...(index > 0 ? { follows: true } : {}),
           distribution: strategy.distribution,
           promptIds: [ids],
           tokenizer: strategy.tokenizerModel,

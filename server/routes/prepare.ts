@@ -210,6 +210,7 @@ export function decodeRequests({
   return prompts.map((promptIds, index) => ({
     ...shared,
     requestId: `${id}-${index}`,
+    ...(index > 0 ? { follows: true } : {}),
     promptIds,
     ...(images ? { images } : {}),
     search: searches[index]?.job ?? null,

@@ -118,6 +118,8 @@ export interface DecodeRequest {
   readonly traceLimit?: number;
   /** Lower goes first. */
   readonly priority: number;
+  /** A further prompt of a client's request whose first was submitted before: it is not refused for what it would have to wait. */
+  readonly follows?: boolean;
   /** Tokens that each choice may emit until more are granted; null or left out: no bound. */
   readonly credit?: number | null;
   /** Tell what a search commits, and where it goes back. */

@@ -352,7 +352,7 @@ describe('Engine', () => {
       message: expect.stringContaining('11368') as string,
     });
     expect(code('unknown')).toMatchObject({ code: 'model_not_found' });
-    expect(code('c')).toMatchObject({ code: 'queue_full', status: 503, retryAfterSeconds: 2 });
+    expect(code('c')).toMatchObject({ code: 'queue_full', status: 503, retryAfterSeconds: 1 });
     expect(events.get('a')?.at(-1)?.kind).toBe('done');
   });
 

@@ -10,8 +10,9 @@ import { draftUniforms, drawSpeculated, pointMass, probabilities } from '../../d
 import { runSearch } from '../../decoders/searches/index.js';
 import { applyEdits, applyMask, draw, editsOf, lawOf, logprobsOf } from '../../decoders/warp.js';
 import type { BlockPolicy } from '../../server/engine/block-policy.js';
-import { Engine, type RequestEvent } from '../../server/engine/engine.js';
+import { Engine, type EngineLimits, type RequestEvent } from '../../server/engine/engine.js';
 import type { Kernels } from '../../server/engine/fuse.js';
+import type { Pace } from '../../server/engine/pace.js';
 import { Constraints } from '../../server/engine/constraint.js';
 import { ReadCache } from '../../server/engine/reads.js';
 import type { RunServices } from '../../server/engine/run.js';
@@ -60,9 +61,10 @@ export function request(id: string, change: Partial<DecodeRequest> = {}): Decode
 }
 
 export interface Setup {
-  readonly limits?: ToyLimits & { maxWaiting?: number; tokensPerTick?: number };
+  readonly limits?: ToyLimits & Partial<EngineLimits>;
   readonly options?: Partial<ToyOptions>;
   readonly blocks?: BlockPolicy;
+  readonly pace?: Pace;
   readonly kernels?: Kernels;
   readonly services?: Partial<RunServices>;
 }
@@ -84,7 +86,14 @@ export function toyServices(): RunServices {
   };
 }
 
-export function makeEngine({ limits = {}, options = {}, blocks, kernels = twinKernels, services = {} }: Setup = {}): {
+export function makeEngine({
+  limits = {},
+  options = {},
+  blocks,
+  pace,
+  kernels = twinKernels,
+  services = {},
+}: Setup = {}): {
   engine: Engine;
   models: Map<string, ReturnType<typeof toyModel>>;
 } {
@@ -95,11 +104,12 @@ export function makeEngine({ limits = {}, options = {}, blocks, kernels = twinKe
     ]),
   );
   const settings = {
+    ...limits,
     tokensPerTick: limits.tokensPerTick ?? 64,
     maxRows: limits.maxRows ?? 64,
     maxWaiting: limits.maxWaiting ?? 1000,
   };
-  const engine = new Engine(models, kernels, settings, { ...toyServices(), ...services }, blocks);
+  const engine = new Engine(models, kernels, settings, { ...toyServices(), ...services }, blocks, pace);
   return { engine, models };
 }
 

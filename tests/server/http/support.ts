@@ -231,6 +231,8 @@ export async function harness(
     stats: () => ({
       running: 2,
       waiting: 1,
+      price: { running: 500, waiting: 70 },
+      stepMs: 12.5,
       ticks: 10,
       preemptions: 3,
       promptTokens: 40,

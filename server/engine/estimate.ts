@@ -1,0 +1,140 @@
+// How long a request would wait: arithmetic on rows, steps and milliseconds. Pure. Knows no request and no clock; admission.ts puts the
+// figures in and refuses by what comes out.
+
+/** Rows that are held, and the steps after which they are given back. */
+export interface Holder {
+  readonly rows: number;
+  readonly steps: number;
+}
+
+/**
+ * Steps until `rows` are free beside what runs and what goes first: those that run give theirs back when they end, those ahead take
+ * theirs in order as soon as they are there. Nobody overtakes.
+ */
+export function stepsUntilRoom(
+  capacity: number,
+  running: readonly Holder[],
+  ahead: readonly Holder[],
+  rows: number,
+): number {
+  const held = new Ends(running.length + ahead.length);
+  let free = capacity;
+  for (const holder of running) {
+    held.push(holder.steps, holder.rows);
+    free -= holder.rows;
+  }
+  let now = 0;
+  const take = (wanted: number): void => {
+    while (free < wanted && held.size > 0) {
+      now = Math.max(now, held.firstSteps);
+      free += held.pop();
+    }
+    free -= wanted;
+  };
+  for (const holder of ahead) {
+    const wanted = Math.min(holder.rows, capacity);
+    take(wanted);
+    held.push(now + holder.steps, wanted);
+  }
+  take(Math.min(rows, capacity));
+  return now;
+}
+
+/** Rows by the step at which they are given back, the earliest first: a binary heap, for it is asked while others wait. */
+class Ends {
+  readonly #steps: Float64Array;
+  readonly #rows: Float64Array;
+  size = 0;
+
+  constructor(most: number) {
+    this.#steps = new Float64Array(most);
+    this.#rows = new Float64Array(most);
+  }
+
+  get firstSteps(): number {
+    return this.#steps[0] as number;
+  }
+
+  push(steps: number, rows: number): void {
+    let at = this.size++;
+    for (let above = (at - 1) >> 1; at > 0 && (this.#steps[above] as number) > steps; above = (at - 1) >> 1) {
+      this.#set(at, above);
+      at = above;
+    }
+    this.#steps[at] = steps;
+    this.#rows[at] = rows;
+  }
+
+  /** The rows of the earliest. */
+  pop(): number {
+    const first = this.#rows[0] as number;
+    const steps = this.#steps[--this.size] as number;
+    const rows = this.#rows[this.size] as number;
+    let at = 0;
+    for (;;) {
+      let below = 2 * at + 1;
+      if (below >= this.size) break;
+      if (below + 1 < this.size && (this.#steps[below + 1] as number) < (this.#steps[below] as number)) below++;
+      if ((this.#steps[below] as number) >= steps) break;
+      this.#set(at, below);
+      at = below;
+    }
+    this.#steps[at] = steps;
+    this.#rows[at] = rows;
+    return first;
+  }
+
+  #set(to: number, from: number): void {
+    this.#steps[to] = this.#steps[from] as number;
+    this.#rows[to] = this.#rows[from] as number;
+  }
+}
+
+/**
+ * Of `prompts` prompts with `pending` tokens together, those that are computed before one of `own` tokens is through: all of them get equal
+ * shares of each step (scheduler.ts), so each is ahead by its own length at most, and by ours. Exact for one; more are taken as alike.
+ */
+export function tokensAhead(pending: number, prompts: number, own: number): number {
+  return Math.min(pending, prompts * own);
+}
+
+/** What a request would meet, in milliseconds. */
+export interface Expected {
+  /** Until there is room for it. */
+  readonly roomMs: number;
+  /** Until the others' prompts that share its steps are through. */
+  readonly promptsMs: number;
+  /** From there to its first token. */
+  readonly ownMs: number;
+}
+
+/** Longest waits; null: any. */
+export interface Patience {
+  readonly waitMs: number | null;
+  readonly firstTokenMs: number | null;
+}
+
+export interface Refusal {
+  readonly limit: keyof Patience;
+  readonly limitMs: number;
+  readonly waitMs: number;
+  /** After which the same request would be taken if nothing else came. */
+  readonly retryAfterSeconds: number;
+}
+
+/**
+ * Null where the request may wait. What takes long by itself may wait as long as that: a wait below its own time does not spoil it, and a
+ * slow model would refuse whoever is not alone.
+ */
+export function refusalOf({ roomMs, promptsMs, ownMs }: Expected, patience: Patience): Refusal | null {
+  const waits = { waitMs: roomMs, firstTokenMs: Math.max(roomMs, promptsMs) };
+  for (const limit of ['waitMs', 'firstTokenMs'] as const) {
+    const configured = patience[limit];
+    if (configured === null) continue;
+    const limitMs = Math.max(configured, ownMs);
+    const waitMs = waits[limit];
+    if (waitMs > limitMs)
+      return { limit, limitMs, waitMs, retryAfterSeconds: Math.max(1, Math.ceil((waitMs - limitMs) / 1000)) };
+  }
+  return null;
+}
