@@ -12,6 +12,7 @@ import { acceptOnlyJson } from './plugins/json-body.js';
 import { Metrics } from './plugins/metrics.js';
 import { openApiPlugin } from './plugins/openapi.js';
 import { pagePlugin } from './plugins/page.js';
+import { priorities } from './plugins/priorities.js';
 import { requestLimits } from './plugins/request-limits.js';
 import { tokenQuotas } from './plugins/token-quotas.js';
 import { websocketPlugin } from './plugins/websocket.js';
@@ -36,6 +37,7 @@ const countedCodes: ReadonlySet<ErrorCode> = new Set([
   'budget_exceeded',
   'invalid_api_key',
   'missing_scope',
+  'priority_not_allowed',
   'key_in_url',
   'rate_limit_exceeded',
   'too_many_wrong_keys',
@@ -100,6 +102,7 @@ export async function buildApp(context: AppContext): Promise<FastifyInstance> {
   await app.register(authPlugin, { auth: () => context.config.auth });
   await app.register(requestLimits);
   await app.register(tokenQuotas);
+  await app.register(priorities);
   await app.register(openApiPlugin, { version: config.version, hasKeys: () => context.config.auth.keys.length > 0 });
   await app.register(pagePlugin);
 

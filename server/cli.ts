@@ -4,10 +4,17 @@ import { runCommandLine } from './cli/program.js';
 
 const { stdin, stdout, stderr } = process;
 
-// A reader that has seen enough (`trimtab logits ... | head`) is no failure.
+const args = process.argv.slice(2);
+let isLost = false;
+
+// A reader that has seen enough (`trimtab logits ... | head`) is no failure; a full disk is one, but no reason for a server to end.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  if (!isLost && args[0] !== 'serve') stderr.write(`error: The output cannot be written: ${error.message}\n`);
+  isLost = true;
 });
+// Where the log goes is full or gone: there is nobody to tell, and who is being served must not suffer. Writing is tried again each time.
+stderr.on('error', () => undefined);
 
-process.exitCode = await runCommandLine(process.argv.slice(2), stdout, stderr, stdin);
+const code = await runCommandLine(args, stdout, stderr, stdin);
+process.exitCode = isLost && args[0] !== 'serve' ? 1 : code;

@@ -152,6 +152,12 @@ export const errorTable = {
     message:
       'The request may need {asked} tokens (prompt and max_tokens), more than the {limit} that the key {name} has in a {unit}. Lower max_tokens, n or the number of prompts.',
   },
+  priority_not_allowed: {
+    status: 403,
+    type: 'invalid_request_error',
+    message:
+      'The key {name} may ask for priority {limit} or a higher number (lower goes first), and the request asks for {value}. Send one that it may, or have the operator lower priority of the key.',
+  },
   // ---- what an operator changes while the server runs
   admin_needs_key: {
     status: 403,

@@ -40,7 +40,8 @@ export async function startServer(plan: ServerPlan): Promise<RunningServer> {
   const document = {
     models: plan.models,
     deployments: plan.deployments ?? {},
-    limits: plan.limits ?? {},
+    // Clients of a benchmark wait for each other; none is to be refused.
+    limits: { stepMs: null, waitMs: null, firstTokenMs: null, ...plan.limits },
     websocket: plan.websocket ?? {},
     runtime: { threads: plan.threads },
     artifactDirectory: path.join(benchCache, 'artifacts'),

@@ -133,6 +133,11 @@ async function requestJson<T extends Type.TSchema>(
   const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
   const response = await fetch(new URL(path, url), body === undefined ? {} : post);
   const text = await response.text();
+  // Others are served first: what is asked here is in no hurry.
+  if (response.status === 503 && response.headers.has('retry-after')) {
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get('retry-after'))));
+    return requestJson(url, path, schema, body);
+  }
   if (!response.ok) throw new Error(`${path}: HTTP ${response.status}: ${text.slice(0, 400)}`);
   const parsed: unknown = JSON.parse(text);
   if (!Value.Check(schema, parsed)) throw new Error(`${path}: not an answer of this API: ${text.slice(0, 400)}`);

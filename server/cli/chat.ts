@@ -100,6 +100,7 @@ function ownServer(config: Config, key: string): Config {
     requestsPerMinute: null,
     tokensPerMinute: null,
     tokensPerDay: null,
+    priority: 0,
   };
   return {
     ...config,

@@ -23,6 +23,8 @@ export interface ApiKey {
   readonly requestsPerMinute: number | null;
   readonly tokensPerMinute: number | null;
   readonly tokensPerDay: number | null;
+  /** The lowest number, which is the most urgent, that it may ask for. */
+  readonly priority: number;
 }
 
 const howToHash = `Make the hash with: printf %s "$KEY" | sha256sum`;
@@ -111,6 +113,7 @@ export function readKeys(
       requestsPerMinute: entry.requestsPerMinute ?? auth.limits.requestsPerMinute,
       tokensPerMinute: entry.tokensPerMinute ?? auth.limits.tokensPerMinute,
       tokensPerDay: entry.tokensPerDay ?? auth.limits.tokensPerDay,
+      priority: entry.priority ?? auth.limits.priority,
     };
   });
   const counted = (['requestsPerMinute', 'tokensPerMinute', 'tokensPerDay'] as const).find(
@@ -202,9 +205,15 @@ function fromLines(file: string, text: string): Found[] {
         const [, name = '', value = ''] = /^(\w+)=(.+)$/.exec(option) ?? [];
         if (name === '' || name === 'sha256') {
           const problem = 'after the key only options may stand';
-          throw fault(file, at, problem, 'Write name=…, scopes=use,admin, expires=2027-01-31 or requestsPerMinute=60.');
+          throw fault(
+            file,
+            at,
+            problem,
+            'Write name=…, scopes=use,admin, expires=2027-01-31, requestsPerMinute=60 or priority=-10.',
+          );
         }
-        entry[name] = name === 'scopes' ? value.split(',') : /Per(Minute|Day)$/.test(name) ? Number(value) : value;
+        entry[name] =
+          name === 'scopes' ? value.split(',') : /Per(Minute|Day)$|^priority$/.test(name) ? Number(value) : value;
       }
       return { entry: checked(file, [entry])[0]!, source: file, at };
     });

@@ -191,7 +191,7 @@ const Limits = Type.Object(
       description: 'Requests that may wait for a row; further ones get 503 with retry-after (requests).',
     }),
     stepMs: Type.Union([Type.Null(), Type.Number({ exclusiveMinimum: 0 })], {
-      default: 20,
+      default: 10,
       description:
         'Longest step of everything that runs, as learnt from what ran (ms): the time between two tokens of an answer. Requests beyond it wait rather than slow the others down; one may always run, and company that keeps its step below three of its own too. null: any.',
     }),
@@ -436,6 +436,9 @@ const KeyEntry = Type.Object(
     tokensPerDay: Type.Optional(
       Type.Integer({ minimum: 1, description: 'In place of auth.limits.tokensPerDay (tokens per day).' }),
     ),
+    priority: Type.Optional(
+      Type.Integer({ minimum: -1000, maximum: 0, description: 'In place of auth.limits.priority.' }),
+    ),
   },
   { ...closed, description: 'One key.' },
 );
@@ -453,7 +456,7 @@ const Auth = Type.Object(
     keyFile: Type.Union([Type.Null(), Type.String({ minLength: 1 })], {
       default: null,
       description:
-        'A file of keys, relative to the config file: one per line, then any of name=alice scopes=use,admin expires=2027-01-31 requestsPerMinute=60 tokensPerMinute=10000 tokensPerDay=1000000; # begins a comment. Or JSON: a list as auth.keys, with key in place of sha256. TRIMTAB_KEY_FILE overrides it.',
+        'A file of keys, relative to the config file: one per line, then any of name=alice scopes=use,admin expires=2027-01-31 requestsPerMinute=60 tokensPerMinute=10000 tokensPerDay=1000000 priority=-10; # begins a comment. Or JSON: a list as auth.keys, with key in place of sha256. TRIMTAB_KEY_FILE overrides it.',
     }),
     openMetrics: Type.Boolean({
       default: false,
@@ -475,8 +478,15 @@ const Auth = Type.Object(
           default: null,
           description: 'The same over 24 hours from the first request (tokens per day). null: any number.',
         }),
+        priority: Type.Integer({
+          default: 0,
+          minimum: -1000,
+          maximum: 0,
+          description:
+            'The most urgent priority that a request of one key may ask for; lower numbers go first, and asking for a lower one gets 403. Without keys anyone may ask for anything.',
+        }),
         wrongKeysPerMinute: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
-          default: 20,
+          default: 10,
           description:
             'Wrong keys from one address in a minute (of IPv6, from one /64); further ones get 429 without a verdict. Keys that were right from there before go on. null: any number (keys per minute).',
         }),

@@ -222,6 +222,8 @@ function explained(path: string, error: unknown): unknown {
   const remedies: Readonly<Record<string, string>> = {
     ENOSPC: 'The disk is full: free space there or set artifactDirectory to another disk.',
     EDQUOT: 'The quota is used up: free space there or set artifactDirectory to another disk.',
+    EFBIG:
+      'It is larger than a file may be there: raise the limit (ulimit -f), or set artifactDirectory to another disk.',
     EACCES: 'Allow writing there or set artifactDirectory to a folder of your own.',
     EPERM: 'Allow writing there or set artifactDirectory to a folder of your own.',
     EROFS: 'The disk is read-only: set artifactDirectory to a writable folder.',

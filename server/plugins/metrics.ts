@@ -230,6 +230,12 @@ export class Metrics {
 
     this.#gauge('vllm:num_requests_running', 'Requests in the batch.', all, (set) => set(allModels, stats().running));
     this.#gauge('vllm:num_requests_waiting', 'Requests queued.', all, (set) => set(allModels, stats().waiting));
+    this.#gauge('trimtab_admission_price', 'Rows × tokens that requests may come to, by state.', ['state'], (set) => {
+      for (const state of ['running', 'waiting'] as const) set({ state }, stats().price[state]);
+    });
+    this.#gauge('trimtab_step_seconds', 'What one token of everything that runs takes, as learnt.', [], (set) =>
+      set({}, stats().stepMs / 1000),
+    );
     this.#gauge('vllm:kv_cache_usage_perc', 'Key/value cache in use; 1 is full.', all, (set) => {
       for (const [name, gauges] of models()) {
         const used = gauges.cacheCapacityBytes === 0 ? 0 : gauges.cacheBytes / gauges.cacheCapacityBytes;

@@ -142,6 +142,7 @@ class DecodeSession implements ChannelReader {
     const ignored = checkTopLevel(whole, Object.keys(schema.properties), context.config.strict);
     const validate = this.#request.compileValidationSchema(schema);
     if (validate(whole) !== true) throw invalidValue(validate.errors ?? [], whole, schema);
+    this.#app.checkPriority(this.#request, (whole as ChatRequest | CompletionRequest).priority);
     try {
       const read = isChat
         ? await readChat(whole as ChatRequest, context)

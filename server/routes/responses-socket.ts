@@ -74,6 +74,7 @@ class ResponsesConversation implements ChannelReader {
       const limit = context.config.websocket.decodes;
       if (this.#waiting.length >= limit) throw new AppError('too_many_decodes', { limit });
       this.#app.countRequest(this.#request);
+      this.#app.checkPriority(this.#request, waiting.body.priority);
       this.#waiting.push(waiting);
     } catch (error) {
       this.#refuse(error);

@@ -1,7 +1,7 @@
 // What the /v1 text routes share: the checks before the schema (engine ready, null means "left out", unknown keys) and the head of
 // the answer.
 import { createHash, randomUUID } from 'node:crypto';
-import type { preValidationHookHandler } from 'fastify';
+import type { preHandlerHookHandler, preValidationHookHandler } from 'fastify';
 import type { AppContext, Engine, ResolvedStrategy } from '../context.js';
 import { AppError } from '../errors.js';
 import type { Metrics } from '../plugins/metrics.js';
@@ -65,6 +65,10 @@ export function v1Hooks(context: AppContext, metrics: Metrics, declared: readonl
     }
     await turn();
   };
+  const preHandler: preHandlerHookHandler = (request, _reply, done) => {
+    request.server.checkPriority(request, (request.body as { priority?: number } | undefined)?.priority);
+    done();
+  };
   const preValidation: preValidationHookHandler = (request, reply, done) => {
     const { body } = request;
     try {
@@ -75,7 +79,7 @@ export function v1Hooks(context: AppContext, metrics: Metrics, declared: readonl
       done(error as Error);
     }
   };
-  return { onRequest, preValidation };
+  return { onRequest, preValidation, preHandler };
 }
 
 /** Changes when the answer to the same request with the same seed may change. */

@@ -36,6 +36,7 @@ const entry = (name: string, key: string, more: Partial<ApiKey> = {}): ApiKey =>
   requestsPerMinute: null,
   tokensPerMinute: null,
   tokensPerDay: null,
+  priority: 0,
   ...more,
 });
 const keys: readonly ApiKey[] = [

@@ -40,7 +40,7 @@ beforeAll(async () => {
     deployments: {
       steered: { decoding: { method: 'eft', base: 'large', tuned: 'small-chat', reference: 'small', weight: 1 } },
     },
-    limits: { maxWaiting: 512, prefixCacheBytes: 0 },
+    limits: { maxWaiting: 512, prefixCacheBytes: 0, stepMs: null, waitMs: null, firstTokenMs: null },
     runtime: { threads: 1 },
     artifactDirectory: 'artifacts',
   };

@@ -20,6 +20,7 @@ const key = (more: Partial<ApiKey>): ApiKey => ({
   requestsPerMinute: null,
   tokensPerMinute: null,
   tokensPerDay: null,
+  priority: 0,
   ...more,
 });
 
@@ -208,6 +209,95 @@ describe('on the wire', () => {
     expect(server.submitted).toHaveLength(submitted + 1);
     decodes.terminate();
     responses.terminate();
+  });
+});
+
+describe('priorities', () => {
+  let server: Harness;
+  afterEach(() => server.app.close());
+  const open = async (more: Partial<ApiKey> | null, script = hello) => {
+    server = await harness(script, { auth: { keys: more === null ? [] : [key(more)], openMetrics: true } });
+  };
+  const ask = (priority: unknown, url = '/v1/completions', body: object = { prompt: 'hi', max_tokens: 4 }) =>
+    server.app.inject({
+      method: 'POST',
+      url,
+      headers: { 'x-api-key': secret },
+      payload: { model: 'bytes', priority, ...body },
+    });
+
+  it.each([
+    [0, 0, 200],
+    [0, undefined, 200],
+    [0, null, 200],
+    [0, 1000, 200],
+    [0, -1, 403],
+    [-5, -5, 200],
+    [-5, -6, 403],
+    [-1000, -1000, 200],
+    [-1000, -1001, 400],
+  ])('a key that may ask for %s, a request that asks for %s: %s', async (bound, asked, status) => {
+    await open({ priority: bound });
+    const reply = await ask(asked);
+    expect(reply.statusCode).toBe(status);
+    expect(server.submitted.map(({ request }) => request.priority)).toEqual(status === 200 ? [asked ?? 0] : []);
+    if (status !== 403) return;
+    expect(reply.json<{ error: object }>().error).toMatchObject({
+      code: 'priority_not_allowed',
+      param: 'priority',
+      message: `The key alice may ask for priority ${bound} or a higher number (lower goes first), and the request asks for ${asked}. Send one that it may, or have the operator lower priority of the key.`,
+    });
+    expect((await server.app.inject('/metrics')).body).toContain('reason="priority_not_allowed"} 1');
+  });
+
+  it.each([
+    ['/v1/chat/completions', { messages: [{ role: 'user', content: 'hi' }] }],
+    ['/v1/responses', { input: 'hi' }],
+    ['/v1/embeddings', { input: 'hi' }],
+  ])('%s refuses what the key may not', async (url, body) => {
+    await open({ priority: -2 });
+    const reply = await ask(-3, url, body);
+    expect(reply.statusCode).toBe(403);
+    expect(reply.json<{ error: { code: string } }>().error.code).toBe('priority_not_allowed');
+    expect(server.submitted).toEqual([]);
+  });
+
+  it('without keys anyone may ask for anything', async () => {
+    await open(null);
+    expect((await ask(-1000)).statusCode).toBe(200);
+    expect(server.submitted[0]?.request.priority).toBe(-1000);
+  });
+
+  it('both websockets refuse it, and go on', async () => {
+    await open({ priority: -2 });
+    await server.app.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = server.app.server.address() as AddressInfo;
+    const frames = async (path: string, message: object, last: string): Promise<object> => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers: { 'x-api-key': secret } });
+      await once(socket, 'open');
+      socket.send(JSON.stringify(message));
+      for (;;) {
+        const [data] = (await once(socket, 'message')) as [Buffer];
+        const frame = JSON.parse(data.toString()) as { type: string };
+        if (frame.type !== last) continue;
+        socket.terminate();
+        return frame;
+      }
+    };
+    const start = (priority: number) => ({
+      type: 'start',
+      id: 'a',
+      body: { model: 'bytes', prompt: 'hi', max_tokens: 4, priority },
+    });
+    const create = (priority: number) => ({ type: 'response.create', model: 'bytes', input: 'hi', priority });
+    expect(await frames('/v1/decode/ws', start(-3), 'failed')).toMatchObject({
+      error: { code: 'priority_not_allowed' },
+    });
+    expect(await frames('/v1/responses', create(-3), 'error')).toMatchObject({ code: 'priority_not_allowed' });
+    expect(server.submitted).toEqual([]);
+    await frames('/v1/decode/ws', start(-2), 'done');
+    await frames('/v1/responses', create(-2), 'response.completed');
+    expect(server.submitted.map(({ request }) => request.priority)).toEqual([-2, -2]);
   });
 });
 

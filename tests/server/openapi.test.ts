@@ -42,6 +42,7 @@ const key = {
   requestsPerMinute: null,
   tokensPerMinute: null,
   tokensPerDay: null,
+  priority: 0,
 };
 
 /** The router's own tree, in which a line goes on with the path of the line that it stands below. */

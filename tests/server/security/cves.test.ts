@@ -231,6 +231,7 @@ describe('keys', () => {
       requestsPerMinute: null,
       tokensPerMinute: null,
       tokensPerDay: null,
+      priority: 0,
     }));
     const compared: [number, number][] = [];
     const keyring = new Keyring(entries, (a, b) => {

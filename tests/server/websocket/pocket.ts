@@ -26,7 +26,7 @@ export async function pocket(
   const server = await startServer({
     ...config,
     websocket: { ...config.websocket, ...websocket },
-    limits: { ...config.limits, ...limits },
+    limits: { ...config.limits, stepMs: null, waitMs: null, firstTokenMs: null, ...limits },
   });
   await server.ready;
   const { url } = server;
