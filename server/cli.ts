@@ -10,11 +10,13 @@ let isLost = false;
 // A reader that has seen enough (`trimtab logits ... | head`) is no failure; a full disk is one, but no reason for a server to end.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);
-  if (!isLost && args[0] !== 'serve') stderr.write(`error: The output cannot be written: ${error.message}\n`);
+  if (args[0] === 'serve') return;
+  if (!isLost) stderr.write(`error: The output cannot be written: ${error.message}\n`);
   isLost = true;
+  process.exitCode = 1;
 });
 // Where the log goes is full or gone: there is nobody to tell, and who is being served must not suffer. Writing is tried again each time.
 stderr.on('error', () => undefined);
 
 const code = await runCommandLine(args, stdout, stderr, stdin);
-process.exitCode = isLost && args[0] !== 'serve' ? 1 : code;
+process.exitCode = isLost ? 1 : code;

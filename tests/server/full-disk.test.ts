@@ -30,6 +30,8 @@ beforeAll(async () => {
     cli,
     'convert',
     join(directory, 'small'),
+    '--weights',
+    'f32',
     '--out',
     join(directory, 'artifacts'),
   ]);

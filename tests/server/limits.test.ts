@@ -275,14 +275,16 @@ describe('priorities', () => {
     const frames = async (path: string, message: object, last: string): Promise<object> => {
       const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, { headers: { 'x-api-key': secret } });
       await once(socket, 'open');
+      const found = new Promise<object>((resolve) => {
+        socket.on('message', (data: Buffer) => {
+          const frame = JSON.parse(data.toString()) as { type: string };
+          if (frame.type === last) resolve(frame);
+        });
+      });
       socket.send(JSON.stringify(message));
-      for (;;) {
-        const [data] = (await once(socket, 'message')) as [Buffer];
-        const frame = JSON.parse(data.toString()) as { type: string };
-        if (frame.type !== last) continue;
-        socket.terminate();
-        return frame;
-      }
+      await found;
+      socket.terminate();
+      return found;
     };
     const start = (priority: number) => ({
       type: 'start',
@@ -295,7 +297,7 @@ describe('priorities', () => {
     });
     expect(await frames('/v1/responses', create(-3), 'error')).toMatchObject({ code: 'priority_not_allowed' });
     expect(server.submitted).toEqual([]);
-    await frames('/v1/decode/ws', start(-2), 'done');
+    await frames('/v1/decode/ws', start(-2), 'started');
     await frames('/v1/responses', create(-2), 'response.completed');
     expect(server.submitted.map(({ request }) => request.priority)).toEqual([-2, -2]);
   });
