@@ -36,7 +36,13 @@ export class DeviceRows implements RowPlace {
     const isThere = logits.location === 'gpu-buffer';
     const wantsNumbers = isThere && count > 0 && ordered.some(({ wantsNumbers }) => wantsNumbers);
     const every = Int32Array.from({ length: count }, (_, row) => row);
-    const numbers = wantsNumbers ? await this.#transfer.toHost(logits, every, 'reading') : null;
+    const numbers = wantsNumbers
+      ? await this.#transfer.toHost(logits, every, 'reading').catch((error: unknown) => {
+          // Nobody holds them yet.
+          logits.dispose();
+          throw error;
+        })
+      : null;
     const states = hidden && { data: hidden.data as Float32Array, width: hidden.dims.at(-1) ?? 0 };
     return {
       logits: isThere

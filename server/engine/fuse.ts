@@ -161,7 +161,7 @@ export class Fuser {
         ),
       );
     const draft = drafts.length > 0 ? await this.#gather(drafts, joined) : null;
-    const result = await this.#kernels.run({
+    const result = this.#kernels.run({
       distribution: group.map(({ distribution }) => distribution),
       views,
       vocabSize: request.vocabSize,
@@ -172,8 +172,10 @@ export class Fuser {
       full: tellsAll(first),
       trace: first.traced,
     });
-    for (const tensor of joined) tensor.dispose();
-    return result;
+    // Where it fails too: no tensor outlives the session that made it.
+    return result.finally(() => {
+      for (const tensor of joined) tensor.dispose();
+    });
   }
 
   /** Logits of one view over the rows: by reference when one forward made them all, else put together where they are. */
