@@ -59,8 +59,10 @@ if [[ $tests != none ]]; then
   note 'tests'
   files=()
   if [[ $tests != all ]]; then read -ra files <<<"$tests"; fi
+  config=vitest.gpu.config.ts loader=bundle
+  if [[ -e vitest.gpu.config.js ]]; then config=vitest.gpu.config.js loader=native; fi
   # Half of the time: the figures are what a GPU is for.
-  timeout $((seconds / 2)) scripts/with-vulkan.sh node node_modules/vitest/vitest.mjs run -c vitest.gpu.config.ts ${files[@]+"${files[@]}"}
+  timeout $((seconds / 2)) scripts/with-vulkan.sh node node_modules/vitest/vitest.mjs run -c $config --configLoader $loader ${files[@]+"${files[@]}"}
   test_status=$?
   note "tests ended with status $test_status"
 fi
