@@ -29,7 +29,7 @@ const own = JSON.parse(fs.readFileSync('package.json', 'utf8'));
 const left = new Set(['sharp', '@fastify/swagger-ui', '@napi-rs/nice', '@esbuild/linux-x64']);
 const queue = [...Object.keys(own.dependencies), 'vitest', 'fast-check'].map((name) => [name, process.cwd()]);
 const seen = new Set();
-const skipped = /(\.map|\.md|\.d\.[cm]?ts|\.markdown|LICENSE.*|CHANGELOG.*)$|\/(test|tests|docs|example|examples|benchmark|benchmarks|\.github|src)\/|napi-v6\/(win32|darwin|linux\/arm64)|onnxruntime_providers_|esbuild\/lib\/downloaded/;
+const skipped = /(\.map|\.md|\.d\.[cm]?ts|\.markdown|LICENSE.*|CHANGELOG.*)$|\/(test|tests|docs|example|examples|benchmark|benchmarks|\.github)\/|napi-v6\/(win32|darwin|linux\/arm64)|onnxruntime_providers_|esbuild\/lib\/downloaded/;
 while (queue.length > 0) {
   const [name, from] = queue.pop();
   if (left.has(name)) continue;

@@ -8,7 +8,7 @@ import { root, serve, type Served } from '../support/served.js';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'trimtab-gpu-'));
 const question = [{ role: 'user', content: 'Can you tell me what Tar Alley smells of?' }];
-const TOKENS = 8;
+const TOKENS = 6;
 
 function configFor(device: 'cpu' | 'webgpu'): string {
   const model = (name: string, more: object = {}) => ({
@@ -267,8 +267,7 @@ it('requests of several methods in one batch answer what each does alone', async
     [eft, {}],
     [{ ...eft, weight: 1.2 }, drawn],
     [null, { temperature: 1, seed: 5 }],
-    [contrastive, {}],
-    [eft, { ...drawn, seed: 8, messages: [{ role: 'user', content: 'Hello! Who are you, and where is the mill?' }] }],
+    [contrastive, { messages: [{ role: 'user', content: 'Hello! Who are you, and where is the mill?' }] }],
   ];
   const alone: string[] = [];
   for (const [decoding, more] of requests) alone.push(textOf(await ask(device.url, decoding, more)));
