@@ -11,6 +11,7 @@ import { RopeTables } from './rope.js';
 import type { DecoderSpec } from './spec.js';
 import { tokenFeeds, type TokenBatch } from './token-feeds.js';
 
+/** One sequence a row: no segment lies beside another. */
 export interface DeviceBatch extends TokenBatch {
   /** Of these rows, in this order, with room for the new tokens. */
   readonly bank: Bank;
@@ -81,7 +82,8 @@ export class DeviceDecoder {
   }
 
   async #feeds(batch: DeviceBatch): Promise<Feeds> {
-    const { rows, width, pastLengths, newLengths, bank } = batch;
+    const { rows, width, bank } = batch;
+    const { past, end } = ranges(batch);
     // The device wants at least one.
     const slots = batch.logitSlots.length > 0 ? batch.logitSlots : Int32Array.of(0);
     const perRow = (data: Int32Array): Tensor => new Tensor('int32', data, [rows, 1, 1, 1]);
@@ -90,8 +92,8 @@ export class DeviceDecoder {
       ...tokenFeeds(batch, this.spec, this.#ropes, wanted),
       [ports.slotsInput]: new Tensor('int32', slots, [slots.length]),
       [ports.slotNumbersInput]: await this.banks.slotNumbers(bank.capacity),
-      [ports.firstFreeInput]: perRow(pastLengths),
-      [ports.lastFreeInput]: perRow(pastLengths.map((past, row) => past + (newLengths[row] ?? 0))),
+      [ports.firstFreeInput]: perRow(past),
+      [ports.lastFreeInput]: perRow(end),
       ...bankFeeds(bank),
     };
     for (const { heads, kvHeads, headDim } of this.spec.layers) {
@@ -105,13 +107,20 @@ export class DeviceDecoder {
 }
 
 /** A query looks as far as itself; padding as far as the row's last token. */
-function queryPlaces({ rows, width, pastLengths, newLengths }: DeviceBatch, group: number): Tensor {
+function queryPlaces(batch: DeviceBatch, group: number): Tensor {
+  const { rows, width } = batch;
+  const { past, end } = ranges(batch);
   const lines = group * width;
   const places = new Int32Array(rows * lines);
   for (let row = 0; row < rows; row++)
     for (let line = 0; line < lines; line++) {
-      const s = Math.min(line % width, (newLengths[row] ?? 1) - 1);
-      places[row * lines + line] = (pastLengths[row] ?? 0) + s;
+      places[row * lines + line] = Math.min((past[row] ?? 0) + (line % width), (end[row] ?? 1) - 1);
     }
   return new Tensor('int32', places, [rows, 1, lines, 1]);
+}
+
+/** [B] each: tokens of a row's past, and with its new ones. */
+function ranges({ segments }: DeviceBatch): { readonly past: Int32Array; readonly end: Int32Array } {
+  const past = Int32Array.from(segments, ([only]) => only?.past ?? 0);
+  return { past, end: Int32Array.from(segments, ([only]) => (only?.past ?? 0) + (only?.count ?? 0)) };
 }

@@ -1,6 +1,7 @@
 // What every decoder graph is told of the tokens of a forward, wherever it runs: their ids, their places and the rope rows of these. Masks,
 // past keys and values differ by device: model.ts and device-model.ts add theirs.
 import { Tensor } from '../session.js';
+import type { Segment } from './masks.js';
 import * as ports from './ports.js';
 import type { RopeTables } from './rope.js';
 import type { DecoderSpec } from './spec.js';
@@ -14,13 +15,11 @@ export interface TokenBatch {
   readonly ids: Int32Array;
   /** [B·S] */
   readonly positions: Int32Array;
-  /** [B] */
-  readonly newLengths: Int32Array;
-  /** [B] */
-  readonly pastLengths: Int32Array;
+  /** [B]: whose new tokens lie in a row. */
+  readonly segments: readonly (readonly Segment[])[];
   /** Flat positions b·S + s whose logits are wanted; may be empty. */
   readonly logitSlots: Int32Array;
-  /** Per row: use the long rope factors (total length beyond spec.ropeSwitchLength). null: no row does. */
+  /** [B·S]: use the long rope factors (total length beyond spec.ropeSwitchLength). null: no token does. */
   readonly longRope: readonly boolean[] | null;
   /** Hidden states are wanted beside the logits. */
   readonly wantsHidden?: boolean;
@@ -45,7 +44,7 @@ export function tokenFeeds(
   ropes.forEach((tables, i) => {
     // A spec may describe a rope that none of its layers uses.
     if (!wanted(ports.cosInput(i))) return;
-    const isLong = (index: number): boolean => longRope?.[Math.trunc(index / width)] ?? false;
+    const isLong = (index: number): boolean => longRope?.[index] ?? false;
     const { cos, sin } = tables.rows(positions, isLong);
     feeds[ports.cosInput(i)] = new Tensor('float32', cos, [tokens, tables.width]);
     feeds[ports.sinInput(i)] = new Tensor('float32', sin, [tokens, tables.width]);

@@ -3,7 +3,8 @@
 import { DecoderModel } from '../../kernels/decoder/model.js';
 import type { WeightsName } from '../config/schema.js';
 import { makeBatch } from '../engine/batch.js';
-import { RowCache, type CacheRow } from '../engine/cache.js';
+import { RowCache } from '../engine/cache.js';
+import type { CacheRow } from '../engine/row-store.js';
 import { AppError } from '../errors.js';
 import { ensureArtifact } from '../models/artifacts.js';
 import type { Progress } from './progress.js';
@@ -58,13 +59,13 @@ class Reading {
     };
     const past = this.#cache.slice(0, 1);
     const batch = {
-      ...makeBatch([row]),
+      ...makeBatch([[row]], () => null),
       pastCapacity: past.capacity,
       pastKeys: past.keys,
       pastValues: past.values,
     };
     const { logits, newKeys, newValues } = await this.#model.forward(batch);
-    this.#cache.append(this.#row, newKeys, newValues, 0, batch.width, ids.length);
+    this.#cache.append(this.#row, { keys: newKeys, values: newValues, width: batch.width }, 0, 0, ids.length);
     const data = logits.data as Float32Array;
     const count = ids.length - row.logitsFrom;
     const width = count === 0 ? 0 : data.length / count;

@@ -1,71 +1,27 @@
-// Key/value rows of one model on the host: dense arrays [rows, kvHeads, capacity, headDim] per layer, which the runtime reads where
-// they lie. A row is a handle whose slot may move; claim / append / fork / truncate / release, and arrange() to make the rows of a
-// forward contiguous. Knows no tokens and no requests. Owned by one EngineModel.
+// Key/value rows of one model on the host: which row lies in which lane (lane.ts) of the arrays (lane-arrays.ts), when rows share a lane and
+// when they part, how the arrays grow and shrink. claim / fork / append / truncate / release, and arrange() to make the lanes of a forward
+// neighbours. Knows no tokens and no requests. Owned by HostRows (host-rows.ts).
+import { HostRow, Lane } from './lane.js';
+import { type CacheSlice, LaneArrays, type NewTokens, type Source, type Tokens } from './lane-arrays.js';
+import type { CacheRow, LayerShape, RowCopy, RowStore } from './row-store.js';
 
-/** Heads and their width in one layer. */
-export interface LayerShape {
-  readonly kvHeads: number;
-  readonly headDim: number;
-}
-
-/** A claimed row. `length` counts the tokens whose keys and values it holds. */
-export interface CacheRow {
-  readonly id: number;
+interface HostCopy extends RowCopy, Tokens {
   readonly length: number;
 }
 
-/** The keys and values of one row's first tokens, kept apart from the rows in use. */
-export interface RowCopy {
-  readonly length: number;
-  readonly bytes: number;
-  /** It is not kept any more. */
-  release(): void;
+/** Lanes side by side, from `start` on; of each the rows that were asked for. */
+export interface Arranged {
+  readonly start: number;
+  readonly lanes: readonly (readonly HostRow[])[];
 }
-
-/** [kvHeads, length, headDim] per layer. */
-interface HostCopy extends RowCopy {
-  readonly keys: readonly Float32Array[];
-  readonly values: readonly Float32Array[];
-}
-
-/** What the engine needs of a model's rows, wherever they lie. Every call is bookkeeping that takes effect at once. */
-export interface RowStore {
-  readonly rowsInUse: number;
-  readonly tokensInUse: number;
-  /** Allocated now. */
-  readonly bytes: number;
-  readonly budgetBytes: number;
-  readonly tokenBytes: number;
-  /** Tokens of one row that alone fills the budget. */
-  readonly longestRow: number;
-  fits(rows: number, length: number): boolean;
-  claim(): CacheRow;
-  fork(source: CacheRow, length?: number): CacheRow;
-  truncate(row: CacheRow, length: number): void;
-  release(row: CacheRow): void;
-  reserve(rows: readonly CacheRow[], added: readonly number[]): boolean;
-  copyOut(row: CacheRow, length: number): RowCopy;
-  copyIn(row: CacheRow, copy: RowCopy, length: number): void;
-  scrub(): void;
-  check(): void;
-}
-
-/** What a forward of contiguous rows needs: views on the arrays, no copy. */
-export interface CacheSlice {
-  readonly capacity: number;
-  readonly keys: readonly Float32Array[];
-  readonly values: readonly Float32Array[];
-}
-
-interface Row extends CacheRow {
-  length: number;
-  slot: number;
-}
-
-const FLOAT_BYTES = 4;
 
 /** Rows that grow will grow on: without this a prompt that just fits is moved again for its first token. */
 const HEADROOM = 16;
+
+/** Rows part when all that their lane holds is no longer so much less than what they would hold apart: every row reads all of it. */
+const WORTH_SHARING = 1.5;
+
+const isWorthSharing = (apart: number, together: number): boolean => apart >= WORTH_SHARING * together;
 
 /** Capacities grow geometrically (at most 1.5×), so that appending costs amortised O(1) and padding stays below a third. */
 export function capacityFor(length: number): number {
@@ -74,252 +30,198 @@ export function capacityFor(length: number): number {
   return capacity;
 }
 
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, slot) => slot);
+
 export class RowCache implements RowStore {
-  readonly #layers: readonly LayerShape[];
+  readonly #arrays: LaneArrays;
   readonly #maxRows: number;
   readonly budgetBytes: number;
-  /** Bytes of keys and values of one token in one row, over all layers. */
   readonly tokenBytes: number;
-  #slots: (Row | null)[] = [];
-  #capacity = 0;
-  #keys: Float32Array[];
-  #values: Float32Array[];
+  /** By place in the arrays. */
+  #lanes: (Lane | null)[] = [];
   #nextId = 0;
 
   constructor(layers: readonly LayerShape[], limits: { maxRows: number; bytes: number }) {
-    this.#layers = layers;
+    this.#arrays = new LaneArrays(layers);
     this.#maxRows = limits.maxRows;
     this.budgetBytes = limits.bytes;
-    this.tokenBytes = layers.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim * FLOAT_BYTES, 0);
-    this.#keys = layers.map(() => new Float32Array(0));
-    this.#values = layers.map(() => new Float32Array(0));
+    this.tokenBytes = this.#arrays.tokenBytes;
   }
 
   get rowsInUse(): number {
-    return this.#slots.reduce((count, row) => count + (row ? 1 : 0), 0);
+    return this.#used.reduce((sum, { rows }) => sum + rows.size, 0);
   }
 
   get tokensInUse(): number {
-    return this.#slots.reduce((sum, row) => sum + (row?.length ?? 0), 0);
+    return this.#used.reduce((sum, { live }) => sum + live, 0);
   }
 
-  /** Bytes allocated now. */
   get bytes(): number {
-    return this.#slots.length * this.#capacity * this.tokenBytes;
+    return this.#arrays.bytes;
   }
 
   get longestRow(): number {
     return Math.floor(this.budgetBytes / this.tokenBytes);
   }
 
-  /** Would `rows` rows of `length` tokens each fit the byte budget, if nothing else were there? */
   fits(rows: number, length: number): boolean {
     return rows <= this.#maxRows && rows * length * this.tokenBytes <= this.budgetBytes;
   }
 
-  /** An empty row. Admission has priced it. */
   claim(): CacheRow {
-    const row: Row = { id: this.#nextId++, length: 0, slot: this.#freeSlot() };
-    this.#slots[row.slot] = row;
-    return row;
+    return new HostRow(this.#nextId++, this.#newLane());
   }
 
-  /** A copy of `source`, or of its first `length` tokens, that shares nothing with it. */
   fork(source: CacheRow, length = source.length): CacheRow {
     const from = this.#live(source);
     if (length > from.length) throw new RangeError(`cannot fork ${length} of ${from.length} tokens`);
-    const copy = this.claim() as Row;
-    this.#copySlot(from.slot, copy.slot, length);
-    copy.length = length;
-    return copy;
+    const { lane } = from;
+    const slots = from.slots.slice(0, length);
+    const growth = HEADROOM * (lane.rows.size + 1);
+    const shares = length > 0 && isWorthSharing(lane.total + length + growth, lane.live + growth);
+    const row = new HostRow(this.#nextId++, shares ? lane : this.#newLane());
+    if (shares) {
+      lane.hold(slots);
+      row.grow(slots);
+    } else {
+      this.#arrays.copy({ lane: lane.index, slots }, row.lane.index);
+      row.grow(row.lane.take(length));
+    }
+    return row;
   }
 
   truncate(row: CacheRow, length: number): void {
     const live = this.#live(row);
     if (length < 0 || length > live.length)
       throw new RangeError(`cannot truncate a row of ${live.length} tokens to ${length}`);
-    live.length = length;
+    live.truncate(length);
   }
 
   release(row: CacheRow): void {
     const live = this.#live(row);
-    this.#slots[live.slot] = null;
-    live.slot = -1;
+    live.truncate(0);
+    live.isReleased = true;
+    live.lane.rows.delete(live);
+    if (live.lane.rows.size === 0) this.#lanes[live.lane.index] = null;
     this.#shrink();
   }
 
-  /** Makes room for `added` more tokens in each of `rows`; false when that would pass the byte budget. */
   reserve(rows: readonly CacheRow[], added: readonly number[]): boolean {
-    let longest = this.#longest();
-    rows.forEach((row, i) => (longest = Math.max(longest, row.length + (added[i] ?? 0))));
-    if (longest <= this.#capacity) return true;
-    if (!this.fits(this.rowsInUse, longest)) return false;
-    // Free slots cost as much as live rows: they are given up where the budget would not hold them at the new length.
-    const slots = Math.max(this.rowsInUse, Math.min(this.#slots.length, this.#slotsWithin(longest)));
-    this.#relayout(slots, this.#affordable(slots, longest));
+    const growing = new Map(rows.map((row, i) => [this.#live(row), added[i] ?? 0]));
+    const grown = (lane: Lane): number => [...lane.rows].reduce((sum, row) => sum + (growing.get(row) ?? 0), 0);
+    for (const lane of new Set([...growing.keys()].map(({ lane }) => lane)))
+      if (lane.rows.size > 1 && !isWorthSharing(lane.total + grown(lane), lane.live + grown(lane))) this.#part(lane);
+    const longest = Math.max(0, ...this.#used.map((lane) => lane.live + grown(lane)));
+    if (longest <= this.#arrays.capacity) return true;
+    if (this.fits(this.#used.length, longest)) {
+      this.#grow(this.#used, longest);
+      return true;
+    }
+    // A lane of many rows may be longer than the budget has room for beside the others, where its rows are not.
+    const every = this.#used.flatMap((lane) => [...lane.rows]);
+    const longestRow = Math.max(...every.map((row) => row.length + (growing.get(row) ?? 0)));
+    if (!this.fits(every.length, longestRow)) return false;
+    this.#grow(every, longestRow);
     return true;
   }
 
-  /** Moves rows, if need be, so that they lie side by side; returns them in slot order. Steady batches move nothing. */
-  arrange(rows: readonly CacheRow[]): { start: number; rows: CacheRow[] } {
-    const members = new Set(rows.map((row) => this.#live(row)));
-    const start = this.#bestWindow(members);
-    const outside = [...members].filter((row) => row.slot < start || row.slot >= start + members.size);
-    for (let slot = start; slot < start + members.size; slot++) {
-      const occupant = this.#slots[slot] ?? null;
-      if (occupant && members.has(occupant)) continue;
-      const incoming = outside.pop();
-      if (!incoming) throw new Error('arrange: a window slot without a member');
-      this.#exchange(slot, incoming.slot);
+  /** Moves lanes, if need be, so that those of these rows lie side by side. Steady batches move nothing. */
+  arrange(rows: readonly CacheRow[]): Arranged {
+    const wanted = new Map<Lane, HostRow[]>();
+    for (const row of rows.map((each) => this.#live(each))) {
+      const others = wanted.get(row.lane);
+      if (others) others.push(row);
+      else wanted.set(row.lane, [row]);
+      if (row.lane.rows.size === 1 && row.dense < row.length) this.#straighten(row);
     }
-    return { start, rows: [...members].sort((a, b) => a.slot - b.slot) };
+    const start = this.#bestWindow(wanted);
+    const end = start + wanted.size;
+    const outside = [...wanted.keys()].filter(({ index }) => index < start || index >= end);
+    for (let index = start; index < end; index++) {
+      const occupant = this.#lanes[index] ?? null;
+      if (occupant && wanted.has(occupant)) continue;
+      const incoming = outside.pop();
+      if (!incoming) throw new Error('arrange: a place in the window without a lane');
+      this.#exchange(index, incoming.index);
+    }
+    const lanes = [...wanted].sort(([a], [b]) => a.index - b.index).map(([, members]) => members);
+    return { start, lanes };
   }
 
-  /** The arrays of `count` rows from slot `start`, without copying. */
+  /** The arrays of `count` lanes from `start` on, without copying. */
   slice(start: number, count: number): CacheSlice {
-    const capacity = Math.max(this.#capacity, 1);
-    const cut = (arrays: readonly Float32Array[]) =>
-      arrays.map((array, layer) => {
-        const stride = this.#rowStride(layer, capacity);
-        return array.length === 0
-          ? new Float32Array(count * stride)
-          : array.subarray(start * stride, (start + count) * stride);
-      });
-    return { capacity, keys: cut(this.#keys), values: cut(this.#values) };
+    return this.#arrays.slice(start, count);
   }
 
-  /**
-   * Appends the first `count` new tokens of batch row `batchRow`. `newKeys[layer]` is [batch, kvHeads, width, headDim], as a forward
-   * returns it. reserve() has made room.
-   */
-  append(
-    row: CacheRow,
-    newKeys: readonly Float32Array[],
-    newValues: readonly Float32Array[],
-    batchRow: number,
-    width: number,
-    count: number,
-  ): void {
+  /** Appends `count` new tokens of a forward, which lie in row `batchRow` of it from `column` on. reserve() has made room. */
+  append(row: CacheRow, fresh: NewTokens, batchRow: number, column: number, count: number): void {
     const live = this.#live(row);
-    if (live.length + count > this.#capacity)
-      throw new RangeError(`append: ${live.length} + ${count} tokens exceed the capacity ${this.#capacity}`);
-    this.#layers.forEach(({ kvHeads, headDim }, layer) => {
-      const keys = this.#keys[layer] as Float32Array;
-      const values = this.#values[layer] as Float32Array;
-      const fromKeys = newKeys[layer] as Float32Array;
-      const fromValues = newValues[layer] as Float32Array;
-      for (let head = 0; head < kvHeads; head++) {
-        const source = (batchRow * kvHeads + head) * width * headDim;
-        const target = ((live.slot * kvHeads + head) * this.#capacity + live.length) * headDim;
-        copyFloats(fromKeys, source, keys, target, count * headDim);
-        copyFloats(fromValues, source, values, target, count * headDim);
-      }
-    });
-    live.length += count;
+    if (live.lane.live + count > this.#arrays.capacity)
+      throw new RangeError(`append: ${live.lane.live} + ${count} tokens exceed the capacity ${this.#arrays.capacity}`);
+    const slots = live.lane.take(count);
+    this.#arrays.write(live.lane.index, slots, fresh, batchRow, column);
+    live.grow(slots);
   }
 
-  /** A copy of the row's first `length` tokens that lives outside the cache. */
   copyOut(row: CacheRow, length: number): RowCopy {
     const live = this.#live(row);
     if (length > live.length) throw new RangeError(`copyOut: ${length} of ${live.length} tokens`);
-    const take = (arrays: readonly Float32Array[]) =>
-      this.#layers.map(({ kvHeads, headDim }, layer) => {
-        const copy = new Float32Array(kvHeads * length * headDim);
-        for (let head = 0; head < kvHeads; head++) {
-          const from = (live.slot * kvHeads + head) * this.#capacity * headDim;
-          copy.set((arrays[layer] as Float32Array).subarray(from, from + length * headDim), head * length * headDim);
-        }
-        return copy;
-      });
-    const copy: HostCopy = {
-      length,
-      bytes: length * this.tokenBytes,
-      keys: take(this.#keys),
-      values: take(this.#values),
-      release: () => undefined,
-    };
+    const tokens = this.#arrays.read({ lane: live.lane.index, slots: live.slots.slice(0, length) });
+    const copy: HostCopy = { ...tokens, bytes: length * this.tokenBytes, release: () => undefined };
     return copy;
   }
 
-  /** Fills an empty row with the first `length` tokens of a copy. reserve() has made room. */
   copyIn(row: CacheRow, copy: RowCopy, length: number): void {
     const live = this.#live(row);
     if (live.length !== 0) throw new Error('copyIn needs an empty row');
-    const { keys, values } = copy as HostCopy;
-    const put = (arrays: readonly Float32Array[], from: readonly Float32Array[]) =>
-      this.#layers.forEach(({ kvHeads, headDim }, layer) => {
-        for (let head = 0; head < kvHeads; head++) {
-          const source = head * copy.length * headDim;
-          const target = (live.slot * kvHeads + head) * this.#capacity * headDim;
-          (arrays[layer] as Float32Array).set(
-            (from[layer] as Float32Array).subarray(source, source + length * headDim),
-            target,
-          );
-        }
-      });
-    put(this.#keys, keys);
-    put(this.#values, values);
-    live.length = length;
+    const slots = live.lane.take(length);
+    this.#arrays.put(live.lane.index, slots, copy as HostCopy);
+    live.grow(slots);
   }
 
   /**
-   * Overwrites everything that is not a live token. Masked slots are multiplied by zero, and 0 · NaN is NaN: what a broken row left
-   * behind would spoil whoever gets its slot. Rare, so it simply visits everything.
+   * Masked slots are multiplied by zero, and 0 · NaN is NaN: what a broken row left behind would spoil whoever gets its slots. Rare, so it
+   * simply visits everything.
    */
   scrub(): void {
-    this.#slots.forEach((row, slot) =>
-      this.#layers.forEach(({ kvHeads, headDim }, layer) => {
-        for (let head = 0; head < kvHeads; head++) {
-          const start = (slot * kvHeads + head) * this.#capacity;
-          for (const arrays of [this.#keys, this.#values])
-            (arrays[layer] as Float32Array).fill(
-              0,
-              (start + (row?.length ?? 0)) * headDim,
-              (start + this.#capacity) * headDim,
-            );
-        }
-      }),
-    );
+    this.#lanes.forEach((lane, index) => {
+      const held = new Set([...(lane?.rows ?? [])].flatMap(({ slots }) => slots));
+      for (let slot = 0; slot < this.#arrays.capacity; slot++)
+        if (!held.has(slot)) this.#arrays.clear(index, slot, slot + 1);
+    });
   }
 
-  /** Throws when an invariant is broken; called when the engine is idle and by tests. */
   check(): void {
-    const seen = new Set<number>();
-    this.#slots.forEach((row, slot) => {
-      if (!row) return;
-      if (row.slot !== slot)
-        throw new Error(`cache: row ${row.id} believes it is in slot ${row.slot}, but lies in ${slot}`);
-      if (row.length > this.#capacity)
-        throw new Error(`cache: row ${row.id} holds ${row.length} tokens of ${this.#capacity}`);
-      if (seen.has(row.id)) throw new Error(`cache: row ${row.id} lies in two slots`);
-      seen.add(row.id);
+    if (this.#lanes.length !== this.#arrays.lanes)
+      throw new Error(`cache: ${this.#lanes.length} lanes in arrays of ${this.#arrays.lanes}`);
+    this.#lanes.forEach((lane, index) => {
+      if (!lane) return;
+      if (lane.index !== index) throw new Error(`cache: lane ${index} believes that it is lane ${lane.index}`);
+      if (lane.rows.size === 0) throw new Error(`cache: nobody reads lane ${index}`);
+      if (lane.end > this.#arrays.capacity)
+        throw new Error(`cache: lane ${index} reaches to slot ${lane.end} of ${this.#arrays.capacity}`);
+      lane.check();
     });
-    this.#layers.forEach((_, layer) => {
-      const expected = this.#slots.length * this.#rowStride(layer, this.#capacity);
-      for (const arrays of [this.#keys, this.#values]) {
-        const actual = (arrays[layer] as Float32Array).length;
-        if (actual !== expected) throw new Error(`cache: layer ${layer} has ${actual} floats instead of ${expected}`);
-      }
-    });
+    this.#arrays.check();
   }
 
-  #live(row: CacheRow): Row {
-    const live = row as Row;
-    if (this.#slots[live.slot] !== live) throw new Error(`cache: row ${row.id} was released`);
+  get #used(): Lane[] {
+    return this.#lanes.filter((lane) => lane !== null);
+  }
+
+  /** Slots that must not be lost, of the lane that has most. */
+  get #end(): number {
+    return this.#used.reduce((longest, { end }) => Math.max(longest, end), 0);
+  }
+
+  #live(row: CacheRow): HostRow {
+    const live = row as HostRow;
+    if (live.isReleased) throw new Error(`cache: row ${row.id} was released`);
     return live;
   }
 
-  #longest(): number {
-    return this.#slots.reduce((longest, row) => Math.max(longest, row?.length ?? 0), 0);
-  }
-
-  #rowStride(layer: number, capacity: number): number {
-    const { kvHeads, headDim } = this.#layers[layer] as LayerShape;
-    return kvHeads * capacity * headDim;
-  }
-
-  /** How many rows of `length` tokens the budget holds. */
-  #slotsWithin(length: number): number {
+  /** How many lanes of `length` tokens the budget holds. */
+  #lanesWithin(length: number): number {
     return Math.floor(this.budgetBytes / (length * this.tokenBytes));
   }
 
@@ -327,131 +229,121 @@ export class RowCache implements RowStore {
    * The usual geometric capacity with room for what comes next. Where the budget does not hold it, half of what is left: with the bare need
    * each further token would move everything, and with all of it each further row would.
    */
-  #affordable(rows: number, length: number): number {
+  #affordable(lanes: number, length: number): number {
     const wanted = capacityFor(length + HEADROOM);
-    const most = Math.floor(this.budgetBytes / (rows * this.tokenBytes));
+    const most = Math.floor(this.budgetBytes / (lanes * this.tokenBytes));
     return wanted <= most ? wanted : Math.max(length, (length + most) >> 1);
   }
 
-  #freeSlot(): number {
-    const free = this.#slots.indexOf(null);
+  #newLane(): Lane {
+    const lane = new Lane(this.#freePlace());
+    this.#lanes[lane.index] = lane;
+    return lane;
+  }
+
+  #freePlace(): number {
+    const free = this.#lanes.indexOf(null);
     if (free >= 0) return free;
-    const used = this.#slots.length;
-    const rows = Math.min(Math.max(1, used * 2), Math.max(this.#maxRows, used + 1));
-    if (rows * this.#capacity * this.tokenBytes <= this.budgetBytes) this.#relayout(rows, this.#capacity);
+    const used = this.#lanes.length;
+    const lanes = Math.min(Math.max(1, used * 2), Math.max(this.#maxRows, used + 1));
+    const { capacity } = this.#arrays;
+    if (lanes * capacity * this.tokenBytes <= this.budgetBytes) this.#layOut(this.#lanes, lanes, capacity);
     else {
-      const longest = this.#longest();
-      const some = Math.max(used + 1, Math.min(rows, (used + this.#slotsWithin(Math.max(1, longest))) >> 1));
-      this.#relayout(some, this.#affordable(some, longest));
+      const end = this.#end;
+      const some = Math.max(used + 1, Math.min(lanes, (used + this.#lanesWithin(Math.max(1, end))) >> 1));
+      this.#layOut(this.#lanes, some, this.#affordable(some, end));
     }
     return used;
   }
 
-  /** Gives memory back when a quarter of the length, or none of the rows, is in use. */
+  /** Each row of a lane gets one of its own, if the budget has room for them. */
+  #part(lane: Lane): void {
+    const lanes = this.#used.length + lane.rows.size - 1;
+    if (lanes * this.#arrays.capacity * this.tokenBytes > this.budgetBytes || lanes > this.#maxRows) return;
+    for (const row of [...lane.rows].slice(1)) {
+      const own = this.#newLane();
+      this.#arrays.copy({ lane: lane.index, slots: row.slots }, own.index);
+      row.moveTo(own);
+    }
+  }
+
+  /** Room for `longest` tokens in each lane. Given rows, each gets a lane of its own. */
+  #grow(wanted: readonly Lane[] | readonly HostRow[], longest: number): void {
+    // Free places cost as much as lanes in use: they are given up where the budget would not hold them at the new length.
+    const places = Math.max(wanted.length, Math.min(this.#lanes.length, this.#lanesWithin(longest)));
+    const length = Math.max(longest, ...wanted.map((each) => (each instanceof Lane ? each.end : each.length)));
+    this.#layOut(
+      places < this.#lanes.length || wanted[0] instanceof HostRow ? wanted : this.#lanes,
+      places,
+      this.#affordable(places, length),
+    );
+  }
+
+  /** Gives memory back when a quarter of the length, or none of the lanes, is in use. */
   #shrink(): void {
-    if (this.rowsInUse === 0) {
-      this.#relayout(0, 0);
+    if (this.#used.length === 0) {
+      this.#layOut([], 0, 0);
       return;
     }
-    const capacity = capacityFor(this.#longest());
-    if (capacity * 4 <= this.#capacity) this.#relayout(this.#slots.length, capacity * 2);
+    const capacity = capacityFor(this.#end);
+    if (capacity * 4 <= this.#arrays.capacity) this.#layOut(this.#lanes, this.#lanes.length, capacity * 2);
   }
 
-  /** Moves everything to arrays of `rows` slots, which hold at least the live rows. Fewer slots than before: rows move together. */
-  #relayout(rows: number, capacity: number): void {
-    const live = this.#slots.filter((row) => row !== null);
-    const slots: (Row | null)[] = rows < this.#slots.length ? live : [...this.#slots];
-    while (slots.length < rows) slots.push(null);
-    const move = (arrays: Float32Array[]) =>
-      this.#layers.forEach(({ kvHeads, headDim }, layer) => {
-        const old = arrays[layer] as Float32Array;
-        const fresh = new Float32Array(rows * kvHeads * capacity * headDim);
-        slots.forEach((row, slot) => {
-          if (!row) return;
-          for (let head = 0; head < kvHeads; head++) {
-            const from = (row.slot * kvHeads + head) * this.#capacity * headDim;
-            fresh.set(old.subarray(from, from + row.length * headDim), (slot * kvHeads + head) * capacity * headDim);
-          }
-        });
-        arrays[layer] = fresh;
-      });
-    move(this.#keys);
-    move(this.#values);
-    slots.forEach((row, slot) => {
-      if (row) row.slot = slot;
+  /** Fresh arrays, in which place i holds wanted[i]: a lane as it is, or a row in a lane of its own. */
+  #layOut(wanted: readonly (Lane | HostRow | null)[], places: number, capacity: number): void {
+    const sources = wanted.map((each): Source | null => {
+      if (each instanceof Lane) return { lane: each.index, slots: upTo(each.end) };
+      return each && { lane: each.lane.index, slots: [...each.slots] };
     });
-    this.#slots = slots;
-    this.#capacity = capacity;
+    this.#arrays.layOut(places, capacity, sources);
+    const lanes = wanted.map((each, index): Lane | null => {
+      if (!(each instanceof HostRow)) return each;
+      const own = new Lane(index);
+      each.moveTo(own);
+      return own;
+    });
+    while (lanes.length < places) lanes.push(null);
+    lanes.forEach((lane, index) => {
+      if (lane) lane.index = index;
+    });
+    this.#lanes = lanes;
   }
 
-  /** The window of |members| slots that already holds most of them. */
-  #bestWindow(members: ReadonlySet<Row>): number {
-    const inside = (slot: number) => {
-      const row = this.#slots[slot];
-      return row && members.has(row) ? 1 : 0;
+  /** A row that is alone with its lane moves to the first slots: what others left free there need not be read. */
+  #straighten(row: HostRow): void {
+    const from = row.dense;
+    const tokens = this.#arrays.read({ lane: row.lane.index, slots: row.slots.slice(from) });
+    row.truncate(from);
+    const slots = row.lane.take(tokens.length);
+    this.#arrays.put(row.lane.index, slots, tokens);
+    row.grow(slots);
+  }
+
+  /** The window of so many places that already holds most of these lanes. */
+  #bestWindow(wanted: ReadonlyMap<Lane, unknown>): number {
+    const inside = (index: number): number => {
+      const lane = this.#lanes[index];
+      return lane && wanted.has(lane) ? 1 : 0;
     };
     let count = 0;
-    for (let slot = 0; slot < members.size; slot++) count += inside(slot);
+    for (let index = 0; index < wanted.size; index++) count += inside(index);
     let best = { start: 0, count };
-    for (let start = 1; start + members.size <= this.#slots.length; start++) {
-      count += inside(start + members.size - 1) - inside(start - 1);
+    for (let start = 1; start + wanted.size <= this.#lanes.length; start++) {
+      count += inside(start + wanted.size - 1) - inside(start - 1);
       if (count > best.count) best = { start, count };
     }
     return best.start;
   }
 
-  /** Swaps two slots; either may be free. */
+  /** Swaps two places, the second of which holds a lane. */
   #exchange(a: number, b: number): void {
-    const rowA = this.#slots[a] ?? null;
-    const rowB = this.#slots[b] ?? null;
-    if (rowA && rowB) this.#swapSlots(a, b, Math.max(rowA.length, rowB.length));
-    else if (rowB) this.#copySlot(b, a, rowB.length);
-    else if (rowA) this.#copySlot(a, b, rowA.length);
-    this.#slots[a] = rowB;
-    this.#slots[b] = rowA;
-    if (rowA) rowA.slot = b;
-    if (rowB) rowB.slot = a;
+    const laneA = this.#lanes[a] ?? null;
+    const laneB = this.#lanes[b] as Lane;
+    if (laneA) this.#arrays.swap(a, b, Math.max(laneA.end, laneB.end));
+    else this.#arrays.copy({ lane: b, slots: upTo(laneB.end) }, a);
+    this.#lanes[a] = laneB;
+    this.#lanes[b] = laneA;
+    laneB.index = a;
+    if (laneA) laneA.index = b;
   }
-
-  #copySlot(from: number, to: number, length: number): void {
-    this.#eachHead(from, to, length, (array, source, target, size) => array.copyWithin(target, source, source + size));
-  }
-
-  #swapSlots(a: number, b: number, length: number): void {
-    this.#eachHead(a, b, length, (array, source, target, size) => {
-      const held = array.slice(target, target + size);
-      array.copyWithin(target, source, source + size);
-      array.set(held, source);
-    });
-  }
-
-  #eachHead(
-    a: number,
-    b: number,
-    length: number,
-    visit: (array: Float32Array, from: number, to: number, size: number) => void,
-  ): void {
-    this.#layers.forEach(({ kvHeads, headDim }, layer) => {
-      const stride = this.#capacity * headDim;
-      for (const arrays of [this.#keys, this.#values])
-        for (let head = 0; head < kvHeads; head++)
-          visit(
-            arrays[layer] as Float32Array,
-            (a * kvHeads + head) * stride,
-            (b * kvHeads + head) * stride,
-            length * headDim,
-          );
-    });
-  }
-}
-
-/** A view costs as much as copying some hundred floats: a decode step copies thousands of pieces of one head's width. */
-const WORTH_A_VIEW = 512;
-
-function copyFloats(from: Float32Array, source: number, to: Float32Array, target: number, count: number): void {
-  if (count >= WORTH_A_VIEW) {
-    to.set(from.subarray(source, source + count), target);
-    return;
-  }
-  for (let i = 0; i < count; i++) to[target + i] = from[source + i] as number;
 }

@@ -3,7 +3,7 @@
 // bank of exactly its rows and leaves a fresh one; `bankFor` gathers one where the rows do not lie so already. A bank goes when nobody
 // names it. Knows no tokens and no requests. Owned by DeviceRows (device-rows.ts).
 import { type Bank, type Banks, disposeBank, type Picked } from '../../kernels/decoder/banks.js';
-import type { CacheRow, LayerShape, RowCopy, RowStore } from './cache.js';
+import type { CacheRow, LayerShape, RowCopy, RowStore } from './row-store.js';
 
 const FLOAT_BYTES = 4;
 const SMALLEST_CAPACITY = 64;
@@ -82,7 +82,7 @@ export class DeviceCache implements RowStore {
   }
 
   claim(): CacheRow {
-    const row: Row = { id: this.#nextId++, length: 0, held: null, index: 0, isLive: true };
+    const row: Row = { id: this.#nextId++, length: 0, lane: {}, held: null, index: 0, isLive: true };
     this.#rows.add(row);
     return row;
   }

@@ -26,7 +26,10 @@ export class DeviceRows implements RowPlace {
     const ordered = order.map((row) => byRow.get(row) as ForwardRow);
     const added = ordered.map(({ ids }) => ids.length);
     const { bank, isOwn } = await this.cache.bankFor(order, added);
-    const batch = makeBatch(ordered);
+    const batch = makeBatch(
+      ordered.map((row) => [row]),
+      () => null,
+    );
     const output = await this.#decoder.forward({ ...batch, bank }).finally(() => {
       if (isOwn) disposeBank(bank);
     });
@@ -49,7 +52,7 @@ export class DeviceRows implements RowPlace {
         ? new ResidentLogits(logits, numbers, states)
         : { data: logits.data as Float32Array, width: logits.dims.at(-1) ?? 0, ...(states ? { hidden: states } : {}) },
       ordered,
-      width: batch.width,
+      tokens: batch.rows * batch.width,
     };
   }
 

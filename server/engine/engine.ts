@@ -246,7 +246,9 @@ export class Engine {
     const feeds = new Map<EngineModel, Work<Feed>[]>([...this.#models.values()].map((model) => [model, []]));
     const push = (item: Feed, pending: number, whole: boolean): void => {
       const { priority } = item.run.request;
-      if (pending > 0) feeds.get(item.view.model)?.push({ item, pending, whole, priority, arrival: item.run.arrival });
+      const lane = item.view.row?.lane;
+      if (pending > 0 && lane)
+        feeds.get(item.view.model)?.push({ item, pending, whole, priority, arrival: item.run.arrival, lane });
     };
     for (const run of this.#runs) {
       for (const sequence of run.hungry)
@@ -288,11 +290,10 @@ export class Engine {
         : [],
     );
     const started = performance.now();
-    const { logits, firstRow } = await model.forward(rows);
-    const width = Math.max(...wanted.map(({ count }) => count));
+    const { logits, firstRow, tokens } = await model.forward(rows);
     const tookMs = performance.now() - started;
-    this.#blocks.timed(model.name, rows.length * width, tookMs);
-    this.#pace.forward(model.name, rows.length, width, tookMs);
+    this.#blocks.timed(model.name, tokens, tookMs);
+    this.#pace.forward(model.name, rows.length, tokens, tookMs);
     wanted.forEach(({ item: { run, sequence, view }, count }, r) => {
       run.ledger.forward(model.name, count);
       const { row, pastLength, logitsFrom } = rows[r] as ForwardRow;

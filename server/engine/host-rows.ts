@@ -2,8 +2,10 @@
 // The counterpart of device-rows.ts; EngineModel owns one of the two.
 import type { DecoderBatch, DecoderOutput } from '../../kernels/decoder/model.js';
 import { makeBatch } from './batch.js';
-import { RowCache, type CacheSlice } from './cache.js';
+import { RowCache } from './cache.js';
 import type { ImageRows } from './images.js';
+import type { HostRow } from './lane.js';
+import type { CacheSlice } from './lane-arrays.js';
 import type { Forwarded, ForwardRow, RowPlace } from './place.js';
 
 /** What the engine needs of a decoder: a DecoderModel, or a toy in tests. */
@@ -42,21 +44,27 @@ export class HostRows implements RowPlace {
 
   async forward(rows: readonly ForwardRow[]): Promise<Forwarded> {
     const byRow = new Map(rows.map((row) => [row.row, row]));
-    const arranged = this.cache.arrange(rows.map(({ row }) => row));
-    const ordered = arranged.rows.map((row) => byRow.get(row) as ForwardRow);
+    const { start, lanes } = this.cache.arrange(rows.map(({ row }) => row));
+    const side = lanes.map((members) => members.map((row) => ({ ...(byRow.get(row) as ForwardRow), row })));
+    const ordered = side.flat();
     const fresh = ordered.every(({ pastLength }) => pastLength === 0);
-    const past = fresh ? this.#nothingPast(ordered.length) : this.cache.slice(arranged.start, ordered.length);
+    const past = fresh ? this.#nothingPast(lanes.length) : this.cache.slice(start, lanes.length);
     const batch = {
-      ...makeBatch(ordered),
+      ...makeBatch(side, ({ row }) => slotsOf(row)),
       pastCapacity: past.capacity,
       pastKeys: past.keys,
       pastValues: past.values,
     };
     const images = this.#images && (await this.#images.take(batch.ids));
     const output = await this.#decoder.forward(images ? { ...batch, images } : batch);
-    ordered.forEach(({ row, ids }, r) =>
-      this.cache.append(row, output.newKeys, output.newValues, r, batch.width, ids.length),
-    );
+    const made = { keys: output.newKeys, values: output.newValues, width: batch.width };
+    side.forEach((members, lane) => {
+      let column = 0;
+      for (const { row, ids } of members) {
+        this.cache.append(row, made, lane, column, ids.length);
+        column += ids.length;
+      }
+    });
     // Of a classification head: its scores.
     const width = output.logits.dims.at(-1) ?? this.#decoder.spec.vocabSize;
     const { hidden } = output;
@@ -64,7 +72,7 @@ export class HostRows implements RowPlace {
     return {
       logits: { data: output.logits.data as Float32Array, width, ...(states ? { hidden: states } : {}) },
       ordered,
-      width: batch.width,
+      tokens: batch.rows * batch.width,
     };
   }
 
@@ -89,3 +97,6 @@ export class HostRows implements RowPlace {
     return { capacity: 1, keys: cut(this.#emptyPast.keys), values: cut(this.#emptyPast.values) };
   }
 }
+
+/** Null where they are the first slots of the lane: a mask of one stretch. */
+const slotsOf = ({ slots, dense }: HostRow): readonly number[] | null => (dense === slots.length ? null : slots);

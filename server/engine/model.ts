@@ -5,13 +5,13 @@ import type { DecoderSpec } from '../../kernels/decoder/spec.js';
 import { VisionModel } from '../../kernels/vision/model.js';
 import { ensureArtifact } from '../models/artifacts.js';
 import { loadTokenTable, type TokenTable } from '../models/tokenizer.js';
-import type { CacheRow, RowStore } from './cache.js';
 import { type GpuDevice, loadOnDevice, refuseWeights } from './device.js';
 import { HostRows, type Decoder } from './host-rows.js';
 import { ImageRows, type Vision } from './images.js';
 import type { EngineSettings, LoadedModelInfo, ModelGauges, ModelSettings } from './messages.js';
 import type { ForwardRow, RowPlace } from './place.js';
 import { PrefixStore } from './prefixes.js';
+import type { CacheRow, RowStore } from './row-store.js';
 import type { LogitsBatch } from './view.js';
 
 /** A tick should not keep an abort waiting longer than this: bounds the prefill chunk once the model's speed is known. */
@@ -120,21 +120,21 @@ export class EngineModel {
 
   /**
    * Takes in every row's new tokens and appends their keys and values. The caller has reserved room. Returns the wanted logits, row by
-   * row in the order of `rows`, positions ascending.
+   * row in the order of `rows`, positions ascending, and how many tokens were computed for that, padding counted.
    */
   async forward(
     rows: readonly ForwardRow[],
-  ): Promise<{ logits: LogitsBatch; firstRow: ReadonlyMap<CacheRow, number> }> {
+  ): Promise<{ logits: LogitsBatch; firstRow: ReadonlyMap<CacheRow, number>; tokens: number }> {
     const started = performance.now();
-    const { logits, ordered, width } = await this.#place.forward(rows);
+    const { logits, ordered, tokens } = await this.#place.forward(rows);
     const firstRow = new Map<CacheRow, number>();
     let next = 0;
     for (const { row, ids, logitsFrom } of ordered) {
       firstRow.set(row, next);
       next += ids.length - logitsFrom;
     }
-    this.#count(rows.length, rows.length * width, width, performance.now() - started);
-    return { logits, firstRow };
+    this.#count(rows, tokens, performance.now() - started);
+    return { logits, firstRow, tokens };
   }
 
   gauges(): ModelGauges {
@@ -155,11 +155,11 @@ export class EngineModel {
     await this.#place.release();
   }
 
-  #count(rows: number, tokens: number, width: number, ms: number): void {
+  #count(rows: readonly ForwardRow[], tokens: number, ms: number): void {
     this.forwards.count++;
-    this.forwards.rows += rows;
+    this.forwards.rows += rows.length;
     this.forwards.seconds += ms / 1000;
-    if (width < 8) return;
+    if (rows.every(({ ids }) => ids.length < 8)) return;
     const rate = tokens / ms;
     this.#prefillRate = this.#prefillRate === null ? rate : RATE_MEMORY * this.#prefillRate + (1 - RATE_MEMORY) * rate;
   }

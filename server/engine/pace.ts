@@ -48,12 +48,12 @@ export class Pace {
   readonly #kinds = new Map<string, Kind>();
 
   /** A forward of `rows` rows, padded to `width` tokens. */
-  forward(model: string, rows: number, width: number, ms: number): void {
-    if (width < PROMPT_WIDTH) this.#stepCost(model).observe(rows * width, ms);
+  forward(model: string, rows: number, tokens: number, ms: number): void {
+    if (tokens < PROMPT_WIDTH * rows) this.#stepCost(model).observe(tokens, ms);
     else {
       let prompt = this.#prompts.get(model);
       if (!prompt) this.#prompts.set(model, (prompt = new Ratio(KEPT)));
-      prompt.observe(ms, rows * width);
+      prompt.observe(ms, tokens);
     }
   }
 

@@ -1,7 +1,7 @@
 // Where a model's rows live and its forwards run: on the host (host-rows.ts) or on the device (device-rows.ts). All that the rest of the
 // engine sees of the difference.
 import type { BatchRow } from './batch.js';
-import type { CacheRow, RowStore } from './cache.js';
+import type { CacheRow, RowStore } from './row-store.js';
 import type { LogitsBatch } from './view.js';
 
 export interface ForwardRow extends BatchRow {
@@ -12,8 +12,8 @@ export interface Forwarded {
   readonly logits: LogitsBatch;
   /** In the order of their logits. */
   readonly ordered: readonly ForwardRow[];
-  /** New tokens per row, padding counted. */
-  readonly width: number;
+  /** New tokens computed, padding counted. */
+  readonly tokens: number;
 }
 
 export interface RowPlace {

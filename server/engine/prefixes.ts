@@ -1,7 +1,7 @@
 // Finished prompts of one model, kept by bytes so that a later request that begins with the same tokens skips their prefill. Keys are
 // exact token ids, never hashes alone. Knows nothing of rows in use; a hit is copied into a fresh row.
 import { LRUCache } from 'lru-cache';
-import type { RowCopy } from './cache.js';
+import type { RowCopy } from './row-store.js';
 
 interface Entry {
   readonly ids: Int32Array;

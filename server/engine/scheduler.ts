@@ -10,6 +10,8 @@ export interface Work<T> {
   /** Lower goes first. */
   readonly priority: number;
   readonly arrival: number;
+  /** Rows of one lane go side by side into one row of a forward: they are not padded to each other. */
+  readonly lane: object;
 }
 
 export interface Share<T> {
@@ -17,14 +19,20 @@ export interface Share<T> {
   readonly count: number;
 }
 
+/** The shares of one lane. */
+interface Bundle<T> {
+  readonly shares: Share<T>[];
+  width: number;
+}
+
 export interface Budget {
   /** New tokens per tick for this model. */
   readonly tokens: number;
-  /** Rows of one forward. */
+  /** Rows of one forward, a lane counting as one. */
   readonly rows: number;
 }
 
-/** Forwards to run, each a list of rows with their number of new tokens. The rows of one forward are padded to the longest share. */
+/** Forwards to run, each a list of rows with their number of new tokens. The lanes of one forward are padded to the widest. */
 export type Plan<T> = readonly (readonly Share<T>[])[];
 
 /** Decoding rows may never take all of the budget: prompts always get this part of it, or new requests would starve. */
@@ -43,12 +51,12 @@ export function schedule<T>(work: readonly Work<T>[], budget: Budget): Plan<T> {
   const floor = Math.max(SMALLEST_CHUNK, Math.floor(budget.tokens * PREFILL_PART));
   const taken = decode.reduce((sum, { pending }) => sum + pending, 0);
   const shares = shareOut(prompts, Math.max(budget.tokens - taken, floor));
-  const steps = decode.map(({ item, pending }) => ({ item, count: pending }));
-  return [...group(steps, budget.rows), ...group(shares, budget.rows)];
+  const steps = decode.map((w) => ({ of: w, count: w.pending }));
+  return [...group(bundles(steps), budget.rows), ...group(bundles(shares), budget.rows)];
 }
 
 /** Water-filling: equal shares, and what short prompts leave goes to the longer ones. First come first served below the smallest chunk. */
-function shareOut<T>(prompts: readonly Work<T>[], tokens: number): Share<T>[] {
+function shareOut<T>(prompts: readonly Work<T>[], tokens: number): { readonly of: Work<T>; readonly count: number }[] {
   const admitted = prompts.slice(0, Math.max(1, fitting(prompts, tokens)));
   const byLength = [...admitted].sort((a, b) => a.pending - b.pending);
   const counts = new Map<Work<T>, number>();
@@ -58,7 +66,7 @@ function shareOut<T>(prompts: readonly Work<T>[], tokens: number): Share<T>[] {
     counts.set(work, count);
     left -= count;
   });
-  return admitted.map((work) => ({ item: work.item, count: counts.get(work) ?? 1 }));
+  return admitted.map((work) => ({ of: work, count: counts.get(work) ?? 1 }));
 }
 
 /** How many prompts, in order, can each have at least the smallest chunk. */
@@ -68,23 +76,34 @@ function fitting<T>(prompts: readonly Work<T>[], tokens: number): number {
   return full < 0 ? prompts.length : full;
 }
 
-/** Splits shares into forwards so that padding stays small. */
-function group<T>(shares: readonly Share<T>[], rows: number): Share<T>[][] {
-  const groups: Share<T>[][] = [];
-  for (const share of [...shares].sort((a, b) => b.count - a.count)) {
+function bundles<T>(shares: readonly { readonly of: Work<T>; readonly count: number }[]): Bundle<T>[] {
+  const byLane = new Map<object, Bundle<T>>();
+  for (const { of, count } of shares) {
+    const bundle = byLane.get(of.lane) ?? { shares: [], width: 0 };
+    byLane.set(of.lane, bundle);
+    bundle.shares.push({ item: of.item, count });
+    bundle.width += count;
+  }
+  return [...byLane.values()];
+}
+
+/** Splits lanes into forwards so that padding stays small. */
+function group<T>(lanes: readonly Bundle<T>[], rows: number): Share<T>[][] {
+  const groups: Bundle<T>[][] = [];
+  for (const lane of [...lanes].sort((a, b) => b.width - a.width)) {
     const current = groups.at(-1);
-    const width = current?.[0]?.count ?? 0;
+    const width = current?.[0]?.width ?? 0;
     if (
       current &&
       current.length < rows &&
-      padding(current, width) + width - share.count <= Math.max(PADDING_TOKENS, width)
+      padding(current, width) + width - lane.width <= Math.max(PADDING_TOKENS, width)
     )
-      current.push(share);
-    else groups.push([share]);
+      current.push(lane);
+    else groups.push([lane]);
   }
-  return groups;
+  return groups.map((lanesOfOne) => lanesOfOne.flatMap(({ shares }) => shares));
 }
 
-function padding<T>(shares: readonly Share<T>[], width: number): number {
-  return shares.reduce((sum, { count }) => sum + width - count, 0);
+function padding<T>(lanes: readonly Bundle<T>[], widest: number): number {
+  return lanes.reduce((sum, { width }) => sum + widest - width, 0);
 }

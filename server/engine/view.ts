@@ -1,8 +1,8 @@
 // A model with its own prompt, inside one sequence: which tokens its cache row has taken in, and the logits it holds for positions
 // that are not decided yet. Positions count from the end of the prompt: 0 is the first generated token.
 import type { Tensor } from '../../kernels/session.js';
-import type { CacheRow } from './cache.js';
 import type { EngineModel } from './model.js';
+import type { CacheRow } from './row-store.js';
 
 /** Logits of one forward, kept where the model left them: [rows, width]. */
 export interface LogitsBatch {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { capacityFor, RowCache, type CacheRow } from '../../server/engine/cache.js';
+import { capacityFor, RowCache } from '../../server/engine/cache.js';
+import type { CacheRow } from '../../server/engine/row-store.js';
 
 const LAYERS = [
   { kvHeads: 2, headDim: 3 },
@@ -40,15 +41,17 @@ function newTokens(
 function append(cache: RowCache, row: CacheRow, tags: readonly number[]): boolean {
   if (!cache.reserve([row], [tags.length])) return false;
   const { keys, values } = newTokens([tags], tags.length);
-  cache.append(row, keys, values, 0, tags.length, tags.length);
+  cache.append(row, { keys, values, width: tags.length }, 0, 0, tags.length);
   return true;
 }
 
+const count = (from: number, length: number): number[] => Array.from({ length }, (_, i) => from + i);
+
 function contents(cache: RowCache, row: CacheRow): number[] {
-  const { start } = cache.arrange([row]);
+  const { start, lanes } = cache.arrange([row]);
   const { keys, values, capacity } = cache.slice(start, 1);
   const tags: number[] = [];
-  for (let token = 0; token < row.length; token++) {
+  for (const token of lanes[0]![0]!.slots) {
     const tag = Math.floor((keys[0]?.[token * 3] ?? 0) / 1000);
     LAYERS.forEach(({ kvHeads, headDim }, layer) => {
       for (let head = 0; head < kvHeads; head++)
@@ -93,7 +96,7 @@ describe('RowCache', () => {
             chosen.twin.tokens.length = length;
           } else if (op === 'arrange') {
             const some = rows.filter((_, i) => (pick >> (i % 6)) % 2 === 0).map(({ row }) => row);
-            if (some.length > 0) expect(new Set(cache.arrange(some).rows)).toEqual(new Set(some));
+            if (some.length > 0) expect(new Set(cache.arrange(some).lanes.flat())).toEqual(new Set(some));
           } else if (op === 'copy' && rows.length < 8) {
             const copy = cache.copyOut(chosen.row, chosen.row.length);
             const row = cache.claim();
@@ -124,8 +127,8 @@ describe('RowCache', () => {
     const [a, b] = [cache.claim(), cache.claim()];
     cache.reserve([a, b], [3, 1]);
     const { keys, values } = newTokens([[1, 2, 3], [4]], 3);
-    cache.append(a, keys, values, 0, 3, 3);
-    cache.append(b, keys, values, 1, 3, 1);
+    cache.append(a, { keys, values, width: 3 }, 0, 0, 3);
+    cache.append(b, { keys, values, width: 3 }, 1, 0, 1);
     expect(contents(cache, a)).toEqual([1, 2, 3]);
     expect(contents(cache, b)).toEqual([4]);
   });
@@ -195,8 +198,8 @@ describe('RowCache', () => {
     const cache = new RowCache(LAYERS, { maxRows: 8, bytes: 1 << 20 });
     const rows = Array.from({ length: 4 }, () => cache.claim());
     rows.forEach((row, i) => append(cache, row, [i + 1]));
-    expect(cache.arrange([rows[2]!, rows[1]!])).toEqual({ start: 1, rows: [rows[1], rows[2]] });
-    expect(cache.arrange(rows)).toEqual({ start: 0, rows });
+    expect(cache.arrange([rows[2]!, rows[1]!])).toEqual({ start: 1, lanes: [[rows[1]], [rows[2]]] });
+    expect(cache.arrange(rows)).toEqual({ start: 0, lanes: rows.map((row) => [row]) });
   });
 
   it('scrubs what dead rows left behind and nothing else', () => {
@@ -224,5 +227,85 @@ describe('RowCache', () => {
 
   it('grows geometrically', () => {
     expect([1, 64, 65, 97, 129, 200, 1000].map(capacityFor)).toEqual([64, 64, 96, 128, 192, 256, 1024]);
+  });
+
+  it('keeps what forked rows have in common once, and copies nothing for a fork', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 16, bytes: 1 << 20 });
+    const trunk = cache.claim();
+    append(cache, trunk, count(1, 100));
+    const before = cache.bytes;
+    const forks = Array.from({ length: 8 }, () => cache.fork(trunk));
+    forks.forEach((row, i) => append(cache, row, [200 + i]));
+    expect(cache.tokensInUse).toBe(108);
+    expect(cache.bytes).toBe(before);
+    expect(cache.arrange([trunk, ...forks]).lanes).toEqual([[trunk, ...forks]]);
+    forks.forEach((row, i) => expect(contents(cache, row)).toEqual([...count(1, 100), 200 + i]));
+    cache.truncate(forks[0]!, 50);
+    append(cache, forks[0]!, [300]);
+    expect(contents(cache, forks[0]!)).toEqual([...count(1, 50), 300]);
+    expect(contents(cache, trunk)).toEqual(count(1, 100));
+    cache.check();
+  });
+
+  it('a row that is left alone with its lane lies in its first slots again', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 16, bytes: 1 << 20 });
+    const trunk = cache.claim();
+    append(cache, trunk, count(1, 40));
+    const [first, winner] = [cache.fork(trunk), cache.fork(trunk)];
+    append(cache, first, [100, 101]);
+    append(cache, winner, [200, 201]);
+    cache.release(trunk);
+    cache.release(first);
+    const [[row]] = cache.arrange([winner]).lanes as unknown as [[{ slots: number[]; dense: number }]];
+    expect(row.slots).toEqual(count(0, 42));
+    expect(row.dense).toBe(42);
+    expect(contents(cache, winner)).toEqual([...count(1, 40), 200, 201]);
+    cache.check();
+  });
+
+  it('rows part when what they hold apart outweighs what they share', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 16, bytes: 1 << 20 });
+    const trunk = cache.claim();
+    append(cache, trunk, count(1, 40));
+    const fork = cache.fork(trunk);
+    expect(fork.lane).toBe(trunk.lane);
+    append(cache, trunk, count(100, 60));
+    append(cache, fork, count(200, 60));
+    expect(fork.lane).not.toBe(trunk.lane);
+    expect(contents(cache, trunk)).toEqual([...count(1, 40), ...count(100, 60)]);
+    expect(contents(cache, fork)).toEqual([...count(1, 40), ...count(200, 60)]);
+    cache.check();
+  });
+
+  it('a short beginning is copied: a lane for it would soon be parted', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 16, bytes: 1 << 20 });
+    const trunk = cache.claim();
+    append(cache, trunk, count(1, 8));
+    const fork = cache.fork(trunk);
+    expect(fork.lane).not.toBe(trunk.lane);
+    expect(contents(cache, fork)).toEqual(count(1, 8));
+  });
+
+  it('rows that admission has priced get their tokens, whatever their lanes hold', () => {
+    const cache = new RowCache(LAYERS, { maxRows: 8, bytes: TOKEN_BYTES * 8 * 150 });
+    expect(cache.fits(8, 150)).toBe(true);
+    const alone = cache.claim();
+    append(cache, alone, count(1, 100));
+    const trunk = cache.claim();
+    append(cache, trunk, count(1000, 90));
+    const forks = Array.from({ length: 6 }, () => cache.fork(trunk));
+    const rows = [alone, trunk, ...forks];
+    for (let token = 0; token < 50; token++)
+      rows.forEach((row, r) => {
+        expect(append(cache, row, [2000 + 100 * r + token])).toBe(true);
+        expect(cache.bytes).toBeLessThanOrEqual(cache.budgetBytes);
+        cache.check();
+      });
+    rows.forEach((row, r) =>
+      expect(contents(cache, row)).toEqual([
+        ...(r === 0 ? count(1, 100) : count(1000, 90)),
+        ...count(2000 + 100 * r, 50),
+      ]),
+    );
   });
 });

@@ -16,8 +16,8 @@ describe('pace', () => {
   it('a step is the forwards of all its models, and the decisions', () => {
     const pace = new Pace();
     for (let i = 0; i < 20; i++) {
-      pace.forward('large', 4, 1, 10);
-      pace.forward('small', 4, 1, 3);
+      pace.forward('large', 4, 4, 10);
+      pace.forward('small', 4, 4, 3);
       pace.decided(4, 1);
     }
     expect(pace.stepMs(rows({ large: 4, small: 4 }))).toBeCloseTo(14);
@@ -27,7 +27,7 @@ describe('pace', () => {
 
   it('prompts are learnt apart from steps, by the token', () => {
     const pace = new Pace();
-    pace.forward('large', 2, 50, 20);
+    pace.forward('large', 2, 100, 20);
     expect(pace.promptMs('large', 30)).toBeCloseTo(6);
     expect(pace.stepMs(rows({ large: 1 }))).toBe(0);
   });

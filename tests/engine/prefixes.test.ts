@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RowCopy } from '../../server/engine/cache.js';
+import type { RowCopy } from '../../server/engine/row-store.js';
 import { PrefixStore } from '../../server/engine/prefixes.js';
 
 const ids = (length: number, from = 0) => Int32Array.from({ length }, (_, i) => from + i);

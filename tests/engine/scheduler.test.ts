@@ -2,11 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { schedule, type Work } from '../../server/engine/scheduler.js';
 
-const work = (item: string, pending: number, arrival: number, priority = 0): Work<string> => ({
+const work = (item: string, pending: number, arrival: number, priority = 0, lane: object = {}): Work<string> => ({
   item,
   pending,
   arrival,
   priority,
+  lane,
 });
 const total = (plan: ReturnType<typeof schedule<string>>) => plan.flat().reduce((sum, { count }) => sum + count, 0);
 
@@ -52,6 +53,18 @@ describe('schedule', () => {
     expect(total(plan)).toBe(396);
   });
 
+  it('rows of one lane are not padded to each other: they are as wide as all of them', () => {
+    const [lane, other] = [{}, {}];
+    const branches = Array.from({ length: 40 }, (_, i) => work(`b${i}`, 1, i, 0, lane));
+    const pair = [work('p', 1, 41, 0, other), work('q', 1, 42, 0, other)];
+    const plan = schedule([...branches, ...pair, work('r', 1, 43)], { tokens: 256, rows: 64 });
+    expect(plan.map((forward) => forward.length)).toEqual([42, 1]);
+    const readings = [work('x', 60, 0, 0, lane), work('y', 10, 1, 0, lane), work('z', 70, 2)];
+    expect(schedule(readings, { tokens: 256, rows: 64 }).map((forward) => forward.map(({ item }) => item))).toEqual([
+      ['x', 'y', 'z'],
+    ]);
+  });
+
   it('never exceeds pending, budget or rows, never starves: every plan serves the oldest of the most urgent (random)', () => {
     const arbitrary = fc.array(
       fc.record({
@@ -67,11 +80,12 @@ describe('schedule', () => {
         fc.integer({ min: 16, max: 400 }),
         fc.integer({ min: 1, max: 16 }),
         (items, tokens, rows) => {
-          const all = items.map((w, i) => ({ ...w, item: String(i) }));
+          const lanes = [{}, {}, {}];
+          const all = items.map((w, i) => ({ ...w, item: String(i), lane: lanes[w.arrival % 5] ?? {} }));
           const plan = schedule(all, { tokens, rows });
           const seen = new Set<string>();
           for (const group of plan) {
-            expect(group.length).toBeLessThanOrEqual(rows);
+            expect(new Set(group.map(({ item }) => all[Number(item)]!.lane)).size).toBeLessThanOrEqual(rows);
             for (const { item, count } of group) {
               expect(seen.has(item)).toBe(false);
               seen.add(item);

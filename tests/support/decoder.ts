@@ -88,14 +88,18 @@ export class HostCache {
       width,
       ids: padded((r, s) => fresh[r]![s] ?? 0),
       positions: padded((r, s) => rows[r]!.length + Math.min(s, fresh[r]!.length - 1)),
-      newLengths: Int32Array.from(fresh, (ids) => ids.length),
-      pastLengths: Int32Array.from(rows, (row) => row.length),
+      segments: fresh.map((ids, r) => [{ count: ids.length, past: rows[r]!.length, slots: null }]),
       pastCapacity: capacity,
       pastKeys: layers.map(({ kvHeads, headDim }, i) => pack((row) => row.keys[i]!, kvHeads, headDim)),
       pastValues: layers.map(({ kvHeads, headDim }, i) => pack((row) => row.values[i]!, kvHeads, headDim)),
       logitSlots: Int32Array.from(slots),
       longRope:
-        ropeSwitchLength === null ? null : rows.map((row, r) => row.length + fresh[r]!.length > ropeSwitchLength),
+        ropeSwitchLength === null
+          ? null
+          : Array.from({ length: rows.length * width }, (_, i) => {
+              const r = Math.trunc(i / width);
+              return rows[r]!.length + fresh[r]!.length > ropeSwitchLength;
+            }),
     });
     layers.forEach(({ kvHeads, headDim }, i) => {
       const entry = (from: Float32Array, r: number, s: number): Float32Array => {

@@ -86,11 +86,15 @@ export class DeviceRows {
       width,
       ids: at((r, s) => fresh[r]![s] ?? 0),
       positions: at((r, s) => lengths[r]! + Math.min(s, Math.max(0, fresh[r]!.length - 1))),
-      newLengths: Int32Array.from(fresh, (ids) => ids.length),
-      pastLengths: Int32Array.from(lengths),
+      segments: fresh.map((ids, r) => [{ count: ids.length, past: lengths[r]!, slots: null }]),
       logitSlots: Int32Array.from(fresh.flatMap((ids, r) => ids.map((_, s) => r * width + s))),
       longRope:
-        ropeSwitchLength === null ? null : lengths.map((length, r) => length + fresh[r]!.length > ropeSwitchLength),
+        ropeSwitchLength === null
+          ? null
+          : Array.from({ length: rows * width }, (_, i) => {
+              const r = Math.trunc(i / width);
+              return lengths[r]! + fresh[r]!.length > ropeSwitchLength;
+            }),
       bank: before,
     });
     this.#bank = output.bank;

@@ -1,6 +1,7 @@
 // A decoder whose logits are a hash of exactly the keys and values that lie in its cache row: if the engine feeds one token twice, mixes
 // two rows up, forgets a rewind or reads beyond a row's length, every later token differs. Bitwise independent of batch mates and padding.
 import type { DecoderBatch, DecoderOutput } from '../../kernels/decoder/model.js';
+import type { Segment } from '../../kernels/decoder/masks.js';
 import { Tensor } from '../../kernels/session.js';
 import type { TokenTable } from '../../server/engine/detokenizer.js';
 import { EngineModel, type Decoder } from '../../server/engine/model.js';
@@ -63,15 +64,17 @@ export class ToyDecoder implements Decoder {
     const wanted = new Set(batch.logitSlots);
     const rows: Float32Array[] = [];
     for (let r = 0; r < batch.rows; r++) {
-      const ids = this.#past(batch, r);
-      for (let s = 0; s < (batch.newLengths[r] ?? 0); s++) {
-        const slot = r * batch.width + s;
-        if (batch.positions[slot] !== ids.length)
-          throw new Error(`position ${batch.positions[slot]} for token ${ids.length}`);
-        ids.push(batch.ids[slot] ?? -1);
-        if (!wanted.has(slot)) continue;
-        const logits = toyLogits(ids, this.#options.salt, batch.longRope?.[r] ?? false, this.#options.tilt);
-        rows.push(ids.length >= (this.#options.nanFrom ?? Infinity) ? logits.fill(NaN) : logits);
+      let slot = r * batch.width;
+      for (const segment of batch.segments[r] ?? []) {
+        const ids = this.#past(batch, r, segment);
+        for (let s = 0; s < segment.count; s++, slot++) {
+          if (batch.positions[slot] !== ids.length)
+            throw new Error(`position ${batch.positions[slot]} for token ${ids.length}`);
+          ids.push(batch.ids[slot] ?? -1);
+          if (!wanted.has(slot)) continue;
+          const logits = toyLogits(ids, this.#options.salt, batch.longRope?.[slot] ?? false, this.#options.tilt);
+          rows.push(ids.length >= (this.#options.nanFrom ?? Infinity) ? logits.fill(NaN) : logits);
+        }
       }
     }
     const data = new Float32Array(rows.length * TOY_VOCAB);
@@ -87,10 +90,11 @@ export class ToyDecoder implements Decoder {
 
   async release(): Promise<void> {}
 
-  /** Reads the row's tokens back from its keys and values, checking that every layer and head tells the same story. */
-  #past(batch: DecoderBatch, r: number): number[] {
+  /** Reads a segment's tokens back from their keys and values, checking that every layer and head tells the same story. */
+  #past(batch: DecoderBatch, r: number, { past, slots }: Segment): number[] {
     const ids: number[] = [];
-    for (let token = 0; token < (batch.pastLengths[r] ?? 0); token++) {
+    for (let place = 0; place < past; place++) {
+      const token = slots === null ? place : slots[place]!;
       const seen = new Set<number>();
       LAYERS.forEach(({ kvHeads, headDim }, layer) => {
         for (let head = 0; head < kvHeads; head++) {
@@ -114,7 +118,7 @@ export class ToyDecoder implements Decoder {
       const data = new Float32Array(batch.rows * kvHeads * batch.width * headDim).fill(-1);
       for (let r = 0; r < batch.rows; r++)
         for (let head = 0; head < kvHeads; head++)
-          for (let s = 0; s < (batch.newLengths[r] ?? 0); s++) {
+          for (let s = 0; s < newIn(batch, r); s++) {
             const at = ((r * kvHeads + head) * batch.width + s) * headDim;
             data.fill(batch.ids[r * batch.width + s]! + offset, at, at + headDim);
           }
@@ -122,6 +126,9 @@ export class ToyDecoder implements Decoder {
     });
   }
 }
+
+const newIn = ({ segments }: DecoderBatch, r: number): number =>
+  (segments[r] ?? []).reduce((sum, { count }) => sum + count, 0);
 
 /** Token i prints as the letter i, the last one is the end token. */
 export const toyTable: TokenTable = {
