@@ -63,7 +63,7 @@ export async function settingsOf(
 
 export const limits: Omit<EngineSettings, 'models' | 'threads'> = {
   artifactDirectory: path.join(benchCache, 'artifacts'),
-  tokensPerTick: 512,
+  tokensPerTick: 2048,
   maxRows: 64,
   maxWaiting: 1024,
   cacheBytes: 2 ** 31,

@@ -206,7 +206,7 @@ const Limits = Type.Object(
         "Longest time that others' prompts and the wait for room may add to a request's first token, as estimated (ms); the rest as with waitMs. null: any.",
     }),
     tokensPerTick: Type.Integer({
-      default: 512,
+      default: 2048,
       minimum: 1,
       description:
         'New tokens computed per model in one step over all rows (tokens): bounds the time that a decode step or an abort waits for prompts.',

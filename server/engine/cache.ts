@@ -18,10 +18,14 @@ export interface Arranged {
 /** Rows that grow will grow on: without this a prompt that just fits is moved again for its first token. */
 const HEADROOM = 16;
 
-/** Rows part when all that their lane holds is no longer so much less than what they would hold apart: every row reads all of it. */
-const WORTH_SHARING = 1.5;
+/**
+ * What attention over `slots` keys and values takes, in reads of one slot. One query reads them where they lie; for several the runtime packs
+ * them first (half a read more), and then each query computes with all of them, five for the time of a read. Measured, docs/runtime.md.
+ */
+const attentionCost = (slots: number, queries: number): number => slots * (queries === 1 ? 1 : 1.5 + 0.2 * queries);
 
-const isWorthSharing = (apart: number, together: number): boolean => apart >= WORTH_SHARING * together;
+/** Rows part where together costs so much more than apart: parting copies them, which has to pay. */
+const WORTH_PARTING = 1.25;
 
 /** Capacities grow geometrically (at most 1.5×), so that appending costs amortised O(1) and padding stays below a third. */
 export function capacityFor(length: number): number {
@@ -75,18 +79,10 @@ export class RowCache implements RowStore {
   fork(source: CacheRow, length = source.length): CacheRow {
     const from = this.#live(source);
     if (length > from.length) throw new RangeError(`cannot fork ${length} of ${from.length} tokens`);
-    const { lane } = from;
     const slots = from.slots.slice(0, length);
-    const growth = HEADROOM * (lane.rows.size + 1);
-    const shares = length > 0 && isWorthSharing(lane.total + length + growth, lane.live + growth);
-    const row = new HostRow(this.#nextId++, shares ? lane : this.#newLane());
-    if (shares) {
-      lane.hold(slots);
-      row.grow(slots);
-    } else {
-      this.#arrays.copy({ lane: lane.index, slots }, row.lane.index);
-      row.grow(row.lane.take(length));
-    }
+    const row = new HostRow(this.#nextId++, from.lane);
+    from.lane.hold(slots);
+    row.grow(slots);
     return row;
   }
 
@@ -108,9 +104,8 @@ export class RowCache implements RowStore {
 
   reserve(rows: readonly CacheRow[], added: readonly number[]): boolean {
     const growing = new Map(rows.map((row, i) => [this.#live(row), added[i] ?? 0]));
+    for (const lane of new Set([...growing.keys()].map((row) => row.lane))) this.#partIfCheaper(lane, growing);
     const grown = (lane: Lane): number => [...lane.rows].reduce((sum, row) => sum + (growing.get(row) ?? 0), 0);
-    for (const lane of new Set([...growing.keys()].map(({ lane }) => lane)))
-      if (lane.rows.size > 1 && !isWorthSharing(lane.total + grown(lane), lane.live + grown(lane))) this.#part(lane);
     const longest = Math.max(0, ...this.#used.map((lane) => lane.live + grown(lane)));
     if (longest <= this.#arrays.capacity) return true;
     if (this.fits(this.#used.length, longest)) {
@@ -256,11 +251,19 @@ export class RowCache implements RowStore {
     return used;
   }
 
-  /** Each row of a lane gets one of its own, if the budget has room for them. */
-  #part(lane: Lane): void {
-    const lanes = this.#used.length + lane.rows.size - 1;
+  /** The rows of a lane that take part in a forward get lanes of their own where that makes it cheaper and the budget has room. */
+  #partIfCheaper(lane: Lane, growing: ReadonlyMap<HostRow, number>): void {
+    const rows = [...lane.rows].filter((row) => growing.has(row));
+    if (rows.length < 2) return;
+    const added = (row: HostRow): number => growing.get(row) ?? 0;
+    const queries = rows.reduce((sum, row) => sum + added(row), 0);
+    const together = attentionCost(lane.live + queries, queries);
+    const apart = rows.reduce((sum, row) => sum + attentionCost(row.length + added(row), added(row)), 0);
+    if (together <= WORTH_PARTING * apart) return;
+    const leaving = rows.length < lane.rows.size ? rows : rows.slice(1);
+    const lanes = this.#used.length + leaving.length;
     if (lanes * this.#arrays.capacity * this.tokenBytes > this.budgetBytes || lanes > this.#maxRows) return;
-    for (const row of [...lane.rows].slice(1)) {
+    for (const row of leaving) {
       const own = this.#newLane();
       this.#arrays.copy({ lane: lane.index, slots: row.slots }, own.index);
       row.moveTo(own);

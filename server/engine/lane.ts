@@ -27,13 +27,6 @@ export class Lane {
     return this.#holders.length;
   }
 
-  /** Tokens of all rows, what they share counted for each. */
-  get total(): number {
-    let sum = 0;
-    for (const { length } of this.rows) sum += length;
-    return sum;
-  }
-
   /** The lowest free slots. */
   take(count: number): number[] {
     const taken: number[] = [];

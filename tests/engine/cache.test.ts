@@ -263,27 +263,48 @@ describe('RowCache', () => {
     cache.check();
   });
 
-  it('rows part when what they hold apart outweighs what they share', () => {
+  it('rows part before a forward that would cost more together, and those that take no part stay', () => {
     const cache = new RowCache(LAYERS, { maxRows: 16, bytes: 1 << 20 });
     const trunk = cache.claim();
     append(cache, trunk, count(1, 40));
-    const fork = cache.fork(trunk);
-    expect(fork.lane).toBe(trunk.lane);
-    append(cache, trunk, count(100, 60));
-    append(cache, fork, count(200, 60));
-    expect(fork.lane).not.toBe(trunk.lane);
-    expect(contents(cache, trunk)).toEqual([...count(1, 40), ...count(100, 60)]);
-    expect(contents(cache, fork)).toEqual([...count(1, 40), ...count(200, 60)]);
+    const readings = Array.from({ length: 4 }, () => cache.fork(trunk));
+    const step = (added: number): boolean => {
+      const isRoom = cache.reserve(
+        readings,
+        readings.map(() => added),
+      );
+      expect(isRoom).toBe(true);
+      return readings.every(({ lane }) => lane === trunk.lane);
+    };
+    expect(step(1)).toBe(true);
+    // 4 × 40 queries look at 200 slots each, and apart at 80.
+    expect(step(40)).toBe(false);
+    expect(new Set(readings.map(({ lane }) => lane)).size).toBe(4);
+    expect(readings.some(({ lane }) => lane === trunk.lane)).toBe(false);
+    readings.forEach((row, i) => append(cache, row, count(100 * (i + 1), 40)));
+    readings.forEach((row, i) => expect(contents(cache, row)).toEqual([...count(1, 40), ...count(100 * (i + 1), 40)]));
+    expect(contents(cache, trunk)).toEqual(count(1, 40));
     cache.check();
   });
 
-  it('a short beginning is copied: a lane for it would soon be parted', () => {
+  it('decoding branches part when their own tokens outweigh what they share', () => {
     const cache = new RowCache(LAYERS, { maxRows: 16, bytes: 1 << 20 });
     const trunk = cache.claim();
-    append(cache, trunk, count(1, 8));
-    const fork = cache.fork(trunk);
-    expect(fork.lane).not.toBe(trunk.lane);
-    expect(contents(cache, fork)).toEqual(count(1, 8));
+    append(cache, trunk, count(1, 40));
+    const branches = [trunk, cache.fork(trunk), cache.fork(trunk)];
+    let steps = 0;
+    for (; branches[1]!.lane === trunk.lane; steps++) {
+      const { keys, values } = newTokens([branches.map((_, b) => 100 * (b + 1) + steps)], 3);
+      expect(cache.reserve(branches, [1, 1, 1])).toBe(true);
+      const { lanes } = cache.arrange(branches);
+      if (lanes.length === 1) branches.forEach((row, b) => cache.append(row, { keys, values, width: 3 }, 0, b, 1));
+    }
+    // (1.5 + 0.2 · 3) · (40 + 3t) > 1.25 · 3 · (40 + t) from t = 26 on
+    expect(steps).toBe(26);
+    branches.forEach((row, b) =>
+      expect(contents(cache, row)).toEqual([...count(1, 40), ...count(100 * (b + 1), row.length - 40)]),
+    );
+    cache.check();
   });
 
   it('rows that admission has priced get their tokens, whatever their lanes hold', () => {
