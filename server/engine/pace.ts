@@ -47,7 +47,7 @@ export class Pace {
   readonly #load = new Ratio(KEPT);
   readonly #kinds = new Map<string, Kind>();
 
-  /** A forward of `rows` rows, padded to `width` tokens. */
+  /** A forward of `rows` rows over `tokens` tokens, padding counted. */
   forward(model: string, rows: number, tokens: number, ms: number): void {
     if (tokens < PROMPT_WIDTH * rows) this.#stepCost(model).observe(tokens, ms);
     else {

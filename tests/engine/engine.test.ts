@@ -101,6 +101,24 @@ describe('Engine', () => {
     expectNaive((await drain(engine)).get('r'), req, 8);
   });
 
+  it('choices that begin alike go side by side into one row of the forward, beside rows of other requests', async () => {
+    const forwards: number[][] = [];
+    const { engine, models } = makeEngine({
+      options: { onForward: ({ segments }) => void forwards.push(segments.map((row) => row.length)) },
+    });
+    const prompt = Int32Array.from({ length: 40 }, (_, i) => (i * 7) % END);
+    const choices = request('choices', { promptIds: [prompt], n: 4, maxTokens: 10, stopTokenIds: [] });
+    engine.submit(choices);
+    engine.submit(request('alone', { maxTokens: 10, stopTokenIds: [] }));
+    const log = [...(await engine.tick()), ...(await engine.tick())];
+    forwards.length = 0;
+    log.push(...(await engine.tick()));
+    expect(forwards.map((rows) => rows.sort())).toEqual([[1, 4]]);
+    expect(models.get('large')!.cache.tokensInUse).toBeLessThan(80);
+    const events = (await drain(engine, log)).get('choices')!;
+    for (let choice = 0; choice < 4; choice++) expect(answerOf(events, choice).ids).toEqual(naive(choices, choice).ids);
+  });
+
   it('makes one forward per model and tick for rows of all methods', async () => {
     const widths: string[] = [];
     const { engine } = makeEngine({
