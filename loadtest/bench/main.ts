@@ -10,6 +10,8 @@ import { benchHttp, benchLoopDelay } from './http.js';
 import { benchLogits } from './logits.js';
 import { describeMachine } from './machine.js';
 import { benchMethods } from './methods.js';
+import { benchPictures } from './pictures.js';
+import { benchRain } from './rain.js';
 import type { Row } from './rows.js';
 import { benchSpeculation } from './speculation.js';
 import { benchEft } from './steering.js';
@@ -37,6 +39,8 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<Row[]>>>
   'best-of-n': benchBestOfN,
   'transfer-q': benchTransferQ,
   'transfer-q-pocket': benchTransferQPocket,
+  rain: benchRain,
+  pictures: benchPictures,
   constrain: benchConstrain,
   http: benchHttp,
   'loop-delay': benchLoopDelay,

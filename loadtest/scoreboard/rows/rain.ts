@@ -10,13 +10,14 @@ const HARM_LEFT = (1 - 0.97) / (1 - 0.82);
 /** Attack success 94 → 19 %. */
 const ATTACKS_LEFT = 0.19 / 0.94;
 const HELPFULNESS_KEPT = 0.95;
-const TIME_RATIO = 4;
-const TIME_RATIO_TOGETHER = 3;
+/** At one request, and at eight. */
+export const TIME_RATIO = 4;
+export const TIME_RATIO_TOGETHER = 3;
 
-const base = 'pocket';
+export const base = 'pocket';
 /** Half of the paper's: 40 calibration requests were answered as harmlessly in about half the time, 60 pressed ones nearly so (0.83 to 0.90 against 0.90). */
 const MIN_VISITS = 3;
-const searching: Arm & { readonly decoding: object } = {
+export const searching: Arm & { readonly decoding: object } = {
   name: 'rain',
   model: base,
   decoding: { method: 'rain', inner: base, judge: selfEvaluation(base), min_visits: MIN_VISITS },
