@@ -108,14 +108,12 @@ export class Stepper {
   async #forward(m: number, model: DeviceDecoder): Promise<Tensor> {
     const before = this.#banks[m] as Bank;
     const rows = this.#rows;
-    const all = (value: number): Int32Array => new Int32Array(rows).fill(value);
     const { logits, bank } = await model.forward({
       rows,
       width: 1,
       ids: Int32Array.from({ length: rows }, (_, row) => 300 + row),
-      positions: all(this.#length),
-      newLengths: all(1),
-      pastLengths: all(this.#length),
+      positions: new Int32Array(rows).fill(this.#length),
+      segments: Array.from({ length: rows }, () => [{ count: 1, past: this.#length, slots: null }]),
       logitSlots: Int32Array.from({ length: rows }, (_, row) => row),
       longRope: null,
       bank: before,

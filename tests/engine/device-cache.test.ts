@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { disposeBank } from '../../kernels/decoder/banks.js';
-import type { CacheRow, RowCopy } from '../../server/engine/cache.js';
+import type { CacheRow, RowCopy } from '../../server/engine/row-store.js';
 import { bankCapacity, DeviceCache } from '../../server/engine/device-cache.js';
 import { PlainBanks } from '../support/plain-banks.js';
 
