@@ -191,17 +191,17 @@ const Limits = Type.Object(
       description: 'Requests that may wait for a row; further ones get 503 with retry-after (requests).',
     }),
     stepMs: Type.Union([Type.Null(), Type.Number({ exclusiveMinimum: 0 })], {
-      default: 10,
+      default: 100,
       description:
         'Longest step of everything that runs, as learnt from what ran (ms): the time between two tokens of an answer. Requests beyond it wait rather than slow the others down; one may always run, and company that keeps its step below three of its own too. null: any.',
     }),
     waitMs: Type.Union([Type.Null(), Type.Number({ minimum: 0 })], {
-      default: 50,
+      default: 5000,
       description:
         'Longest estimated wait for room (ms); what would wait longer gets 503 with retry-after at once. A request whose own first token takes longer than this may wait as long as that. null: any.',
     }),
     firstTokenMs: Type.Union([Type.Null(), Type.Number({ minimum: 0 })], {
-      default: 1000,
+      default: 20_000,
       description:
         "Longest time that others' prompts and the wait for room may add to a request's first token, as estimated (ms); the rest as with waitMs. null: any.",
     }),
