@@ -152,7 +152,8 @@ describe('the step that all share', () => {
     const { engine, models } = setup({ stepMs: 7 });
     const requests = [1, 2, 3, 4].map((seed) => request(`r${seed}`, { ...long, ...own(), maxTokens: 10, seed }));
     requests.forEach((each) => engine.submit(each));
-    const log = await ticks(engine, 1);
+    // A tick makes kernels for a few milliseconds only.
+    const log = await ticks(engine, 4);
     // Of three rows each: three of them take 9 ms, which is three steps of one alone.
     expect(models.get('large')!.cache.rowsInUse).toBe(3);
     expect(engine.stats()).toMatchObject({ running: 3, waiting: 1 });
@@ -163,7 +164,7 @@ describe('the step that all share', () => {
   it('one request always runs, and company that keeps a step below three of its own', async () => {
     const { engine } = setup({ stepMs: 0.5 });
     for (const id of ['a', 'b', 'c', 'd']) engine.submit(request(id, { ...long, maxTokens: 10 }));
-    await ticks(engine, 1);
+    await ticks(engine, 4);
     expect(engine.stats()).toMatchObject({ running: 3, waiting: 1 });
     await drain(engine);
   });
