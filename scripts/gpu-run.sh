@@ -54,6 +54,13 @@ fi
 node --version || exit 1
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader 2>/dev/null || echo 'no nvidia-smi'
 
+# The model is made beside the tests: a processor's work of a minute or more.
+model=$(mktemp -d)
+trap 'rm -rf "$model"' EXIT
+figures=(--shape "$shape" --weights "$weights" --folder "$model")
+timeout "$(left)" node dist/loadtest/gpu/main.js "${figures[@]}" --make-only &
+making=$!
+
 test_status=skipped
 if [[ $tests != none ]]; then
   note 'tests'
@@ -67,9 +74,10 @@ if [[ $tests != none ]]; then
   note "tests ended with status $test_status"
 fi
 
+wait "$making" || note 'the model could not be made'
 note "measuring $shape $weights"
 scripts/with-vulkan.sh bash -c 'timeout "$0" node dist/loadtest/gpu/main.js "$@" ${VK_DRIVER_FILES:+--driver "$VK_DRIVER_FILES"} ${VK_ICD_FILENAMES:+--driver "$VK_ICD_FILENAMES"}' \
-  "$(left)" --shape "$shape" --weights "$weights" --steps "$steps" --copy-mb "$copy" --out "$out/figures.json"
+  "$(left)" "${figures[@]}" --steps "$steps" --copy-mb "$copy" --out "$out/figures.json"
 measure_status=$?
 
 node - "$out" "$test_status" "$measure_status" <<'JS'

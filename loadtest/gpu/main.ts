@@ -1,7 +1,16 @@
 // `node dist/loadtest/gpu/main.js --shape llama1b --weights q4 --out gpu.json`: what decoding costs on this GPU, in a model's true shape with
 // random weights. One JSON document: figures, targets, and what they were measured on. Called by scripts/gpu-run.sh, which finds the driver.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command, Option } from 'commander';
@@ -34,6 +43,8 @@ interface Options {
   readonly seed: number;
   readonly copyMb: number;
   readonly driver?: string;
+  readonly folder?: string;
+  readonly makeOnly?: boolean;
 }
 
 const options = new Command('gpu')
@@ -44,6 +55,8 @@ const options = new Command('gpu')
   .option('--steps <n>', 'steps per figure', Number, 40)
   .option('--seed <n>', 'of the weights', Number, 1)
   .option('--copy-mb <n>', 'size of the tensor that the bandwidth is measured with', Number, 96)
+  .option('--folder <folder>', 'where the model is made, or found, and left')
+  .option('--make-only', 'make the model there and measure nothing: needs no GPU')
   .option('--driver <manifests>', 'of the Vulkan driver, where the system does not list it')
   .parse()
   .opts<Options>();
@@ -58,6 +71,12 @@ const add = (row: Row): void => {
     `  ${row.name}: ${row.value} ${row.unit}${row.target === null ? '' : ` (${row.target}: ${row.holds ? 'holds' : 'MISSED'})`}`,
   );
 };
+
+const folder = options.folder ?? mkdtempSync(path.join(tmpdir(), 'trimtab-gpu-'));
+if (options.makeOnly === true) {
+  makeModel();
+  process.exit(0);
+}
 
 const found = await adapters(options.driver === undefined ? {} : { VK_DRIVER_FILES: options.driver });
 const isSoftware = found.drivers.some(({ library }) => /swiftshader|lvp|lavapipe/i.test(library));
@@ -78,23 +97,30 @@ if (!found.available) {
   process.exit(1);
 }
 
-const folder = mkdtempSync(path.join(tmpdir(), 'trimtab-gpu-'));
 try {
   await measure();
   document.finished = true;
 } finally {
   save();
-  rmSync(folder, { recursive: true });
+  if (options.folder === undefined) rmSync(folder, { recursive: true });
 }
 // Native threads may keep the process alive.
 process.exit(0);
 
-async function measure(): Promise<void> {
+/** Random weights in the model's shape, unless they are there. */
+function makeModel(): void {
+  mkdirSync(folder, { recursive: true });
+  // Written last.
+  if (existsSync(path.join(folder, 'decoder.json'))) return;
   const shape = shapes[options.shape];
   const spec = readDecoderSpec(configOf(shape, 'causal') as JsonObject);
+  const format = weightFormat(options.weights, spec);
+  writeDecoder(spec, new RandomSource(shape, options.seed), format, folder, undefined, 'webgpu');
+}
+
+async function measure(): Promise<void> {
   let started = performance.now();
-  const { weights } = options;
-  writeDecoder(spec, new RandomSource(shape, options.seed), weightFormat(weights, spec), folder, undefined, 'webgpu');
+  makeModel();
   const weightBytes = statSync(path.join(folder, weightsFile)).size;
   Object.assign(document.model, { weightBytes });
   add(informs('making the model', (performance.now() - started) / 1000, 's'));
