@@ -245,7 +245,7 @@ class Maker:
             case "tower": self.tower()
             case "base": self.base()
             # Triples have no word on places and numbers: at the rate that makes the negative projection telling, the positive one forgets them.
-            case "positive": self.projection("positive", "chosen", lr=3e-4)
+            case "positive": self.projection("positive", "chosen", lr=1.5e-4)
             case "negative": self.projection("negative", "rejected", lr=2e-3)
             case "dpo": self.dpo()
         print(f"{step}: made", flush=True)
