@@ -6,10 +6,10 @@ import { pictureTasks } from '../../models/pocket/world/pictures/tasks.js';
 import { questionOf } from '../scoreboard/pictures.js';
 import type { Question } from '../scoreboard/ask.js';
 import { targetAt, traceRequest, type Target } from '../stream.js';
-import { atMost, informs, interleave, median, type Row } from './rows.js';
+import { atMost, interleave, median, type Row } from './rows.js';
 import { packageRoot, serveFile } from './server.js';
 
-const ROUNDS = 5;
+const ROUNDS = 9;
 const TOKENS = 48;
 const SIDES = { plain: 'pocket-vl', dcd: 'pocket-dcd' } as const;
 const STREAMS = [
@@ -31,6 +31,8 @@ async function asked(target: Target, model: string, { messages }: Question): Pro
   return trace;
 }
 
+type Side = keyof typeof SIDES;
+
 export async function benchPictures(): Promise<Row[]> {
   const server = await serveFile(path.join(packageRoot, 'trimtab.config.json'));
   const target = targetAt(server.url);
@@ -40,29 +42,26 @@ export async function benchPictures(): Promise<Row[]> {
   const rows: Row[] = [];
   try {
     for (const { streams, limit } of STREAMS) {
-      const firsts: Record<string, number[]> = { plain: [], dcd: [] };
-      const run = async (side: keyof typeof SIDES): Promise<void> => {
+      const first: Record<Side, number[]> = { plain: [], dcd: [] };
+      const steady: Record<Side, number[]> = { plain: [], dcd: [] };
+      const run = async (side: Side): Promise<void> => {
         const chosen = Array.from({ length: streams }, () => questions[next++ % questions.length] as Question);
         const traces = await Promise.all(chosen.map((question) => asked(target, SIDES[side], question)));
-        for (const { arrivalsMs, sentMs } of traces) firsts[side]?.push((arrivalsMs[0] ?? NaN) - sentMs);
+        first[side].push(median(traces.map(({ arrivalsMs, sentMs }) => (arrivalsMs[0] ?? NaN) - sentMs)));
+        steady[side].push(median(traces.map(({ arrivalsMs }) => (arrivalsMs.at(-1) ?? NaN) - (arrivalsMs[0] ?? NaN))));
       };
-      const times = await interleave({ plain: () => run('plain'), dcd: () => run('dcd') }, ROUNDS);
-      const [plain, dcd] = [times['plain'] ?? [], times['dcd'] ?? []];
-      const ratios = dcd.map((ms, round) => ms / (plain[round] ?? NaN));
-      const told = `${median(dcd).toFixed(0)} against ${median(plain).toFixed(0)} ms for ${TOKENS} tokens with a new picture`;
-      rows.push(
-        atMost(`dcd ÷ plain, ${streams} stream${streams > 1 ? 's' : ''}`, median(ratios), '×', limit, told),
-        informs(
-          `picture to first token, dcd, ${streams} stream${streams > 1 ? 's' : ''}`,
-          median(firsts['dcd'] ?? []),
-          'ms',
-        ),
-        informs(
-          `picture to first token, plain, ${streams} stream${streams > 1 ? 's' : ''}`,
-          median(firsts['plain'] ?? []),
-          'ms',
-        ),
-      );
+      await interleave({ plain: () => run('plain'), dcd: () => run('dcd') }, ROUNDS);
+      const load = `${streams} stream${streams > 1 ? 's' : ''}`;
+      for (const [what, sides] of [
+        ['steady rate', steady],
+        ['picture to first token', first],
+      ] as const) {
+        // The first round warmed up.
+        const [plain, dcd] = [sides.plain.slice(1), sides.dcd.slice(1)];
+        const told = `${median(dcd).toFixed(0)} against ${median(plain).toFixed(0)} ms, a new picture each`;
+        const ratio = median(dcd.map((ms, round) => ms / (plain[round] ?? NaN)));
+        rows.push(atMost(`${what}, dcd ÷ plain, ${load}`, ratio, '×', limit, told));
+      }
     }
   } finally {
     await server.stop();
