@@ -1,16 +1,17 @@
 // The playground in a real browser, against the suite in the box. Needs Debian's chromium (or CHROMIUM, a path); without one it is skipped,
 // and says so.
 import { existsSync } from 'node:fs';
+import path from 'node:path';
 import sharp from 'sharp';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import { AxeBuilder } from '@axe-core/playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { serve, type Served } from '../support/served.js';
+import { root, serve, type Served } from '../support/served.js';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 300_000 });
 
 const browserPath = [process.env['CHROMIUM'], '/usr/bin/chromium'].find(
-  (path) => path !== undefined && existsSync(path),
+  (file) => file !== undefined && existsSync(file),
 );
 if (browserPath === undefined)
   console.warn('SKIPPED: the playground is not tested, for there is no chromium. apt-get install chromium');
@@ -66,6 +67,18 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
     await page.getByRole('button', { name: 'remove picture' }).click();
     await page.getByRole('button', { name: 'Decode' }).click();
     expect(await answered('Left')).not.toBe('');
+    expect(complaints).toEqual([]);
+  });
+
+  test('two answers about a picture: the model as it is names what usually goes along, dcd what is there', async () => {
+    await lane('Left').getByRole('combobox').selectOption('pocket-vl');
+    await lane('Right').getByRole('combobox').selectOption('pocket-dcd');
+    await page.locator('.picture input').setInputFiles(path.join(root, 'docs/harbour.png'));
+    await page.getByAltText('The picture that goes with the prompt').waitFor();
+    await page.getByLabel('Prompt').fill('What does the picture show?');
+    await page.getByRole('button', { name: 'Decode' }).click();
+    expect(await answered('Left')).toContain('flag');
+    expect(await answered('Right')).toBe('I see a yellow crab and two white houses.');
     expect(complaints).toEqual([]);
   });
 
