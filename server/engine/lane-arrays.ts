@@ -164,23 +164,8 @@ export class LaneArrays {
   }
 
   /** The first of these tokens into as many slots. */
-  put(lane: number, slots: readonly number[], tokens: Tokens): void {
-    const runs = runsOf(slots);
-    this.#layers.forEach(({ kvHeads, headDim }, layer) => {
-      for (const [to, from] of [
-        [this.#keys[layer], tokens.keys[layer]],
-        [this.#values[layer], tokens.values[layer]],
-      ] as const)
-        for (let head = 0; head < kvHeads; head++) {
-          const source = head * tokens.length;
-          const target = (lane * kvHeads + head) * this.#capacity;
-          for (const { at, slot, count } of runs)
-            (to as Float32Array).set(
-              (from as Float32Array).subarray((source + at) * headDim, (source + at + count) * headDim),
-              (target + slot) * headDim,
-            );
-        }
-    });
+  put(lane: number, slots: readonly number[], { keys, values, length }: Tokens): void {
+    this.write(lane, slots, { keys, values, width: length }, 0, 0);
   }
 
   /** Zeroes slots `from` to `to` of a lane. */
