@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Golden, readJson } from '../support/decoder.js';
 import { DeviceRows, type LoadedOnDevice, loadOnDevice } from '../support/device-decoder.js';
+import { worst } from '../support/worst.js';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const all = path.join(root, '../shared/goldens');
@@ -13,19 +14,6 @@ const names = ['gpt2_legacy', 'phi3_longrope', 'gemma2', 'llama_rm'].filter((nam
   existsSync(path.join(folder, name, 'golden.json')),
 );
 const tolerance = 2e-4;
-
-function worst(actual: readonly number[][], expected: readonly number[][]): number {
-  expect(actual.length).toBe(expected.length);
-  let largest = 0;
-  actual.forEach((row, i) =>
-    row.forEach((value, j) => {
-      const difference = Math.abs(value - expected[i]![j]!);
-      // NaN must not pass as "not larger".
-      if (!(difference <= largest)) largest = difference;
-    }),
-  );
-  return largest;
-}
 
 it('finds goldens', () => expect(names.length).toBeGreaterThan(2));
 

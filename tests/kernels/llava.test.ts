@@ -12,6 +12,7 @@ import { ImageRows } from '../../server/engine/images.js';
 import { noised, signalLeft } from '../../server/engine/noise.js';
 import { ensureArtifact } from '../../server/models/artifacts.js';
 import { HostCache, readJson } from '../support/decoder.js';
+import { worst } from '../support/worst.js';
 
 interface Case {
   readonly ids: readonly number[];
@@ -27,19 +28,6 @@ interface Golden {
 
 const reference = path.resolve(import.meta.dirname, '../reference');
 const tolerance = 2e-4;
-
-function worst(actual: readonly (readonly number[])[], expected: readonly (readonly number[])[]): number {
-  expect(actual.length).toBe(expected.length);
-  let largest = 0;
-  actual.forEach((row, i) =>
-    row.forEach((value, j) => {
-      const difference = Math.abs(value - expected[i]![j]!);
-      // NaN must not pass as "not larger".
-      if (!(difference <= largest)) largest = difference;
-    }),
-  );
-  return largest;
-}
 
 describe.each(['clip', 'siglip'])('%s', (kind) => {
   const directory = path.join(reference, kind);

@@ -4,23 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { gammaArrivalsMs, poissonArrivalsMs } from '../../loadtest/arrivals.js';
 import { costsOf } from '../../loadtest/cost.js';
 import { goodput, meets } from '../../loadtest/goodput.js';
-import type { Trace } from '../../loadtest/measure.js';
 import { limit, readOptions } from '../../loadtest/options.js';
 import { charts, htmlReport } from '../../loadtest/report.js';
 import { vllmResult } from '../../loadtest/vllm-result.js';
-
-/** Outputs of one token at these times. */
-const trace = (arrivalsMs: readonly number[], changes: Partial<Trace> = {}): Trace => ({
-  dueMs: 0,
-  sentMs: 0,
-  arrivalsMs,
-  tokens: arrivalsMs.map(() => 1),
-  endMs: arrivalsMs.at(-1) ?? 0,
-  promptTokens: 4,
-  finishReason: 'length',
-  error: null,
-  ...changes,
-});
+import { trace } from '../support/load-trace.js';
 
 describe('arrivals', () => {
   const gaps = (due: readonly number[]): number[] => due.map((at, index) => at - (due[index - 1] ?? 0));

@@ -10,21 +10,9 @@ import {
   summarise,
   timePerOutputToken,
   timeToFirstToken,
-  type Trace,
 } from '../../loadtest/measure.js';
 import { targetAt, traceRequest } from '../../loadtest/stream.js';
-
-const trace = (arrivalsMs: number[], more: Partial<Trace> = {}): Trace => ({
-  dueMs: 0,
-  sentMs: 0,
-  arrivalsMs,
-  tokens: arrivalsMs.map(() => 1),
-  endMs: arrivalsMs.at(-1) ?? 0,
-  promptTokens: 4,
-  finishReason: 'length',
-  error: null,
-  ...more,
-});
+import { trace } from '../support/load-trace.js';
 
 test('quantiles interpolate between order statistics', () => {
   expect(quantile([3, 1, 2, 4], 0.5)).toBe(2.5);

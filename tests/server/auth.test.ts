@@ -1,5 +1,4 @@
 // Keys, on a scripted engine: who gets in, who does not and why, that no answer and no log shows a key, and that no route was forgotten.
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
@@ -19,31 +18,19 @@ import { authPlugin } from '../../server/plugins/auth.js';
 import { errorsPlugin } from '../../server/plugins/errors.js';
 import { pagePlugin } from '../../server/plugins/page.js';
 import { RequestCounts } from '../../server/plugins/request-limits.js';
+import { apiKey, hash } from '../support/api-key.js';
 import { chat, completion, config as httpConfig, harness, hello, type Harness } from './http/support.js';
-
-const hash = (key: string): string => createHash('sha256').update(key).digest('hex');
 
 const alice = 'alice-0123456789abcdef';
 const admin = 'admin-0123456789abcdef';
 const onlyAdmin = 'only-admin-0123456789abcdef';
 const expired = 'expired-0123456789abcdef';
 
-const entry = (name: string, key: string, more: Partial<ApiKey> = {}): ApiKey => ({
-  name,
-  sha256: hash(key),
-  scopes: ['use'],
-  expiresMs: null,
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  tokensPerDay: null,
-  priority: 0,
-  ...more,
-});
 const keys: readonly ApiKey[] = [
-  entry('alice', alice, { expiresMs: Date.parse('2999-01-01') }),
-  entry('root', admin, { scopes: ['use', 'admin'] }),
-  entry('operator', onlyAdmin, { scopes: ['admin'] }),
-  entry('gone', expired, { expiresMs: Date.parse('2020-02-03') }),
+  apiKey('alice', alice, { expiresMs: Date.parse('2999-01-01') }),
+  apiKey('root', admin, { scopes: ['use', 'admin'] }),
+  apiKey('operator', onlyAdmin, { scopes: ['admin'] }),
+  apiKey('gone', expired, { expiresMs: Date.parse('2020-02-03') }),
 ];
 const auth = { keys, openMetrics: false };
 
@@ -324,7 +311,7 @@ describe.each(['/v1/decode/ws', '/v1/responses'])('the websocket %s', (path) => 
 });
 
 describe('requests per minute', () => {
-  const limited = [entry('alice', alice, { requestsPerMinute: 3 }), entry('root', admin)];
+  const limited = [apiKey('alice', alice, { requestsPerMinute: 3 }), apiKey('root', admin)];
 
   it('are counted per key, over HTTP and websockets together', async () => {
     const server = await harness(hello, { auth: { keys: limited, openMetrics: true } });
@@ -423,8 +410,8 @@ describe('where keys come from', () => {
       { name: 'root', sha256: hash(admin), scopes: ['admin'], expires: '2027-01-31', requestsPerMinute: 5 },
     ];
     expect(load({ keys: list, limits: { requestsPerMinute: 60 } })).toEqual([
-      entry('alice', alice, { requestsPerMinute: 60 }),
-      entry('root', admin, { scopes: ['admin'], expiresMs: Date.UTC(2027, 0, 31), requestsPerMinute: 5 }),
+      apiKey('alice', alice, { requestsPerMinute: 60 }),
+      apiKey('root', admin, { scopes: ['admin'], expiresMs: Date.UTC(2027, 0, 31), requestsPerMinute: 5 }),
     ]);
     expect(load(undefined)).toEqual([]);
   });
@@ -432,9 +419,9 @@ describe('where keys come from', () => {
   it('the environment', () => {
     const environment = { TRIMTAB_API_KEYS: ` ${alice}, ${expired},`, TRIMTAB_ADMIN_KEYS: admin };
     expect(load({}, environment)).toEqual([
-      entry('api-key-1', alice),
-      entry('api-key-2', expired),
-      entry('admin-key-1', admin, { scopes: ['use', 'admin'] }),
+      apiKey('api-key-1', alice),
+      apiKey('api-key-2', expired),
+      apiKey('admin-key-1', admin, { scopes: ['use', 'admin'] }),
     ]);
   });
 
@@ -444,8 +431,8 @@ describe('where keys come from', () => {
       `# ours\r\n\r\n${alice}\r\n  ${admin} name=root scopes=use,admin expires=2027-01-31T18:00:00Z requestsPerMinute=7\n`,
     );
     const expected = [
-      entry('line-3', alice),
-      entry('root', admin, { scopes: ['use', 'admin'], expiresMs: Date.UTC(2027, 0, 31, 18), requestsPerMinute: 7 }),
+      apiKey('line-3', alice),
+      apiKey('root', admin, { scopes: ['use', 'admin'], expiresMs: Date.UTC(2027, 0, 31, 18), requestsPerMinute: 7 }),
     ];
     expect(load({ keyFile: 'keys.txt' })).toEqual(expected);
     expect(load({}, { TRIMTAB_KEY_FILE: path })).toEqual(expected);
@@ -457,8 +444,8 @@ describe('where keys come from', () => {
       { name: 'root', sha256: hash(admin), scopes: ['admin'] },
     ]);
     expect(load({ keyFile: 'keys.json' })).toEqual([
-      entry('alice', alice),
-      entry('root', admin, { scopes: ['admin'] }),
+      apiKey('alice', alice),
+      apiKey('root', admin, { scopes: ['admin'] }),
     ]);
   });
 

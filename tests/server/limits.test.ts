@@ -1,6 +1,5 @@
 // What bounds the holder of a key and what bounds those who have none: token quotas, wrong keys, pages of other origins. On a scripted
 // engine; clocks are given, so nothing waits.
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { WebSocket } from 'ws';
@@ -9,20 +8,11 @@ import type { ApiKey } from '../../server/config/keys.js';
 import { AppError } from '../../server/errors.js';
 import { TokenQuotas } from '../../server/plugins/token-quotas.js';
 import { WrongKeys } from '../../server/plugins/wrong-keys.js';
+import { apiKey } from '../support/api-key.js';
 import { harness, hello, says, silent, type Harness } from './http/support.js';
 
 const secret = 'alice-0123456789abcdef';
-const key = (more: Partial<ApiKey>): ApiKey => ({
-  name: 'alice',
-  sha256: createHash('sha256').update(secret).digest('hex'),
-  scopes: ['use'],
-  expiresMs: null,
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  tokensPerDay: null,
-  priority: 0,
-  ...more,
-});
+const key = (more: Partial<ApiKey>): ApiKey => apiKey('alice', secret, more);
 
 const minuteMs = 60_000;
 

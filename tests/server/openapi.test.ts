@@ -11,6 +11,7 @@ import { ResponsesRequest } from '../../server/wire/responses.js';
 import { TokenizeRequest } from '../../server/wire/tokenize.js';
 import { serve, type Served } from '../support/served.js';
 import { harness, hello } from './http/support.js';
+import { apiKey } from '../support/api-key.js';
 
 vi.setConfig({ hookTimeout: 300_000, testTimeout: 60_000 });
 
@@ -34,16 +35,7 @@ interface Document extends Node {
   readonly components: { readonly securitySchemes: Node; readonly schemas: Node };
 }
 
-const key = {
-  name: 'a',
-  sha256: '0'.repeat(64),
-  scopes: ['use' as const],
-  expiresMs: null,
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  tokensPerDay: null,
-  priority: 0,
-};
+const key = apiKey('a', '', { sha256: '0'.repeat(64) });
 
 /** The router's own tree, in which a line goes on with the path of the line that it stands below. */
 function routesIn(tree: string): string[] {

@@ -1,6 +1,6 @@
 // One test per published cause of a vulnerability in an LLM server that could apply here.
 // Each tries what the advisory describes, against the code that would have to fall for it.
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { ChatTemplate } from '../../../server/models/template.js';
 import { Keyring } from '../../../server/plugins/auth.js';
 import { chat, completion, harness, hello, response, type Harness } from '../http/support.js';
 import { f32, safetensorsBytes, temporaryFolder, withHeader, writeModel } from '../models/write-safetensors.js';
+import { apiKey, hash } from '../../support/api-key.js';
 
 let server: Harness;
 beforeAll(async () => {
@@ -222,17 +223,7 @@ describe('keys', () => {
   // The times themselves would be a test of the machine: what is tested is that nothing stops early.
   test('CVE-2025-59425: every candidate is compared, by digest, with every key', () => {
     const names = ['first', 'middle', 'last'];
-    const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
-    const entries = names.map((name) => ({
-      name,
-      sha256: hash(`key-of-${name}`),
-      scopes: ['use'] as const,
-      expiresMs: null,
-      requestsPerMinute: null,
-      tokensPerMinute: null,
-      tokensPerDay: null,
-      priority: 0,
-    }));
+    const entries = names.map((name) => apiKey(name, `key-of-${name}`));
     const compared: [number, number][] = [];
     const keyring = new Keyring(entries, (a, b) => {
       compared.push([a.byteLength, b.byteLength]);
