@@ -1,11 +1,12 @@
 // Who may start: prices each request in rows, cache bytes and time before anything is allocated; refuses what can never fit and what would
 // wait too long, lets the rest wait in order of priority and arrival. Claims nothing itself. Called by the engine at the start of a tick.
 import { AppError, errorData, type ErrorData } from '../errors.js';
-import { Company, companyOf, longestLive, rowsOf } from './company.js';
+import { Company, longestLive, rowsOf } from './company.js';
 import type { EngineLimits } from './engine.js';
-import { refusalOf, stepsUntilRoom, tokensAhead, type Expected, type Holder } from './estimate.js';
+import { refusalOf, stepsUntilRoom, tokensAhead, type Expected } from './estimate.js';
 import type { EngineModel } from './model.js';
 import type { Pace, Rows } from './pace.js';
+import { Roster, rosterOf, type Lack } from './roster.js';
 import type { Run } from './run.js';
 
 /**
@@ -14,17 +15,14 @@ import type { Run } from './run.js';
  */
 const COMPANY = 3;
 
-/** What a request lacks: rows or bytes of a model, or room in the step that all share. */
-type Lack = EngineModel | 'step';
-
 export class Admission {
   readonly #limits: EngineLimits;
   readonly #pace: Pace;
   #queue: Run[] = [];
-  /** Of everyone in the queue. */
-  #waitingNeeds = new Company();
-  /** Of everyone who runs, as they were at the end of the last tick. */
-  #runningNeeds = new Company();
+  /** Everyone in the queue. */
+  #waiting = new Roster();
+  /** Everyone who runs, as they were at the end of the last tick. */
+  #running = new Roster();
 
   constructor(limits: EngineLimits, pace: Pace) {
     this.#limits = limits;
@@ -35,13 +33,18 @@ export class Admission {
     return this.#queue.length;
   }
 
+  /** Rows × tokens at most. */
+  get price(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#running.price, waiting: this.#waiting.price };
+  }
+
   /** Throws AppError for a request that could never run; says why one is refused that finds too many waiting or would wait too long. */
-  enqueue(run: Run, running: readonly Run[]): ErrorData | null {
+  enqueue(run: Run): ErrorData | null {
     this.#checkSize(run);
     run.expectedSteps = this.#pace.stepsOf(run.kind, run.request.maxTokens);
-    const goesLast = this.#queue.every((other) => servedBefore(other, run) < 0);
-    const ahead = goesLast ? this.#queue : this.#queue.filter((other) => servedBefore(other, run) < 0);
-    const expected = this.#expect(run, running, ahead);
+    const place = this.#placeOf(run);
+    const ahead = place === this.#queue.length ? this.#waiting : rosterOf(this.#queue.slice(0, place));
+    const expected = this.#expect(run, ahead);
     if (this.#queue.length >= this.#limits.maxWaiting)
       return errorData('queue_full', {
         waiting: this.#queue.length,
@@ -51,18 +54,18 @@ export class Admission {
     const { waitMs = null, firstTokenMs = null } = this.#limits;
     const refusal = refusalOf(expected, { waitMs, firstTokenMs });
     // Whoever is alone waits for nobody, whatever the figures say; and of one request's prompts all are taken or none.
-    if (refusal && running.length + ahead.length > 0 && !run.request.follows)
+    if (refusal && this.#running.size + ahead.size > 0 && !run.request.follows)
       return errorData('overloaded', {
         price: run.price,
-        running: running.length,
-        waiting: ahead.length,
-        work: priceOf(running) + priceOf(ahead),
+        running: this.#running.size,
+        waiting: ahead.size,
+        work: this.#running.price + ahead.price,
         estimatedMs: Math.ceil(refusal.waitMs),
         limitMs: Math.ceil(refusal.limitMs),
         limit: refusal.limit,
         retryAfterSeconds: refusal.retryAfterSeconds,
       });
-    this.#insert(run);
+    this.#insert(run, place);
     return null;
   }
 
@@ -77,17 +80,18 @@ export class Admission {
 
   /** What runs is no longer what it was. Looked at here and not at every decision. */
   changed(running: readonly Run[]): void {
-    this.#runningNeeds = companyOf(running);
+    this.#running = new Roster();
+    for (const run of running) this.#running.add(run, run.waits !== null);
   }
 
   /** Rows by model that take a step together now. */
   get stepRows(): Rows {
-    return this.#runningNeeds.stepRows;
+    return this.#running.needs.stepRows;
   }
 
   /** A preempted run waits again, at the place that its arrival gives it. */
   putBack(run: Run): void {
-    this.#insert(run);
+    this.#insert(run, this.#placeOf(run));
   }
 
   /** Takes a request out of the queue; returns how many were taken. */
@@ -110,7 +114,7 @@ export class Admission {
    */
   admit(): Run[] {
     const admitted = this.#admissible();
-    for (const run of admitted) this.#runningNeeds.add(run);
+    for (const run of admitted) this.#running.add(run);
     return admitted.size > 0 ? this.#take((run) => admitted.has(run)) : [];
   }
 
@@ -118,8 +122,7 @@ export class Admission {
     const taken = this.#queue.filter(isTaken);
     if (taken.length === 0) return taken;
     this.#queue = this.#queue.filter((run) => !isTaken(run));
-    for (const run of taken) this.#waitingNeeds.remove(run);
-    if (this.#queue.length === 0) this.#waitingNeeds = new Company();
+    this.#waiting = rosterOf(this.#queue);
     return taken;
   }
 
@@ -128,7 +131,7 @@ export class Admission {
     if (this.#queue.length === 0) return admitted;
     const awaited = new Set<EngineModel>();
     const company = new Company();
-    company.join(this.#runningNeeds);
+    company.join(this.#running.needs);
     for (const run of this.#queue) {
       if (run.needs.length > 0) continue;
       const models = [...run.demand.keys()];
@@ -165,14 +168,14 @@ export class Admission {
   }
 
   /** What the request would meet if it came to wait behind `ahead`. */
-  #expect(run: Run, running: readonly Run[], ahead: readonly Run[]): Expected {
+  #expect(run: Run, ahead: Roster): Expected {
     const pace = this.#pace;
-    const runs = this.#runningNeeds;
+    const runs = this.#running.needs;
     const company = new Company();
     company.join(runs);
-    company.join(ahead === this.#queue ? this.#waitingNeeds : companyOf(ahead));
+    company.join(ahead.needs);
     const lack = this.#lacking(run, company);
-    const roomMs = lack === null ? 0 : this.#stepsUntil(lack, run, running, ahead) * pace.tickMs(runs.stepRows);
+    const roomMs = lack === null ? 0 : this.#stepsUntil(lack, run, ahead) * pace.tickMs(runs.stepRows);
     let promptsMs = 0;
     let ownMs = pace.firstStepsOf(run.kind) * pace.stepMs(lack === null ? company.rowsWith(run) : runs.stepRows);
     for (const [model, own] of run.promptTokens) {
@@ -185,21 +188,11 @@ export class Admission {
     return { roomMs, promptsMs, ownMs };
   }
 
-  #stepsUntil(lack: Lack, run: Run, running: readonly Run[], ahead: readonly Run[]): number {
-    const rows = ({ demand, rows: all }: Run): number => (lack === 'step' ? all : (demand.get(lack)?.rows ?? 0));
-    const holders = (runs: readonly Run[]): Holder[] => {
-      const held: Holder[] = [];
-      for (const other of runs) {
-        const own = rows(other);
-        const steps = other.cancelled ? 0 : Math.max(1, other.expectedSteps - other.ledger.steps);
-        if (own > 0) held.push({ rows: own, steps });
-      }
-      return held;
-    };
-    const held = holders(running);
-    const inUse = held.reduce((sum, own) => sum + own.rows, 0);
+  #stepsUntil(lack: Lack, run: Run, ahead: Roster): number {
+    const held = this.#running.holders(lack);
+    const rows = lack === 'step' ? run.rows : (run.demand.get(lack)?.rows ?? 0);
     // Full as it is; where rows are left, others' or its length is what does not fit beside.
-    return stepsUntilRoom(Math.max(inUse, rows(run)), held, holders(ahead), rows(run));
+    return stepsUntilRoom(Math.max(held.allRows, rows), held, ahead.holders(lack), rows);
   }
 
   #lacking(run: Run, company: Company): Lack | null {
@@ -216,22 +209,25 @@ export class Admission {
   #slowsDown(run: Run, company: Company): boolean {
     const { stepMs = null } = this.#limits;
     if (stepMs === null || company.isEmpty) return false;
-    const alone = this.#pace.stepMs(rowsOf([run]));
+    const alone = this.#pace.stepMs(rowsOf(run));
     return this.#pace.stepMs(company.rowsWith(run)) > Math.max(stepMs, COMPANY * alone);
   }
 
-  #insert(run: Run): void {
-    const at = this.#queue.findIndex((other) => servedBefore(run, other) < 0);
-    this.#queue.splice(at < 0 ? this.#queue.length : at, 0, run);
-    this.#waitingNeeds.add(run);
+  /** Behind all that are served before it. Who arrives goes last but for its priority. */
+  #placeOf(run: Run): number {
+    let place = this.#queue.length;
+    while (place > 0 && servedBefore(run, this.#queue[place - 1] as Run) < 0) place--;
+    return place;
+  }
+
+  #insert(run: Run, place: number): void {
+    this.#queue.splice(place, 0, run);
+    if (place === this.#queue.length - 1) this.#waiting.add(run);
+    else this.#waiting = rosterOf(this.#queue);
   }
 }
 
 /** Negative when `a` goes first: by priority, then by arrival. */
 export function servedBefore(a: Run, b: Run): number {
   return a.request.priority - b.request.priority || a.arrival - b.arrival;
-}
-
-export function priceOf(runs: readonly Run[]): number {
-  return runs.reduce((sum, { price }) => sum + price, 0);
 }

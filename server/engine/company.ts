@@ -1,5 +1,5 @@
 // What some runs need together: rows and bytes of each model, prompts, and the step that they take. Knows no limits; admission.ts compares
-// with them. Those that wait are added and taken away one by one, for a decision must not look at all of them.
+// with them.
 import type { EngineModel } from './model.js';
 import type { Rows } from './pace.js';
 import type { Run } from './run.js';
@@ -43,19 +43,6 @@ export class Company {
     }
   }
 
-  /** Takes back what `add` added of one that waits; the longest stays as it was, and so does what a run that was preempted has to take in. */
-  remove(run: Run): void {
-    for (const [model, { rows }] of run.demand) {
-      const share = this.#share(model);
-      share.rows -= rows;
-      if (!run.hasStarted) {
-        share.prompts--;
-        share.promptTokens -= run.promptTokens.get(model) ?? 0;
-      }
-      if (!run.pool) this.#step(model.name, -rows);
-    }
-  }
-
   join(other: Company): void {
     this.isEmpty &&= other.isEmpty;
     for (const [model, { rows, longest, prompts, promptTokens, pending }] of other.#models) {
@@ -90,15 +77,9 @@ export class Company {
   }
 }
 
-export function companyOf(runs: readonly Run[]): Company {
-  const company = new Company();
-  for (const run of runs) company.add(run, run.hasStarted && run.waits !== null);
-  return company;
-}
-
-/** Rows that take a step together. */
-export function rowsOf(runs: readonly Run[]): Rows {
-  return companyOf(runs).stepRows;
+/** Rows that a run alone takes a step with. */
+export function rowsOf(run: Run): Rows {
+  return new Company().rowsWith(run);
 }
 
 export function longestLive(run: Run, model: EngineModel): number {

@@ -2,7 +2,7 @@
 // callback, no timer and no hidden state. Knows models, rows and searches; knows no thread, no HTTP and no tokenizer.
 import { AppError } from '../errors.js';
 import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
-import { Admission, priceOf, servedBefore } from './admission.js';
+import { Admission, servedBefore } from './admission.js';
 import { AdaptiveBlocks, DECIDE, type BlockPolicy } from './block-policy.js';
 import { Drafter } from './draft.js';
 import { Fuser, type Kernels } from './fuse.js';
@@ -86,7 +86,7 @@ export class Engine {
   submit(request: DecodeRequest): void {
     try {
       const run = new Run(request, this.#models, this.#arrivals++, this.#services, this.#limits.maxRows);
-      const refused = this.#admission.enqueue(run, this.#runs);
+      const refused = this.#admission.enqueue(run);
       if (refused) this.#outbox.push({ requestId: request.requestId, event: { kind: 'failed', error: refused } });
     } catch (error) {
       // Whatever is wrong with one request is told to that request only.
@@ -107,6 +107,7 @@ export class Engine {
       if (run.request.requestId === requestId && !run.cancelled) {
         run.cancelled = true;
         this.#cancelled++;
+        this.#admission.changed(this.#runs);
       }
   }
 
@@ -175,7 +176,7 @@ export class Engine {
     return {
       running: this.#runs.length,
       waiting: this.#admission.waiting,
-      price: { running: priceOf(this.#runs), waiting: priceOf(this.#admission.queue) },
+      price: this.#admission.price,
       stepMs: this.#pace.tickMs(this.#admission.stepRows),
       ticks: this.#ticks,
       preemptions: this.#preemptions,

@@ -1,28 +1,28 @@
 // How long a request would wait: arithmetic on rows, steps and milliseconds. Pure. Knows no request and no clock; admission.ts puts the
 // figures in and refuses by what comes out.
 
-/** Rows that are held, and the steps after which they are given back. */
-export interface Holder {
-  readonly rows: number;
-  readonly steps: number;
+/** Rows that are held or wanted, and the steps after which each are given back; in order, numbers side by side. */
+export class Holders {
+  readonly rows: number[] = [];
+  readonly steps: number[] = [];
+  allRows = 0;
+
+  add(rows: number, steps: number): void {
+    if (rows === 0) return;
+    this.rows.push(rows);
+    this.steps.push(steps);
+    this.allRows += rows;
+  }
 }
 
 /**
  * Steps until `rows` are free beside what runs and what goes first: those that run give theirs back when they end, those ahead take
  * theirs in order as soon as they are there. Nobody overtakes.
  */
-export function stepsUntilRoom(
-  capacity: number,
-  running: readonly Holder[],
-  ahead: readonly Holder[],
-  rows: number,
-): number {
-  const held = new Ends(running.length + ahead.length);
-  let free = capacity;
-  for (const holder of running) {
-    held.push(holder.steps, holder.rows);
-    free -= holder.rows;
-  }
+export function stepsUntilRoom(capacity: number, running: Holders, ahead: Holders, rows: number): number {
+  const held = new Ends();
+  let free = capacity - running.allRows;
+  running.rows.forEach((own, i) => held.push(running.steps[i] as number, own));
   let now = 0;
   const take = (wanted: number): void => {
     while (free < wanted && held.size > 0) {
@@ -31,25 +31,20 @@ export function stepsUntilRoom(
     }
     free -= wanted;
   };
-  for (const holder of ahead) {
-    const wanted = Math.min(holder.rows, capacity);
+  ahead.rows.forEach((own, i) => {
+    const wanted = Math.min(own, capacity);
     take(wanted);
-    held.push(now + holder.steps, wanted);
-  }
+    held.push(now + (ahead.steps[i] as number), wanted);
+  });
   take(Math.min(rows, capacity));
   return now;
 }
 
 /** Rows by the step at which they are given back, the earliest first: a binary heap, for it is asked while others wait. */
 class Ends {
-  readonly #steps: Float64Array;
-  readonly #rows: Float64Array;
+  readonly #steps: number[] = [];
+  readonly #rows: number[] = [];
   size = 0;
-
-  constructor(most: number) {
-    this.#steps = new Float64Array(most);
-    this.#rows = new Float64Array(most);
-  }
 
   get firstSteps(): number {
     return this.#steps[0] as number;

@@ -253,7 +253,6 @@ export class Run {
 
   /** The beginning of a tick: what waits gets its rows. */
   prepare(): void {
-    this.ledger.steps++;
     this.#applyChanges();
     for (const { views } of this.live) views.forEach((view) => view.refreshRegime());
     this.#guarded(() => this.reads?.start());
@@ -261,6 +260,7 @@ export class Run {
 
   /** After the tick's forwards: searches begin, get what was read, or are told that their budget has ended. */
   goOn(): void {
+    this.ledger.steps++;
     if (this.pool) this.#takePooled(this.pool);
     this.#expand();
     this.#takeReads();

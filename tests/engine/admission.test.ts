@@ -1,27 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Engine, RequestEvent } from '../../server/engine/engine.js';
-import { Pace, type Rows } from '../../server/engine/pace.js';
 import type { DecodeEvent } from '../../server/wire/decode.js';
+import { ToldPace } from '../support/told-pace.js';
 import { drain, eft, expectNaive, makeEngine, request } from '../support/toy-engine.js';
-
-/** What it knows it was told; the clock teaches it nothing. A row costs 1 ms a step and model, a prompt's token 0.1 ms. */
-class ToldPace extends Pace {
-  override forward(): void {
-    // Nothing is learnt.
-  }
-  override decided(): void {
-    // Nothing is learnt.
-  }
-  override ticked(): void {
-    // Nothing is learnt.
-  }
-  override stepMs(rows: Rows): number {
-    return [...rows.values()].reduce((sum, count) => sum + count, 0);
-  }
-  override promptMs(_model: string, tokens: number): number {
-    return 0.1 * tokens;
-  }
-}
 
 const setup = (limits: object) => makeEngine({ limits, pace: new ToldPace() });
 const long = { maxTokens: 200, stopTokenIds: [] };

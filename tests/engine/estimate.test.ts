@@ -1,9 +1,20 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { refusalOf, stepsUntilRoom, tokensAhead, type Holder } from '../../server/engine/estimate.js';
+import { Holders, refusalOf, stepsUntilRoom, tokensAhead } from '../../server/engine/estimate.js';
 
-const holders = (...pairs: readonly (readonly [rows: number, steps: number])[]): Holder[] =>
-  pairs.map(([rows, steps]) => ({ rows, steps }));
+interface Holder {
+  readonly rows: number;
+  readonly steps: number;
+}
+
+function holdersOf(list: readonly Holder[]): Holders {
+  const holders = new Holders();
+  for (const { rows, steps } of list) holders.add(rows, steps);
+  return holders;
+}
+
+const holders = (...pairs: readonly (readonly [rows: number, steps: number])[]): Holders =>
+  holdersOf(pairs.map(([rows, steps]) => ({ rows, steps })));
 
 describe('stepsUntilRoom', () => {
   it.each([
@@ -100,7 +111,9 @@ describe('stepsUntilRoom', () => {
             3,
             running.reduce((sum, one) => sum + one.rows, 0),
           );
-          expect(stepsUntilRoom(capacity, running, ahead, rows)).toBe(simulated(capacity, running, ahead, rows));
+          expect(stepsUntilRoom(capacity, holdersOf(running), holdersOf(ahead), rows)).toBe(
+            simulated(capacity, running, ahead, rows),
+          );
         },
       ),
       { seed: 11, numRuns: 2000 },
