@@ -3,10 +3,10 @@
 import { AppError, errorData, type ErrorData } from '../errors.js';
 import { Company, longestLive, rowsOf } from './company.js';
 import type { EngineLimits } from './engine.js';
-import { refusalOf, stepsUntilRoom, tokensAhead, type Expected } from './estimate.js';
+import { Forecast, refusalOf, tokensAhead, type Expected } from './estimate.js';
 import type { EngineModel } from './model.js';
 import type { Pace, Rows } from './pace.js';
-import { Roster, rosterOf, type Lack } from './roster.js';
+import { Roster, rosterOf, rowsOn, stepsLeft, type Lack } from './roster.js';
 import type { Run } from './run.js';
 
 /**
@@ -23,6 +23,8 @@ export class Admission {
   #waiting = new Roster();
   /** Everyone who runs, as they were at the end of the last tick. */
   #running = new Roster();
+  /** Of everyone who runs and waits, by what is lacked: worked out when somebody first asks, and after a tick for those who will. */
+  #forecasts = new Map<Lack, Forecast>();
 
   constructor(limits: EngineLimits, pace: Pace) {
     this.#limits = limits;
@@ -82,6 +84,7 @@ export class Admission {
   changed(running: readonly Run[]): void {
     this.#running = new Roster();
     for (const run of running) this.#running.add(run, run.waits !== null);
+    this.#forecastAnew();
   }
 
   /** Rows by model that take a step together now. */
@@ -114,8 +117,9 @@ export class Admission {
    */
   admit(): Run[] {
     const admitted = this.#admissible();
+    if (admitted.size === 0) return [];
     for (const run of admitted) this.#running.add(run);
-    return admitted.size > 0 ? this.#take((run) => admitted.has(run)) : [];
+    return this.#take((run) => admitted.has(run));
   }
 
   #take(isTaken: (run: Run) => boolean): Run[] {
@@ -123,6 +127,7 @@ export class Admission {
     if (taken.length === 0) return taken;
     this.#queue = this.#queue.filter((run) => !isTaken(run));
     this.#waiting = rosterOf(this.#queue);
+    this.#forecastAnew();
     return taken;
   }
 
@@ -189,10 +194,26 @@ export class Admission {
   }
 
   #stepsUntil(lack: Lack, run: Run, ahead: Roster): number {
-    const held = this.#running.holders(lack);
-    const rows = lack === 'step' ? run.rows : (run.demand.get(lack)?.rows ?? 0);
+    const rows = rowsOn(run, lack);
     // Full as it is; where rows are left, others' or its length is what does not fit beside.
-    return stepsUntilRoom(Math.max(held.allRows, rows), held, ahead.holders(lack), rows);
+    const capacity = Math.max(this.#running.holders(lack).allRows, rows);
+    let forecast = ahead === this.#waiting ? this.#forecasts.get(lack) : undefined;
+    if (forecast?.capacity !== capacity) {
+      forecast = new Forecast(capacity, this.#running.holders(lack), ahead.holders(lack));
+      if (ahead === this.#waiting) this.#forecasts.set(lack, forecast);
+    }
+    return forecast.stepsUntil(rows);
+  }
+
+  /** Who will ask has no time, a tick has. */
+  #forecastAnew(): void {
+    const asked = this.#waiting.size > 0 ? [...this.#forecasts.keys()] : [];
+    this.#forecasts.clear();
+    for (const lack of asked) {
+      const running = this.#running.holders(lack);
+      if (running.allRows > 0)
+        this.#forecasts.set(lack, new Forecast(running.allRows, running, this.#waiting.holders(lack)));
+    }
   }
 
   #lacking(run: Run, company: Company): Lack | null {
@@ -222,8 +243,13 @@ export class Admission {
 
   #insert(run: Run, place: number): void {
     this.#queue.splice(place, 0, run);
-    if (place === this.#queue.length - 1) this.#waiting.add(run);
-    else this.#waiting = rosterOf(this.#queue);
+    if (place === this.#queue.length - 1) {
+      this.#waiting.add(run);
+      for (const [lack, forecast] of this.#forecasts) forecast.join(rowsOn(run, lack), stepsLeft(run));
+    } else {
+      this.#waiting = rosterOf(this.#queue);
+      this.#forecastAnew();
+    }
   }
 }
 

@@ -16,28 +16,50 @@ export class Holders {
 }
 
 /**
- * Steps until `rows` are free beside what runs and what goes first: those that run give theirs back when they end, those ahead take
- * theirs in order as soon as they are there. Nobody overtakes.
+ * Who gets rows when: those that run give theirs back when they end, those that wait take theirs in order as soon as they are there. Nobody
+ * overtakes. Once worked out it answers at once for whoever comes next.
  */
-export function stepsUntilRoom(capacity: number, running: Holders, ahead: Holders, rows: number): number {
-  const held = new Ends();
-  let free = capacity - running.allRows;
-  running.rows.forEach((own, i) => held.push(running.steps[i] as number, own));
-  let now = 0;
-  const take = (wanted: number): void => {
-    while (free < wanted && held.size > 0) {
-      now = Math.max(now, held.firstSteps);
-      free += held.pop();
+export class Forecast {
+  readonly capacity: number;
+  readonly #held = new Ends();
+  #free: number;
+  /** When the last of the line has its rows. */
+  #now = 0;
+
+  constructor(capacity: number, running: Holders, waiting: Holders) {
+    this.capacity = capacity;
+    this.#free = capacity - running.allRows;
+    running.rows.forEach((rows, i) => this.#held.push(running.steps[i] as number, rows));
+    waiting.rows.forEach((rows, i) => this.join(rows, waiting.steps[i] as number));
+  }
+
+  /** One more waits, behind all the others. */
+  join(rows: number, steps: number): void {
+    if (rows === 0) return;
+    const wanted = Math.min(rows, this.capacity);
+    while (this.#free < wanted && this.#held.size > 0) {
+      this.#now = Math.max(this.#now, this.#held.firstSteps);
+      this.#free += this.#held.pop();
     }
-    free -= wanted;
-  };
-  ahead.rows.forEach((own, i) => {
-    const wanted = Math.min(own, capacity);
-    take(wanted);
-    held.push(now + (ahead.steps[i] as number), wanted);
-  });
-  take(Math.min(rows, capacity));
-  return now;
+    this.#free -= wanted;
+    this.#held.push(this.#now + steps, wanted);
+  }
+
+  /** Until so many rows are free for one that comes last. */
+  stepsUntil(rows: number): number {
+    const wanted = Math.min(rows, this.capacity);
+    const back = new Holders();
+    let now = this.#now;
+    for (let free = this.#free; free < wanted && this.#held.size > 0;) {
+      now = Math.max(now, this.#held.firstSteps);
+      const steps = this.#held.firstSteps;
+      const own = this.#held.pop();
+      back.add(own, steps);
+      free += own;
+    }
+    back.rows.forEach((own, i) => this.#held.push(back.steps[i] as number, own));
+    return now;
+  }
 }
 
 /** Rows by the step at which they are given back, the earliest first: a binary heap, for it is asked while others wait. */

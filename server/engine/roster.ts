@@ -18,7 +18,7 @@ export class Roster {
 
   /** `standsStill`: its rows take no steps at present. */
   add(run: Run, standsStill = false): void {
-    const steps = run.cancelled ? 0 : Math.max(1, run.expectedSteps - run.ledger.steps);
+    const steps = stepsLeft(run);
     this.needs.add(run, standsStill);
     this.size++;
     this.price += run.price;
@@ -37,6 +37,12 @@ export class Roster {
     holders.add(rows, steps);
   }
 }
+
+export const rowsOn = (run: Run, lack: Lack): number =>
+  lack === 'step' ? run.rows : (run.demand.get(lack)?.rows ?? 0);
+
+/** Until it ends. */
+export const stepsLeft = (run: Run): number => (run.cancelled ? 0 : Math.max(1, run.expectedSteps - run.ledger.steps));
 
 /** Of those that wait: whatever they stood at when they were preempted, their rows will take steps. */
 export function rosterOf(waiting: readonly Run[]): Roster {

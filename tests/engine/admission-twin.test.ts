@@ -23,11 +23,13 @@ interface Decisions {
   readonly twins: (Partial<ErrorData> | null)[];
 }
 
+const methodOf = <K extends 'admit' | 'changed' | 'enqueue'>(name: K): Admission[K] => Admission.prototype[name];
+
 /** Notes every decision of admission, of real requests in a real engine, and its twin's. */
 function watchDecisions(limits: EngineLimits, pace: EvenPace): Decisions {
   const decisions: Decisions = { taken: [], twins: [] };
   let running: Run[] = [];
-  const { admit, changed, enqueue } = Admission.prototype;
+  const [admit, changed, enqueue] = [methodOf('admit'), methodOf('changed'), methodOf('enqueue')];
   vi.spyOn(Admission.prototype, 'changed').mockImplementation(function (this: Admission, runs) {
     running = [...runs];
     changed.call(this, runs);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { Holders, refusalOf, stepsUntilRoom, tokensAhead } from '../../server/engine/estimate.js';
+import { Forecast, Holders, refusalOf, tokensAhead } from '../../server/engine/estimate.js';
 
 interface Holder {
   readonly rows: number;
@@ -16,7 +16,7 @@ function holdersOf(list: readonly Holder[]): Holders {
 const holders = (...pairs: readonly (readonly [rows: number, steps: number])[]): Holders =>
   holdersOf(pairs.map(([rows, steps]) => ({ rows, steps })));
 
-describe('stepsUntilRoom', () => {
+describe('a forecast', () => {
   it.each([
     ['an empty engine', 4, [], [], 4, 0],
     ['rows that are left', 4, [[3, 9]], [], 1, 0],
@@ -96,7 +96,7 @@ describe('stepsUntilRoom', () => {
     ['what asks for more than there is gets all there is', 2, [[1, 6]], [], 5, 6],
     ['what ends now gives back now', 1, [[1, 0]], [], 1, 0],
   ] as const)('%s', (_, capacity, running, ahead, rows, expected) => {
-    expect(stepsUntilRoom(capacity, holders(...running), holders(...ahead), rows)).toBe(expected);
+    expect(new Forecast(capacity, holders(...running), holders(...ahead)).stepsUntil(rows)).toBe(expected);
   });
 
   it('agrees with a simulation, step by step, of everything small', () => {
@@ -111,9 +111,15 @@ describe('stepsUntilRoom', () => {
             3,
             running.reduce((sum, one) => sum + one.rows, 0),
           );
-          expect(stepsUntilRoom(capacity, holdersOf(running), holdersOf(ahead), rows)).toBe(
-            simulated(capacity, running, ahead, rows),
-          );
+          const whole = new Forecast(capacity, holdersOf(running), holdersOf(ahead));
+          const grown = new Forecast(capacity, holdersOf(running), holdersOf([]));
+          ahead.forEach((one, i) => {
+            // To ask changes nothing.
+            expect(grown.stepsUntil(rows)).toBe(simulated(capacity, running, ahead.slice(0, i), rows));
+            grown.join(one.rows, one.steps);
+          });
+          for (const forecast of [whole, grown])
+            expect(forecast.stepsUntil(rows)).toBe(simulated(capacity, running, ahead, rows));
         },
       ),
       { seed: 11, numRuns: 2000 },
