@@ -10,6 +10,7 @@ import { benchHttp, benchLoopDelay } from './http.js';
 import { benchLogits } from './logits.js';
 import { describeMachine } from './machine.js';
 import { benchMethods } from './methods.js';
+import { benchOverload } from './overload.js';
 import { benchPictures } from './pictures.js';
 import { benchRain } from './rain.js';
 import type { Row } from './rows.js';
@@ -44,6 +45,7 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<Row[]>>>
   constrain: benchConstrain,
   http: benchHttp,
   'loop-delay': benchLoopDelay,
+  overload: benchOverload,
   websocket: benchWebsocket,
   conversion: benchConversion,
 };
