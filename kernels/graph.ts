@@ -4,13 +4,15 @@
 import { createHash } from 'node:crypto';
 import type { Dim, Shape } from './dims.js';
 import { shapeText } from './dims.js';
+import { bytesOfElements, type Elements } from './elements.js';
 
 export type { Dim, Shape } from './dims.js';
 
-export type DType = 'float32' | 'float64' | 'uint8' | 'int8' | 'int32' | 'int64' | 'bool';
+export type DType = 'float32' | 'float16' | 'float64' | 'uint8' | 'int8' | 'int32' | 'int64' | 'bool';
 
 export const bytesPerElement: Readonly<Record<DType, number>> = {
   float32: 4,
+  float16: 2,
   float64: 8,
   uint8: 1,
   int8: 1,
@@ -78,32 +80,6 @@ export interface Graph {
   readonly nodes: readonly Node[];
 }
 
-type ConstantData = readonly number[] | readonly bigint[] | Float32Array | Int32Array | Uint8Array | Int8Array;
-
-function constantBytes(dtype: DType, data: ConstantData): Uint8Array {
-  const make = (): Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array | Int8Array => {
-    switch (dtype) {
-      case 'float32':
-        return Float32Array.from(data as readonly number[]);
-      case 'float64':
-        return Float64Array.from(data as readonly number[]);
-      case 'int32':
-        return Int32Array.from(data as readonly number[]);
-      case 'int64':
-        return BigInt64Array.from(Array.from(data as readonly number[], (x) => BigInt(x)));
-      case 'uint8':
-      case 'bool':
-        return Uint8Array.from(data as readonly number[]);
-      case 'int8':
-        return Int8Array.from(data as readonly number[]);
-      default:
-        return dtype satisfies never;
-    }
-  };
-  const typed = make();
-  return new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
-}
-
 /** The number of elements, all dimensions being numbers. */
 export function elementCount(shape: Shape): number {
   return shape.reduce<number>((count, dim) => {
@@ -138,11 +114,11 @@ export class GraphBuilder {
   }
 
   /** Small data. Equal constants are one. */
-  constant(dtype: DType, shape: readonly number[], data: ConstantData): Value {
+  constant(dtype: DType, shape: readonly number[], data: Elements): Value {
     const count = elementCount(shape);
     if (data.length !== count)
       throw new GraphError(`constant ${dtype} ${shapeText(shape)} needs ${count} elements, got ${data.length}.`);
-    const bytes = constantBytes(dtype, data);
+    const bytes = bytesOfElements(dtype, data);
     const digest =
       bytes.length <= 64
         ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')

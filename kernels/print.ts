@@ -1,6 +1,7 @@
 // The text form of a graph: one line per value, in order, names shortened to what a reader needs. For golden files, `trimtab explain`
 // and the eyes; nothing parses it.
 import { shapeText } from './dims.js';
+import { elementsOf } from './elements.js';
 import type { Attribute, Constant, Graph, Info, Node } from './graph.js';
 
 const typed = ({ name, dtype, shape }: Info): string => `${name}: ${dtype}${shapeText(shape)}`;
@@ -13,27 +14,10 @@ function attributeText(attribute: Attribute): string {
 }
 
 /** Up to eight elements of a constant; more are counted. */
-function constantText({ dtype, shape, bytes }: Constant): string {
-  const buffer = bytes.slice().buffer;
-  const elements = ((): readonly (number | bigint)[] => {
-    switch (dtype) {
-      case 'float32':
-        return Array.from(new Float32Array(buffer), (x) => Number(x.toPrecision(7)));
-      case 'float64':
-        return [...new Float64Array(buffer)];
-      case 'int32':
-        return [...new Int32Array(buffer)];
-      case 'int64':
-        return [...new BigInt64Array(buffer)];
-      case 'int8':
-        return [...new Int8Array(buffer)];
-      case 'uint8':
-      case 'bool':
-        return [...new Uint8Array(buffer)];
-      default:
-        return dtype satisfies never;
-    }
-  })();
+function constantText(constant: Constant): string {
+  const { dtype, shape } = constant;
+  const digits = dtype === 'float32' ? 7 : dtype === 'float16' ? 4 : null;
+  const elements = elementsOf(constant).map((x) => (digits === null ? x : Number(x.toPrecision(digits))));
   if (shape.length === 0) return String(elements[0]);
   const shown = elements.slice(0, 8).join(', ');
   return elements.length > 8 ? `[${shown}, … ${elements.length}]` : `[${shown}]`;

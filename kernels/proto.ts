@@ -106,6 +106,7 @@ const elementType: Readonly<Record<DType, number>> = {
   int32: 6,
   int64: 7,
   bool: 9,
+  float16: 10,
   float64: 11,
 };
 

@@ -62,7 +62,7 @@ export async function createSession(
     extra: {
       session: { force_spinning_stop: '1', ...(device === 'webgpu' ? { disable_cpu_ep_fallback: '1' } : {}) },
     },
-    ...(resident.length > 0
+    ...(resident.length > 0 && device === 'webgpu'
       ? { preferredOutputLocation: Object.fromEntries(resident.map((name) => [name, 'gpu-buffer' as const])) }
       : {}),
     ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),

@@ -99,14 +99,14 @@ const standard: Readonly<Record<string, Operator>> = {
 const microsoft: Readonly<Record<string, Operator>> = {
   FastGelu: op('T, T? -> T'),
   FusedMatMul: op('T, T -> T', { alpha: 'float', transB: 'int' }),
-  GatherBlockQuantized: op('uint8, I, float32, uint8? -> float32', {
+  GatherBlockQuantized: op('uint8, I, T, uint8? -> T', {
     bits: 'int',
     block_size: 'int',
     gather_axis: 'int',
     quantize_axis: 'int',
   }),
   MatMulIntegerToFloat: op('B, int8, float32, float32, B?, int8?, float32? -> float32'),
-  MatMulNBits: op('float32, uint8, float32, uint8?, int32?, float32? -> float32', {
+  MatMulNBits: op('T, uint8, T, uint8?, int32?, T? -> T', {
     K: 'int',
     N: 'int',
     bits: 'int',
@@ -114,7 +114,7 @@ const microsoft: Readonly<Record<string, Operator>> = {
     accuracy_level: 'int',
   }),
   QuickGelu: op('T -> T', { alpha: 'float' }),
-  RotaryEmbedding: op('float32, int64, float32, float32 -> float32', {
+  RotaryEmbedding: op('T, int64, T, T -> T', {
     interleaved: 'int',
     num_heads: 'int',
     rotary_embedding_dim: 'int',

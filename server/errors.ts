@@ -283,6 +283,12 @@ export const errorTable = {
     message:
       'The model {model} produced no finite logits at position {position}. Its weights or its quantisation are damaged: check it with trimtab logits.',
   },
+  float16_overflow: {
+    status: 500,
+    type: 'server_error',
+    message:
+      'The model {model} produced no finite logits at position {position}: with the weights {weights} it computes in float16, whose numbers end at 65504, and some number inside it was larger. Use "weights": "{instead}" for it.',
+  },
   scorer_failed: {
     status: 502,
     type: 'server_error',
@@ -329,6 +335,11 @@ export const errorTable = {
     type: 'configuration_error',
     message:
       '{model}: the GPU multiplies no weights of the format {weights}. Use f32, q8 or q4, or set "device": "cpu".',
+  },
+  device_float16: {
+    status: 500,
+    type: 'configuration_error',
+    message: '{model}: weights of the format {weights} compute in float16, and {problem}. {remedy}',
   },
   device_pictures: {
     status: 500,

@@ -1,7 +1,7 @@
 // Keys and values on the device: a bank holds those of some rows at one capacity and never changes. What looks like a change (another
 // order, a copy, more room) is a small graph that makes a new bank out of old ones. Knows no row's meaning: the engine's device cache
 // (server/engine/device-cache.ts) says which rows are wanted and disposes of what nobody needs.
-import { type Dim, type Graph, GraphBuilder, type Value } from '../graph.js';
+import { bytesPerElement, type Dim, type Graph, GraphBuilder, type Value } from '../graph.js';
 import * as ops from '../ops.js';
 import { encodeModel } from '../proto.js';
 import type { Transfer } from '../webgpu/transfer.js';
@@ -12,6 +12,9 @@ export interface BankLayer {
   readonly kvHeads: number;
   readonly headDim: number;
 }
+
+/** What keys and values are stored as. */
+export type BankDType = 'float32' | 'float16';
 
 /** Per layer: keys [rows, kvHeads, headDim, capacity], values [rows, kvHeads, capacity, headDim]. */
 export interface Bank {
@@ -36,16 +39,23 @@ export function disposeBank({ keys, values }: Bank): void {
 
 export class Banks {
   readonly #layers: readonly BankLayer[];
+  readonly #dtype: BankDType;
   readonly #traffic: Traffic | undefined;
   readonly #transfer: Transfer;
   #empty: Promise<Session> | null = null;
   readonly #pick = new Map<boolean, Promise<Session>>();
   readonly #slotNumbers = new Map<number, Tensor>();
 
-  constructor(layers: readonly BankLayer[], transfer: Transfer, traffic?: Traffic) {
+  constructor(layers: readonly BankLayer[], dtype: BankDType, transfer: Transfer, traffic?: Traffic) {
     this.#layers = layers;
+    this.#dtype = dtype;
     this.#transfer = transfer;
     this.#traffic = traffic;
+  }
+
+  /** Bytes of a number in it. */
+  get itemBytes(): number {
+    return bytesPerElement[this.#dtype];
   }
 
   /** [1, 1, 1, capacity]: 0, 1, …; the same for every step, so it is sent once per capacity. */
@@ -60,7 +70,7 @@ export class Banks {
 
   /** A bank of nothing. */
   async empty(rows: number, capacity: number): Promise<Bank> {
-    this.#empty ??= this.#session(emptyGraph(this.#layers));
+    this.#empty ??= this.#session(emptyGraph(this.#layers, this.#dtype));
     const feeds: Record<string, Tensor> = {};
     for (const { kvHeads, headDim } of this.#layers) {
       feeds[shapeName('keys', kvHeads, headDim)] = int64s([rows, kvHeads, headDim, capacity]);
@@ -88,7 +98,7 @@ export class Banks {
 
   async #add(base: Bank | null, { bank, index, lengths }: Picked, rows: number, capacity: number): Promise<Bank> {
     const hasBase = base !== null;
-    const session = this.#pick.get(hasBase) ?? this.#session(pickGraph(this.#layers, hasBase));
+    const session = this.#pick.get(hasBase) ?? this.#session(pickGraph(this.#layers, this.#dtype, hasBase));
     this.#pick.set(hasBase, session);
     const kept = Math.min(bank.capacity, capacity);
     const feeds: Record<string, Tensor> = {
@@ -114,7 +124,8 @@ export class Banks {
   #session(graph: Graph): Promise<Session> {
     const { bytes } = encodeModel(graph, null);
     const resident = graph.outputs.map(({ name }) => name);
-    return createSession(bytes, { threads: 1, device: 'webgpu', quickly: true, resident, traffic: this.#traffic });
+    const { device } = this.#transfer;
+    return createSession(bytes, { threads: 1, device, quickly: true, resident, traffic: this.#traffic });
   }
 }
 
@@ -144,9 +155,9 @@ const baseName = (kind: string, layer: number): string => `base_${kind}.${layer}
 export const int64s = (numbers: readonly number[]): Tensor =>
   new Tensor('int64', BigInt64Array.from(numbers, BigInt), [numbers.length]);
 
-function emptyGraph(layers: readonly BankLayer[]): Graph {
+function emptyGraph(layers: readonly BankLayer[], dtype: BankDType): Graph {
   const g = new GraphBuilder('empty bank');
-  const zero = g.constant('float32', [], [0]);
+  const zero = g.constant(dtype, [], [0]);
   layers.forEach(({ kvHeads, headDim }, layer) => {
     const shaped = (kind: string, shape: readonly Dim[]): Value =>
       ops.ExpandTo(zero, g.input(shapeName(kind, kvHeads, headDim), 'int64', [4]), shape);
@@ -156,7 +167,7 @@ function emptyGraph(layers: readonly BankLayer[]): Graph {
   return g.finish();
 }
 
-function pickGraph(layers: readonly BankLayer[], hasBase: boolean): Graph {
+function pickGraph(layers: readonly BankLayer[], dtype: BankDType, hasBase: boolean): Graph {
   const g = new GraphBuilder('pick from a bank');
   const index = g.input('index', 'int32', ['B']);
   const isKept = ops.Less(
@@ -167,22 +178,18 @@ function pickGraph(layers: readonly BankLayer[], hasBase: boolean): Graph {
     const rows = ops.Gather(source, index);
     const axes = g.constant('int64', [1], [axis]);
     const start = g.constant('int64', [1], [0]);
-    const cut = g.node(
-      'Slice',
-      [rows, start, g.input('kept', 'int64', [1]), axes],
-      [{ dtype: 'float32', shape }],
-    )[0] as Value;
-    const zero = g.constant('float32', [], [0]);
+    const cut = g.node('Slice', [rows, start, g.input('kept', 'int64', [1]), axes], [{ dtype, shape }])[0] as Value;
+    const zero = g.constant(dtype, [], [0]);
     const inputs = [cut, g.input('grown', 'int64', [2]), zero, axes];
-    return g.node('Pad', inputs, [{ dtype: 'float32', shape }], { mode: { string: 'constant' } })[0] as Value;
+    return g.node('Pad', inputs, [{ dtype, shape }], { mode: { string: 'constant' } })[0] as Value;
   };
   layers.forEach(({ kvHeads, headDim }, layer) => {
     const keyShape = ['B', kvHeads, headDim, 'M'];
     const valueShape = ['B', kvHeads, 'M', headDim];
     const base = (kind: string, shape: readonly Dim[]): Value | number =>
-      hasBase ? g.input(baseName(kind, layer), 'float32', shape) : 0;
-    const keys = g.input(pastKeyInput(layer), 'float32', ['P', kvHeads, headDim, 'K']);
-    const values = g.input(pastValueInput(layer), 'float32', ['P', kvHeads, 'K', headDim]);
+      hasBase ? g.input(baseName(kind, layer), dtype, shape) : 0;
+    const keys = g.input(pastKeyInput(layer), dtype, ['P', kvHeads, headDim, 'K']);
+    const values = g.input(pastValueInput(layer), dtype, ['P', kvHeads, 'K', headDim]);
     g.output(presentKeyOutput(layer), ops.Where(isKept, picked(keys, 3, keyShape), base('keys', keyShape)));
     g.output(
       presentValueOutput(layer),

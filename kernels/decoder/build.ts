@@ -9,7 +9,8 @@ import { attention, AttentionInputs } from './attention.js';
 import { UnsupportedConfigError } from './config.js';
 import { familyOf } from './families/index.js';
 import type { LayerNames } from './family.js';
-import type { WeightFormat } from './format.js';
+import { isHalf, type WeightFormat } from './format.js';
+import { halve } from './half.js';
 import { Linear } from './linear.js';
 import {
   hiddenOutput,
@@ -151,7 +152,8 @@ export function buildDecoder(
   g.output(logitsOutput, headOf(final));
   g.output(hiddenOutput, final);
   if (caches.length > 0) g.output(newKeyValuesOutput, ops.Concat(caches, 0));
-  return { graph: g.finish(), parameters: tensors.parameters };
+  const graph = g.finish();
+  return { graph: isHalf(format) ? halve(graph, device) : graph, parameters: tensors.parameters };
 
   function headOf(x: Value): Value {
     const { head } = spec;

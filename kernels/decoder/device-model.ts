@@ -2,9 +2,10 @@
 // What it sends is a few numbers per token (ids, places, rope rows); what comes back are hidden states and scores, where they are wanted.
 // Knows no sequence; the engine's device rows own the banks. The CPU's counterpart is model.ts.
 import path from 'node:path';
-import { createSession, type Feeds, type Session, Tensor, type Traffic } from '../session.js';
+import { createSession, type Device, type Feeds, type Session, Tensor, type Traffic } from '../session.js';
 import { modelFile } from '../write.js';
-import { type Bank, type BankLayer, bankFeeds, bankFrom, type Banks, int64s } from './banks.js';
+import { type Bank, type BankDType, type BankLayer, bankFeeds, bankFrom, type Banks, int64s } from './banks.js';
+import { isHalf } from './format.js';
 import { readDecoderFile } from './model.js';
 import * as ports from './ports.js';
 import { RopeTables } from './rope.js';
@@ -25,6 +26,12 @@ export interface DeviceOutput {
   readonly bank: Bank;
 }
 
+interface LoadOptions {
+  /** The CPU runs the same graph, for tests. */
+  readonly device?: Device;
+  readonly profilePrefix?: string | undefined;
+}
+
 export class DeviceDecoder {
   readonly spec: DecoderSpec;
   readonly parameters: number;
@@ -43,25 +50,25 @@ export class DeviceDecoder {
   /** Loads a folder that writeDecoder made for the device. */
   static async load(
     directory: string,
-    banksOf: (layers: readonly BankLayer[]) => Banks,
+    banksOf: (layers: readonly BankLayer[], dtype: BankDType) => Banks,
     traffic?: Traffic,
-    profilePrefix?: string,
+    { device = 'webgpu', profilePrefix }: LoadOptions = {},
   ): Promise<DeviceDecoder> {
-    const { spec, parameters } = readDecoderFile(directory);
+    const { spec, format, parameters } = readDecoderFile(directory);
     const caches = spec.layers.flatMap((_, layer) => [ports.presentKeyOutput(layer), ports.presentValueOutput(layer)]);
     const resident = spec.head.kind === 'lm' ? [ports.logitsOutput, ...caches] : caches;
     const session = await createSession(
       { path: path.join(directory, modelFile) },
       {
         threads: 1,
-        device: 'webgpu',
+        device,
         resident,
         traffic,
         cause: 'numbers',
         ...(profilePrefix === undefined ? {} : { profilePrefix }),
       },
     );
-    return new DeviceDecoder(spec, parameters, session, banksOf(spec.layers));
+    return new DeviceDecoder(spec, parameters, session, banksOf(spec.layers, isHalf(format) ? 'float16' : 'float32'));
   }
 
   async forward(batch: DeviceBatch): Promise<DeviceOutput> {

@@ -1,8 +1,14 @@
-// How the matrices of an artifact are stored. Small data, kept beside the artifact.
+// How the matrices of an artifact are stored, and in which precision its graph computes. Small data, kept beside the artifact.
 
 export type WeightFormat =
   | { readonly kind: 'f32' }
+  /** float16 throughout (half.ts). */
+  | { readonly kind: 'f16' }
   /** MatMulNBits: blocks along the columns, symmetric. */
-  | { readonly kind: 'q8' | 'q4'; readonly blockSize: number }
+  | { readonly kind: 'q8' | 'q4'; readonly blockSize: number; readonly activations?: 'f16' }
   /** int8 per output channel, activations quantised per row. */
   | { readonly kind: 'w8a8' };
+
+/** Are activations, keys and values float16? */
+export const isHalf = (format: WeightFormat): boolean =>
+  format.kind === 'f16' || ('activations' in format && format.activations === 'f16');

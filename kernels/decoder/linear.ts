@@ -8,7 +8,7 @@ import { type QuantizedBlocks, quantizeBlocks, quantizeChannels } from './quanti
 import { bytesOf, type Matrix } from './tensors.js';
 
 /** Tables with fewer elements stay float32: they cost no time, and small vocabularies feel rounding most. */
-const smallTable = 1 << 22;
+export const smallTable = 1 << 22;
 
 /** Block size of what w8a8 keeps in blocks: the embedding table and the first layer. */
 const blockBesideChannels = 64;
@@ -67,6 +67,7 @@ export class Linear {
     const addend = bias ? this.vector(`${name}.bias`, rows, bias) : null;
     switch (format.kind) {
       case 'f32':
+      case 'f16':
         return ops.Gemm(x, this.#float(matrix), addend, { transB: true });
       case 'q8':
         return this.#nBits(x, matrix, addend, 8, format.blockSize);
@@ -91,6 +92,7 @@ export class Linear {
     const isFirst = name.startsWith('layer.0.');
     switch (format.kind) {
       case 'f32':
+      case 'f16':
       case 'q8':
         return format;
       case 'q4': {
@@ -110,10 +112,11 @@ export class Linear {
 
   /** Rows `ids` of the table, in float32. */
   gather(table: Matrix, ids: Value): Value {
-    if (this.#format.kind === 'f32' || table.rows * table.columns < smallTable)
+    const { kind } = this.#format;
+    if (kind === 'f32' || kind === 'f16' || table.rows * table.columns < smallTable)
       return ops.Gather(this.#float(table), ids);
-    const bits = this.#format.kind === 'q4' ? 4 : 8;
-    const blockSize = this.#format.kind === 'w8a8' ? blockBesideChannels : this.#format.blockSize;
+    const bits = kind === 'q4' ? 4 : 8;
+    const blockSize = kind === 'w8a8' ? blockBesideChannels : this.#format.blockSize;
     const blocks = Math.ceil(table.columns / blockSize);
     // The bytes are those of MatMulNBits, whose last block is padded: gather whole blocks, cut the padding off.
     const columns = blocks * blockSize;

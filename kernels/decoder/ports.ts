@@ -42,3 +42,5 @@ export const lastFreeInput = 'last_free';
 export const queryPlacesInput = (group: number): string => `query_places.${group}`;
 export const presentKeyOutput = (layer: number): string => `present_key.${layer}`;
 export const presentValueOutput = (layer: number): string => `present_value.${layer}`;
+/** Keys and values of a layer, going in or coming out. */
+export const isCachePort = (name: string): boolean => /^(past|present)_(key|value)\./.test(name);

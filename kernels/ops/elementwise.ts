@@ -2,8 +2,8 @@
 import type { DType, Value } from '../graph.js';
 import { asValues, broadcast, expectDtype, expectSameDtype, fail, only, type Operand } from './check.js';
 
-const numeric: readonly DType[] = ['float32', 'float64', 'int32', 'int64', 'int8', 'uint8'];
-const floats: readonly DType[] = ['float32', 'float64'];
+const numeric: readonly DType[] = ['float32', 'float16', 'float64', 'int32', 'int64', 'int8', 'uint8'];
+const floats: readonly DType[] = ['float32', 'float16', 'float64'];
 
 function binary(op: string, a: Operand, b: Operand, dtype?: DType, attributes = {}): Value {
   const [left, right] = asValues(op, a, b);
@@ -123,6 +123,7 @@ const elementTypes: Readonly<Record<DType, number>> = {
   int32: 6,
   int64: 7,
   bool: 9,
+  float16: 10,
   float64: 11,
 };
 

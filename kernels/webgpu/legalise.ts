@@ -1,9 +1,9 @@
 // A logit kernel in operators that the WebGPU provider has. The provider knows float32, int32 and bool; of int64 only what the host says
 // about shapes, and what TopK answers. So float64 becomes float32, int64 becomes int32, and operators that are missing are said in others.
 // Small outputs are packed into one, because each one is a wait for the device. Knows nothing of distributions; called by logits/kernels.ts.
+import { elementsOf } from '../elements.js';
 import {
   type Attributes,
-  bytesPerElement,
   type Constant,
   type Dim,
   type DType,
@@ -55,6 +55,7 @@ export const LAST_FLOAT32_UNIFORM = 1 - 2 ** -24;
 
 const legalDtypes: Readonly<Record<DType, DType>> = {
   float32: 'float32',
+  float16: 'float16',
   float64: 'float32',
   int8: 'int32',
   int32: 'int32',
@@ -446,26 +447,8 @@ function axisOf({ op, attributes }: Node): number {
 }
 
 /** A float64 just below 1 stays below 1. */
-function numbersOf({ dtype, bytes }: Constant): number[] {
-  const { buffer, byteOffset, byteLength } = bytes;
-  const length = byteLength / bytesPerElement[dtype];
-  switch (dtype) {
-    case 'float32':
-      return [...new Float32Array(buffer, byteOffset, length)];
-    case 'float64':
-      return Array.from(new Float64Array(buffer, byteOffset, length), (x) =>
-        x < 1 && Math.fround(x) === 1 ? LAST_FLOAT32_UNIFORM : x,
-      );
-    case 'int32':
-      return [...new Int32Array(buffer, byteOffset, length)];
-    case 'int64':
-      return Array.from(new BigInt64Array(buffer, byteOffset, length), Number);
-    case 'int8':
-      return [...new Int8Array(buffer, byteOffset, length)];
-    case 'uint8':
-    case 'bool':
-      return [...new Uint8Array(buffer, byteOffset, length)];
-    default:
-      return dtype satisfies never;
-  }
+function numbersOf(constant: Constant): number[] {
+  const elements = elementsOf(constant);
+  if (constant.dtype !== 'float64') return elements;
+  return elements.map((x) => (x < 1 && Math.fround(x) === 1 ? LAST_FLOAT32_UNIFORM : x));
 }

@@ -3,14 +3,17 @@
 import { GraphBuilder, type Value } from '../graph.js';
 import * as ops from '../ops.js';
 import { encodeModel } from '../proto.js';
-import { createSession, releaseAll, type Session, Tensor, type Traffic } from '../session.js';
+import { createSession, type Device, releaseAll, type Session, Tensor, type Traffic } from '../session.js';
 
 export class Transfer {
   readonly #traffic: Traffic | undefined;
+  /** The CPU stands for it in tests. */
+  readonly device: Device;
   readonly #sessions = new Map<string, Promise<Session>>();
 
-  constructor(traffic?: Traffic) {
+  constructor(traffic?: Traffic, device: Device = 'webgpu') {
     this.#traffic = traffic;
+    this.device = device;
   }
 
   /** Rows of a [N, W] tensor, on the host. */
@@ -72,7 +75,7 @@ export class Transfer {
     const g = new GraphBuilder(key);
     g.output('to', build(g));
     const { bytes } = encodeModel(g.finish(), null);
-    const settings = { threads: 1, device: 'webgpu', quickly: true, resident, traffic: this.#traffic, cause } as const;
+    const settings = { threads: 1, device: this.device, quickly: true, resident, traffic: this.#traffic, cause };
     const made = createSession(bytes, settings);
     this.#sessions.set(key, made);
     return made;

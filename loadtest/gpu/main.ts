@@ -25,7 +25,7 @@ import { Traffic } from '../../kernels/session.js';
 import { Transfer } from '../../kernels/webgpu/transfer.js';
 import { weightsFile } from '../../kernels/write.js';
 import { adapters } from '../../server/engine/device.js';
-import { weightFormat } from '../../server/models/weight-format.js';
+import { computesInFloat16, weightFormat, type WeightsName } from '../../server/models/weight-format.js';
 import { configOf, shapes, type ShapeName } from '../bench/checkpoint.js';
 import { describeMachine } from '../bench/machine.js';
 import { atLeast, atMost, informs, median, type Row } from '../bench/rows.js';
@@ -34,10 +34,11 @@ import { RandomSource } from './random-source.js';
 import { type Decided, Stepper, type StepTimes } from './stepper.js';
 
 const LIVE_TOKENS = 100;
+const formats = ['f32', 'q8', 'q4', 'f16', 'q8f16', 'q4f16'] as const satisfies readonly WeightsName[];
 
 interface Options {
   readonly shape: ShapeName;
-  readonly weights: 'f32' | 'q8' | 'q4';
+  readonly weights: WeightsName;
   readonly out: string;
   readonly steps: number;
   readonly seed: number;
@@ -50,7 +51,7 @@ interface Options {
 const options = new Command('gpu')
   .description('Measures decoding on the GPU, in one JSON document.')
   .addOption(new Option('--shape <name>', 'of the model').choices(Object.keys(shapes)).default('llama1b'))
-  .addOption(new Option('--weights <format>', 'of the model').choices(['f32', 'q8', 'q4']).default('q4'))
+  .addOption(new Option('--weights <format>', 'of the model').choices(formats).default('q4'))
   .option('--out <file>', 'where the JSON goes', 'gpu.json')
   .option('--steps <n>', 'steps per figure', Number, 40)
   .option('--seed <n>', 'of the weights', Number, 1)
@@ -82,7 +83,14 @@ const found = await adapters(options.driver === undefined ? {} : { VK_DRIVER_FIL
 const isSoftware = found.drivers.some(({ library }) => /swiftshader|lvp|lavapipe/i.test(library));
 const document = {
   at: new Date().toISOString(),
-  adapter: { available: found.available, problem: found.problem, drivers: found.drivers, card: cardName(), isSoftware },
+  adapter: {
+    available: found.available,
+    problem: found.problem,
+    float16: found.float16,
+    drivers: found.drivers,
+    card: cardName(),
+    isSoftware,
+  },
   machine: describeMachine(),
   model: { shape: options.shape, weights: options.weights, seed: options.seed, parameters: 0, weightBytes: 0 },
   note: isSoftware ? 'A software driver: counts hold, times say nothing about a GPU.' : null,
@@ -94,6 +102,10 @@ const save = (): void => writeFileSync(options.out, `${JSON.stringify(document, 
 save();
 if (!found.available) {
   say(`no adapter: ${found.problem}`);
+  process.exit(1);
+}
+if (computesInFloat16(options.weights) && !found.float16) {
+  say(`${options.weights}: this adapter does not compute in float16 (shader-f16)`);
   process.exit(1);
 }
 
@@ -129,7 +141,9 @@ async function measure(): Promise<void> {
   const transfer = new Transfer(traffic);
   const kernels = new LogitKernels({ threads: 1, device: 'webgpu', traffic });
   const load = (profilePrefix?: string): Promise<DeviceDecoder> =>
-    DeviceDecoder.load(folder, (layers) => new Banks(layers, transfer, traffic), traffic, profilePrefix);
+    DeviceDecoder.load(folder, (layers, dtype) => new Banks(layers, dtype, transfer, traffic), traffic, {
+      profilePrefix,
+    });
   started = performance.now();
   const model = await load();
   Object.assign(document.model, { parameters: model.parameters });

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import type { WeightsName } from '../config/schema.js';
 import { AppError } from '../errors.js';
 import { ensureArtifact } from '../models/artifacts.js';
+import { computesInFloat16 } from '../models/weight-format.js';
 import { shown } from '../wire/shown.js';
 import type { Progress } from './progress.js';
 import { siCount, type Output } from './terminal.js';
@@ -27,6 +28,8 @@ export async function convertCommand(
   const artifact = await ensureArtifact({
     path: folder,
     weights,
+    // Nothing else can run these.
+    device: computesInFloat16(weights) ? 'webgpu' : 'cpu',
     artifactDirectory,
     ...(block === undefined ? {} : { blockSize: block }),
     onProgress: (stage, fraction) => progress.report(stage, fraction),

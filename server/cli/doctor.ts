@@ -1,5 +1,6 @@
 // trimtab doctor: every check in its order, what it found, and what to do about it. The checks are in doctor/.
 import { loadConfig, type Config } from '../config.js';
+import { computesInFloat16 } from '../models/weight-format.js';
 import { checkAdapters, checkMemory, checkNode, checkProcessor, checkRuntime } from './doctor/machine.js';
 import { failure, type Finding, type Status } from './doctor/finding.js';
 import { checkDeployments, inspectFiles, tryModel, untried } from './doctor/models.js';
@@ -33,7 +34,9 @@ export async function doctorCommand(options: DoctorOptions, stdout: Output, prog
     tell(failure('configuration', error));
   }
   if (config !== null) await checkConfigured(config, options.load, tell, progress);
-  tell(await checkAdapters(config?.models.some(({ device }) => device !== 'cpu') ?? false));
+  const onDevice = config?.models.filter(({ device }) => device !== 'cpu') ?? [];
+  const inFloat16 = onDevice.filter(({ weights }) => computesInFloat16(weights));
+  tell(await checkAdapters(onDevice.length > 0, inFloat16));
   const count = (status: Status): number => findings.filter((finding) => finding.status === status).length;
   if (options.json) {
     stdout.write(`${JSON.stringify({ ok: count('fail') === 0, checks: findings }, null, 2)}\n`);

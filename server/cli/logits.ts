@@ -2,6 +2,7 @@
 // conversion against another implementation, and a quantised one against f32.
 import { DecoderModel } from '../../kernels/decoder/model.js';
 import type { WeightsName } from '../config/schema.js';
+import { refuseWeights } from '../engine/device.js';
 import { makeBatch } from '../engine/batch.js';
 import { RowCache } from '../engine/cache.js';
 import type { CacheRow } from '../engine/row-store.js';
@@ -138,6 +139,7 @@ export async function logitsCommand(
   stdout: Output,
   progress: Progress,
 ): Promise<void> {
+  refuseWeights({ name: directory, weights: options.weights }, null);
   const artifact = await ensureArtifact({
     path: directory,
     weights: options.weights,

@@ -102,10 +102,10 @@ const ModelEntry = Type.Object(
       description:
         'Folder of a Hugging Face checkpoint (config.json, *.safetensors, tokenizer.json). Relative to the config file.',
     }),
-    weights: Type.Enum(['f32', 'q8', 'q4', 'w8a8'], {
+    weights: Type.Enum(['f32', 'q8', 'q4', 'w8a8', 'f16', 'q8f16', 'q4f16'], {
       default: 'f32',
       description:
-        'How the weights are stored and multiplied: f32 is the reference; q8 and q4 are 8 and 4 bit blocks; w8a8 is 8 bit weights per channel with 8 bit activations per row.',
+        'How the weights are stored and multiplied: f32 is the reference; q8 and q4 are 8 and 4 bit blocks; w8a8 is 8 bit weights per channel with 8 bit activations per row. f16, q8f16 and q4f16 compute in 16 bits, on a GPU that can (docs/gpu.md).',
     }),
     kind: Type.Enum(['causal', 'reward'], {
       default: 'causal',
@@ -586,4 +586,4 @@ export type DeploymentDefaults = Static<typeof Defaults>;
 export type WeightsName = ModelEntry['weights'];
 
 /** The names of weight formats, for help texts and checks of command-line options. */
-export const weightsNames: readonly WeightsName[] = ['f32', 'q8', 'q4', 'w8a8'];
+export const weightsNames: readonly WeightsName[] = ['f32', 'q8', 'q4', 'w8a8', 'f16', 'q8f16', 'q4f16'];

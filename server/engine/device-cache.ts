@@ -5,7 +5,6 @@
 import { type Bank, type Banks, disposeBank, type Picked } from '../../kernels/decoder/banks.js';
 import type { CacheRow, LayerShape, RowCopy, RowStore } from './row-store.js';
 
-const FLOAT_BYTES = 4;
 const SMALLEST_CAPACITY = 64;
 
 /** Slots of a bank for rows of this length: doubled, so that a row that grows moves seldom, and few sizes of buffers are in use. */
@@ -39,7 +38,7 @@ interface DeviceCopy extends RowCopy, Named {
 }
 
 /** What makes banks: kernels/decoder/banks.ts, or plain arrays in tests. */
-export type BankMaker = Pick<Banks, 'empty' | 'gather'>;
+export type BankMaker = Pick<Banks, 'empty' | 'gather' | 'itemBytes'>;
 
 export class DeviceCache implements RowStore {
   readonly #banks: BankMaker;
@@ -57,7 +56,7 @@ export class DeviceCache implements RowStore {
     this.#maxRows = limits.maxRows;
     // While a step runs, a bank and its successor are both there.
     this.budgetBytes = Math.floor(limits.bytes / 2);
-    this.tokenBytes = layers.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim * FLOAT_BYTES, 0);
+    this.tokenBytes = layers.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim * banks.itemBytes, 0);
   }
 
   get rowsInUse(): number {

@@ -9,26 +9,32 @@ import { DeviceDecoder } from '../../kernels/decoder/device-model.js';
 import { readDecoderFile } from '../../kernels/decoder/model.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
 import { Traffic } from '../../kernels/session.js';
+import { hasFloat16 } from '../../kernels/webgpu/float16.js';
 import { isRefusal, namingOperators, OperatorsMissing } from '../../kernels/webgpu/lacking.js';
 import { Transfer } from '../../kernels/webgpu/transfer.js';
 import { AppError } from '../errors.js';
+import { computesInFloat16 } from '../models/weight-format.js';
 import { SafetensorsSource } from '../models/safetensors.js';
 import { DeviceCache } from './device-cache.js';
 import { DeviceRows } from './device-rows.js';
 import type { EngineSettings, ModelSettings } from './messages.js';
 import type { LoadedPlace } from './model.js';
+import { inFloat32 } from './not-finite.js';
 
 export interface Adapters {
   /** A session of the provider could be made. */
   readonly available: boolean;
   /** Why not. */
   readonly problem: string | null;
+  /** It computes in half precision (the feature shader-f16). */
+  readonly float16: boolean;
   /** Vulkan drivers that are installed: their manifest and their library. Empty off Linux, where the system knows them. */
   readonly drivers: readonly { readonly manifest: string; readonly library: string }[];
 }
 
 /** What models of one thread share on the device. */
 export interface GpuDevice {
+  readonly float16: boolean;
   readonly traffic: Traffic;
   readonly transfer: Transfer;
   readonly kernels: LogitKernels;
@@ -42,21 +48,32 @@ export async function adapters(environment: Environment = {}): Promise<Adapters>
     const there = await transfer.toDevice(Int32Array.of(1), [1]);
     there.dispose();
     await transfer.release();
-    return { available: true, problem: null, drivers };
+    return { available: true, problem: null, float16: await hasFloat16(), drivers };
   } catch (error) {
-    return { available: false, problem: shortReason(error), drivers };
+    return { available: false, problem: shortReason(error), float16: false, drivers };
   }
 }
 
-export function openGpu(): GpuDevice {
+export function openGpu({ float16 }: Pick<Adapters, 'float16'>): GpuDevice {
   const traffic = new Traffic();
   const transfer = new Transfer(traffic);
-  return { traffic, transfer, kernels: new LogitKernels({ threads: 1, device: 'webgpu', traffic }) };
+  return { float16, traffic, transfer, kernels: new LogitKernels({ threads: 1, device: 'webgpu', traffic }) };
 }
 
-/** What cannot run there, known before anything is converted. */
-export function refuseWeights({ name, weights }: Pick<ModelSettings, 'name' | 'weights'>): void {
-  if (weights === 'w8a8') throw new AppError('device_weights', { model: name, weights });
+/** What cannot run there (on the CPU where it is null), known before anything is converted. */
+export function refuseWeights(
+  { name, weights }: Pick<ModelSettings, 'name' | 'weights'>,
+  gpu: Pick<GpuDevice, 'float16'> | null,
+): void {
+  if (gpu && weights === 'w8a8') throw new AppError('device_weights', { model: name, weights });
+  if (!computesInFloat16(weights) || gpu?.float16) return;
+  const [problem, remedy] = gpu
+    ? ['this GPU, or its driver, lacks the feature (shader-f16)', `Use "weights": "${inFloat32(weights)}".`]
+    : [
+        'the CPU would only widen it again',
+        `Set "device": "webgpu" for it, or use "weights": "${inFloat32(weights)}".`,
+      ];
+  throw new AppError('device_float16', { model: name, weights, problem, remedy });
 }
 
 export async function loadOnDevice(
@@ -65,11 +82,14 @@ export async function loadOnDevice(
   settings: EngineSettings,
   { traffic, transfer }: GpuDevice,
 ): Promise<LoadedPlace> {
-  refuseWeights(model);
   const { spec, format } = readDecoderFile(directory);
   if (spec.vision) throw new AppError('device_pictures', { model: model.name });
   try {
-    const decoder = await DeviceDecoder.load(directory, (layers) => new Banks(layers, transfer, traffic), traffic);
+    const decoder = await DeviceDecoder.load(
+      directory,
+      (layers, dtype) => new Banks(layers, dtype, transfer, traffic),
+      traffic,
+    );
     const limits = { maxRows: settings.maxRows, bytes: settings.cacheBytes };
     const cache = new DeviceCache(decoder.spec.layers, decoder.banks, limits);
     return {

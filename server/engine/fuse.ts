@@ -14,6 +14,7 @@ import {
   type ViewLogits,
 } from '../../kernels/logits/kernels.js';
 import type { Tensor } from '../../kernels/session.js';
+import { computesInFloat16 } from '../models/weight-format.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import type { Run } from './run.js';
 import type { Decision, Sequence } from './sequence.js';
@@ -210,7 +211,7 @@ export class Fuser {
       logits: bound.logits.slice(0, 1),
       sampler: { ...bound.sampler, temperature: 0, draft: null },
       draftLogits: null,
-      fallback: status === NAN ? 'nan' : 'dead',
+      fallback: status === NAN ? notFiniteIn(bound) : 'dead',
     };
   }
 
@@ -219,6 +220,10 @@ export class Fuser {
     this.nanRows++;
   }
 }
+
+/** A model in float16 that gives no finite numbers has most likely left their range, which has another remedy. */
+const notFiniteIn = ({ ready }: Bound): 'nan' | 'overflow' =>
+  ready.sequence.views.some(({ model }) => computesInFloat16(model.info.weights)) ? 'overflow' : 'nan';
 
 /** `proposal`: the token by way of which a request that speculates decides. */
 function bind(ready: ReadyRow, proposal: number | null): Bound {

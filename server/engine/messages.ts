@@ -2,6 +2,7 @@
 // cross; tensors never do.
 import type { ErrorData } from '../errors.js';
 import type { EndpointSettings } from '../models/endpoints.js';
+import type { WeightsName } from '../models/weight-format.js';
 import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 
 export type DeviceName = 'cpu' | 'webgpu' | 'auto';
@@ -10,7 +11,7 @@ export type DeviceName = 'cpu' | 'webgpu' | 'auto';
 export interface ModelSettings {
   readonly name: string;
   readonly path: string;
-  readonly weights: 'f32' | 'q8' | 'q4' | 'w8a8';
+  readonly weights: WeightsName;
   readonly kind: 'causal' | 'reward';
   /** auto: the GPU where there is one. */
   readonly device: DeviceName;

@@ -77,7 +77,7 @@ export class EngineModel {
   ): Promise<EngineModel> {
     const started = performance.now();
     const device = gpu ? 'webgpu' : 'cpu';
-    if (gpu) refuseWeights(model);
+    refuseWeights(model, gpu);
     const artifact = await ensureArtifact({
       path: model.path,
       weights: model.weights,

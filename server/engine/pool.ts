@@ -6,7 +6,7 @@ import { View, type LogitsRef } from './view.js';
 export type Pooling = 'mean' | 'last';
 
 export class Pool {
-  readonly #model: EngineModel;
+  readonly model: EngineModel;
   readonly #ids: Int32Array;
   readonly #pooling: Pooling;
   #view: View | null = null;
@@ -16,7 +16,7 @@ export class Pool {
   #isDone = false;
 
   constructor(model: EngineModel, ids: Int32Array, pooling: Pooling) {
-    this.#model = model;
+    this.model = model;
     this.#ids = ids;
     this.#pooling = pooling;
   }
@@ -34,7 +34,7 @@ export class Pool {
     // All positions have a say in a mean, so none can come from a row that another prompt has left.
     this.#next = this.#pooling === 'mean' ? 1 - this.#ids.length : 0;
     this.#sum = null;
-    this.#view = new View(this.#model, this.#ids, [], this.#next);
+    this.#view = new View(this.model, this.#ids, [], this.#next);
     this.#view.wantsHidden = true;
     this.#view.claim();
   }
@@ -64,7 +64,7 @@ export class Pool {
   }
 
   #add({ batch: { hidden }, row }: LogitsRef): void {
-    if (!hidden) throw new Error(`${this.#model.name} gave no hidden state at position ${this.#next}`);
+    if (!hidden) throw new Error(`${this.model.name} gave no hidden state at position ${this.#next}`);
     this.#sum ??= new Float64Array(hidden.width);
     for (let i = 0; i < hidden.width; i++) this.#sum[i]! += hidden.data[row * hidden.width + i] ?? NaN;
   }

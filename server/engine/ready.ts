@@ -4,6 +4,7 @@ import { AppError } from '../errors.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import { forcedNext } from './ask.js';
 import type { ReadyRow } from './fuse.js';
+import { notFinite } from './not-finite.js';
 import type { Run } from './run.js';
 import type { Sequence } from './sequence.js';
 import type { LogitsRef } from './view.js';
@@ -104,8 +105,5 @@ export function draftRow(run: Run, sequence: Sequence): ReadyRow | null {
 export function brokenAt(sequence: Sequence, position: number, ahead: number): AppError {
   if (position >= 0 && sequence.allowed(ahead)?.count === 0) return new AppError('constraint_stuck', { position });
   const [view] = sequence.views;
-  return new AppError('nan_logits', {
-    model: view?.model.name,
-    position: view ? view.promptIds.length + position : position,
-  });
+  return notFinite(view?.model.info, view ? view.promptIds.length + position : position);
 }

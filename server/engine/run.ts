@@ -18,6 +18,7 @@ import { demandOf, type Demand } from './demand.js';
 import { needsOf } from './kernel-needs.js';
 import { Ledger } from './ledger.js';
 import type { EngineModel } from './model.js';
+import { notFinite } from './not-finite.js';
 import { Pool } from './pool.js';
 import { PromptScores } from './prompt-scores.js';
 import { Reads, type ReadServices } from './reads.js';
@@ -327,9 +328,7 @@ export class Run {
     const at = pool.isDone ? pool.values().findIndex((value) => !Number.isFinite(value)) : -1;
     if (at < 0) return;
     this.metNan = true;
-    this.fail(
-      new AppError('nan_logits', { model: this.request.tokenizer, position: this.request.promptIds[0]?.length }),
-    );
+    this.fail(notFinite(pool.model.info, this.request.promptIds[0]?.length ?? 0));
   }
 
   /** Readings that are there go to the searches that wait for them. */

@@ -17,7 +17,7 @@ export interface Decision {
   readonly top: readonly { readonly id: number; readonly logprob: number }[];
   readonly full: Float32Array | null;
   /** Why it is the first view's best token instead of what was asked for. */
-  readonly fallback: 'nan' | 'dead' | null;
+  readonly fallback: 'nan' | 'overflow' | 'dead' | null;
   /** Experts of dynamic fusion that stood at their bound, by their place among `weights`. */
   readonly atBound: readonly number[];
   readonly trace: Pick<TokenTrace, 'members' | 'kl' | 'weights' | 'kept'> | null;

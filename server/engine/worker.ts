@@ -10,7 +10,7 @@ import type { EngineSettings, FromEngine, ToEngine } from './messages.js';
 import { askEndpoints } from '../models/endpoints.js';
 import { sourceText } from '../models/source-text.js';
 import { Constraints } from './constraint.js';
-import { adapters, explained, fatal, type GpuDevice, openGpu } from './device.js';
+import { adapters, explained, fatal, type GpuDevice, openGpu, refuseWeights } from './device.js';
 import { MixedKernels } from './mixed-kernels.js';
 import { EngineModel } from './model.js';
 import { ReadCache } from './reads.js';
@@ -42,16 +42,19 @@ function stopWhereAsked(): void {
 /** The GPU, if a model wants it and it is there. A model that insists on it gets an error where it is not. */
 async function gpuFor(models: EngineSettings['models']): Promise<GpuDevice | null> {
   if (models.every(({ device }) => device === 'cpu')) return null;
-  const { available, problem } = await adapters();
+  const found = await adapters();
+  const { available, problem } = found;
   const insists = models.some(({ device }) => device === 'webgpu');
   if (!available && insists) throw new AppError('device_missing', { reason: problem });
   for (const { name, device } of models)
     if (device === 'auto')
       post({ kind: 'progress', model: name, stage: available ? 'on the GPU' : 'on the CPU', fraction: 0 });
-  return available ? openGpu() : null;
+  return available ? openGpu(found) : null;
 }
 
 async function loadModels(models: Map<string, EngineModel>, gpu: GpuDevice | null): Promise<void> {
+  // All of them first: converting one takes minutes.
+  for (const model of settings.models) refuseWeights(model, model.device === 'cpu' ? null : gpu);
   for (const model of settings.models) {
     const onProgress = (stage: string, fraction: number): void => {
       // What is ready is kept, for it has to be released.

@@ -123,7 +123,8 @@ export function convertedBytes(path: string, weights: WeightsName, home: string)
     try {
       const manifest = readJsonObject(join(home, name, manifestName)) as Manifest | null;
       if (manifest?.path !== directory || manifest.weights !== weights) continue;
-      if (manifest.converter !== decoderConverter.version || usable(join(home, name), manifest.key) === null) continue;
+      const isOurs = [decoderConverter, deviceConverter].some(({ version }) => version === manifest.converter);
+      if (!isOurs || usable(join(home, name), manifest.key) === null) continue;
       return Object.values(manifest.files).reduce((sum, size) => sum + size, 0);
     } catch {
       // Not an artifact of ours.

@@ -3,7 +3,7 @@ import type { ModelSettings } from '../engine/messages.js';
 import { convertedBytes } from './artifacts.js';
 import { readCheckpoint } from './checkpoint.js';
 import { SafetensorsSource } from './safetensors.js';
-import { weightFormat } from './weight-format.js';
+import { computesInFloat16, weightFormat } from './weight-format.js';
 
 export interface Footprint {
   readonly family: string;
@@ -17,9 +17,6 @@ export interface Footprint {
   readonly heads: readonly string[] | null;
 }
 
-/** Cache entries are float32. */
-const CACHE_ITEM_BYTES = 4;
-
 export function footprintOf({ path, weights, contextLength }: ModelSettings, artifactDirectory: string): Footprint {
   const { spec } = readCheckpoint(path);
   const source = SafetensorsSource.open(path);
@@ -31,7 +28,7 @@ export function footprintOf({ path, weights, contextLength }: ModelSettings, art
       const { shape } = source.info(name);
       const count = shape.reduce((product, length) => product * length, 1);
       parameters += count;
-      // Norms and biases stay float32 in every format.
+      // Norms and biases are small in every format.
       bytes += count * (shape.length < 2 ? 4 : bytesPerWeight(format));
     }
     const converted = convertedBytes(path, weights, artifactDirectory);
@@ -42,7 +39,8 @@ export function footprintOf({ path, weights, contextLength }: ModelSettings, art
       weightBytes: converted ?? Math.round(bytes),
       isConverted: converted !== null,
       cacheBytesPerToken:
-        spec.layers.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim, 0) * CACHE_ITEM_BYTES,
+        spec.layers.reduce((sum, { kvHeads, headDim }) => sum + 2 * kvHeads * headDim, 0) *
+        (computesInFloat16(weights) ? 2 : 4),
       heads: spec.head.kind === 'classification' ? spec.head.labels : null,
     };
   } finally {
@@ -54,12 +52,14 @@ function bytesPerWeight(format: ReturnType<typeof weightFormat>): number {
   switch (format.kind) {
     case 'f32':
       return 4;
+    case 'f16':
+      return 2;
     case 'w8a8':
       return 1;
     case 'q8':
-      return 1 + 4 / format.blockSize;
+      return 1 + (format.activations ? 2 : 4) / format.blockSize;
     case 'q4':
-      return 0.5 + 4 / format.blockSize;
+      return 0.5 + (format.activations ? 2 : 4) / format.blockSize;
     default:
       return format satisfies never;
   }

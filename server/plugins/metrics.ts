@@ -180,7 +180,7 @@ export class Metrics {
       },
       refused: (code) => this.rejected(model, code),
       failed: (code) => {
-        if (code === 'nan_logits') this.#corrupted.inc(labels);
+        if (code === 'nan_logits' || code === 'float16_overflow') this.#corrupted.inc(labels);
         this.#success.inc({ ...labels, finished_reason: 'error' });
       },
     };

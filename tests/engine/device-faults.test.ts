@@ -85,8 +85,31 @@ describe('a kernel that the device cannot make', () => {
   });
 });
 
-it('weights that the device cannot multiply are refused before anything is converted', () => {
-  expect(() => refuseWeights({ name: 'large', weights: 'w8a8' })).toThrow(/large.*w8a8.*Use f32, q8 or q4/);
-  for (const weights of ['f32', 'q8', 'q4'] as const)
-    expect(() => refuseWeights({ name: 'large', weights })).not.toThrow();
+describe('weights that cannot run where they are to run are refused before anything is converted', () => {
+  const [plain, half] = [{ float16: false }, { float16: true }];
+
+  it('w8a8: on any GPU', () => {
+    expect(() => refuseWeights({ name: 'large', weights: 'w8a8' }, half)).toThrow(/large.*w8a8.*Use f32, q8 or q4/);
+    expect(() => refuseWeights({ name: 'large', weights: 'w8a8' }, null)).not.toThrow();
+  });
+
+  it.each(['f32', 'q8', 'q4'] as const)('%s: nowhere', (weights) => {
+    for (const gpu of [null, plain, half]) expect(() => refuseWeights({ name: 'large', weights }, gpu)).not.toThrow();
+  });
+
+  it.each([
+    ['f16', 'f32'],
+    ['q8f16', 'q8'],
+    ['q4f16', 'q4'],
+  ] as const)('%s: on the CPU, and on a GPU without the feature', (weights, instead) => {
+    const model = { name: 'large', weights };
+    expect(() => refuseWeights(model, half)).not.toThrow();
+    const use = `"weights": "${instead}"`;
+    expect(() => refuseWeights(model, plain)).toThrow(
+      `large: weights of the format ${weights} compute in float16, and this GPU, or its driver, lacks the feature (shader-f16). Use ${use}.`,
+    );
+    expect(() => refuseWeights(model, null)).toThrow(
+      `large: weights of the format ${weights} compute in float16, and the CPU would only widen it again. Set "device": "webgpu" for it, or use ${use}.`,
+    );
+  });
 });

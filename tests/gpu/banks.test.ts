@@ -14,7 +14,7 @@ const layers = [
   { kvHeads: 1, headDim: 4 },
 ];
 const transfer = new Transfer();
-const banks = new Banks(layers, transfer);
+const banks = new Banks(layers, 'float32', transfer);
 const plain = new PlainBanks(layers);
 afterAll(async () => {
   await up.release();

@@ -163,7 +163,7 @@ describe('an operator that the device lacks', () => {
 describe('memory', () => {
   it('a bank that no GPU has room for is an error that says what to lower, and the next one is made', async () => {
     const transfer = new Transfer();
-    const banks = new Banks([{ kvHeads: 1, headDim: 1 << 12 }], transfer);
+    const banks = new Banks([{ kvHeads: 1, headDim: 1 << 12 }], 'float32', transfer);
     let refused: unknown = null;
     // A software GPU refuses 2 GiB, others more.
     for (let slots = 1 << 16; refused === null && slots <= 1 << 24; slots *= 4) {

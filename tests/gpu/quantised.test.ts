@@ -3,13 +3,12 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { probabilities } from '../../decoders/speculation.js';
-import { lawOf } from '../../decoders/warp.js';
 import type { WeightFormat } from '../../kernels/decoder/format.js';
 import { readCheckpoint } from '../../server/models/checkpoint.js';
 import { weightFormat } from '../../server/models/weight-format.js';
 import { HostCache, loadCheckpoint } from '../support/decoder.js';
 import { DeviceRows, loadOnDevice } from '../support/device-decoder.js';
+import { meanDivergence } from '../support/divergence.js';
 import { isBrief } from '../support/device.js';
 import { root } from '../support/served.js';
 
@@ -34,17 +33,6 @@ async function onDevice(format: WeightFormat): Promise<number[][]> {
   return logits!;
 }
 
-/** Mean over the positions of KL(p‖q), in nats. */
-function divergence(p: readonly number[][], q: readonly number[][]): number {
-  const plain = { temperature: 1, topK: 0, topP: 1, minP: 0 };
-  const law = (row: readonly number[]): Float64Array => probabilities(lawOf(Float64Array.from(row), plain), row.length);
-  const each = p.map((row, i) => {
-    const [a, b] = [law(row), law(q[i]!)];
-    return a.reduce((sum, share, id) => (share > 0 ? sum + share * Math.log(share / b[id]!) : sum), 0);
-  });
-  return each.reduce((sum, kl) => sum + kl, 0) / each.length;
-}
-
 // At 4 bits some matrices keep 8, so one format shows both.
 const bounds = [
   ['q4', 1e-2],
@@ -55,7 +43,11 @@ it.each(isBrief ? bounds.slice(0, 1) : bounds)(
   async (weights, bound) => {
     const format = weightFormat(weights, spec);
     const [exact, here, there] = [await onHost({ kind: 'f32' }), await onHost(format), await onDevice(format)];
-    const [apart, own, theirs] = [divergence(here, there), divergence(exact, there), divergence(exact, here)];
+    const [apart, own, theirs] = [
+      meanDivergence(here, there),
+      meanDivergence(exact, there),
+      meanDivergence(exact, here),
+    ];
     console.log(
       `${weights}: KL(CPU‖device) ${apart.toExponential(2)}, KL(f32‖device) ${own.toExponential(2)}, KL(f32‖CPU) ${theirs.toExponential(2)}`,
     );

@@ -9,71 +9,16 @@ import type { JsonObject } from '../../kernels/decoder/config.js';
 import { readDecoderSpec } from '../../kernels/decoder/families/index.js';
 import type { WeightFormat } from '../../kernels/decoder/format.js';
 import { DecoderModel, writeDecoder } from '../../kernels/decoder/model.js';
-import type { TensorSource } from '../../kernels/decoder/weights.js';
 import { print } from '../../kernels/print.js';
 import { HostCache } from '../support/decoder.js';
-
-// Columns that no block size divides (40, 72), and a vocabulary large enough for the table to be quantised.
-const config: JsonObject = {
-  model_type: 'llama',
-  architectures: ['LlamaForCausalLM'],
-  hidden_size: 40,
-  intermediate_size: 72,
-  num_hidden_layers: 2,
-  num_attention_heads: 4,
-  num_key_value_heads: 2,
-  head_dim: 12,
-  vocab_size: 300,
-  max_position_embeddings: 64,
-  tie_word_embeddings: true,
-};
-
-/** mulberry32: any fixed noise will do. */
-function noise(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
-  };
-}
-
-function randomSource(vocab = 300): Map<string, { shape: number[]; data: Float32Array }> {
-  const random = noise(7);
-  const tensors = new Map<string, { shape: number[]; data: Float32Array }>();
-  const add = (name: string, shape: number[], scale: number, offset = 0): void => {
-    const size = shape.reduce((a, b) => a * b, 1);
-    tensors.set(name, { shape, data: Float32Array.from({ length: size }, () => offset + scale * random()) });
-  };
-  add('model.embed_tokens.weight', [vocab, 40], 1);
-  add('model.norm.weight', [40], 0.1, 1);
-  for (const i of [0, 1]) {
-    const at = `model.layers.${i}.`;
-    add(`${at}input_layernorm.weight`, [40], 0.1, 1);
-    add(`${at}post_attention_layernorm.weight`, [40], 0.1, 1);
-    add(`${at}self_attn.q_proj.weight`, [48, 40], 0.3);
-    add(`${at}self_attn.k_proj.weight`, [24, 40], 0.3);
-    add(`${at}self_attn.v_proj.weight`, [24, 40], 0.3);
-    add(`${at}self_attn.o_proj.weight`, [40, 48], 0.3);
-    add(`${at}mlp.gate_proj.weight`, [72, 40], 0.3);
-    add(`${at}mlp.up_proj.weight`, [72, 40], 0.3);
-    add(`${at}mlp.down_proj.weight`, [40, 72], 0.3);
-  }
-  return tensors;
-}
-
-const sourceOf = (tensors: ReturnType<typeof randomSource>): TensorSource => ({
-  has: (name) => tensors.has(name),
-  info: (name) => ({ shape: tensors.get(name)!.shape, dtype: 'F32' }),
-  readF32: (name) => tensors.get(name)!.data.slice(),
-});
+import { divergence } from '../support/divergence.js';
+import { randomTensors, smallLlama, sourceOf, type Tensors } from '../support/small-llama.js';
 
 async function load(format: WeightFormat, vocab = 300): Promise<{ model: DecoderModel; bytes: number }> {
   const directory = mkdtempSync(path.join(tmpdir(), 'trimtab-format-'));
   try {
-    const spec = readDecoderSpec({ ...config, vocab_size: vocab });
-    writeDecoder(spec, sourceOf(randomSource(vocab)), format, directory);
+    const spec = readDecoderSpec({ ...smallLlama, vocab_size: vocab });
+    writeDecoder(spec, sourceOf(randomTensors(vocab)), format, directory);
     const bytes = statSync(path.join(directory, 'weights.bin')).size;
     return { model: await DecoderModel.load(directory, { threads: 1 }), bytes };
   } finally {
@@ -81,23 +26,13 @@ async function load(format: WeightFormat, vocab = 300): Promise<{ model: Decoder
   }
 }
 
-function divergence(reference: readonly number[], other: readonly number[]): number {
-  const logprobs = (row: readonly number[]): number[] => {
-    const top = Math.max(...row);
-    const total = Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0)) + top;
-    return row.map((x) => x - total);
-  };
-  const [p, q] = [logprobs(reference), logprobs(other)];
-  return p.reduce((sum, x, i) => sum + Math.exp(x) * (x - q[i]!), 0);
-}
-
 it.each<[string, WeightFormat]>([
   ['f32', { kind: 'f32' }],
   ['q4', { kind: 'q4', blockSize: 32 }],
   ['w8a8', { kind: 'w8a8' }],
 ])('the graph of two layers in %s is the one on file', async (name, format) => {
-  const spec = readDecoderSpec(config);
-  const { graph } = buildDecoder(spec, sourceOf(randomSource()), format);
+  const spec = readDecoderSpec(smallLlama);
+  const { graph } = buildDecoder(spec, sourceOf(randomTensors()), format);
   await expect(print(graph)).toMatchFileSnapshot(`golden/decoder-${name}.txt`);
 });
 
@@ -162,12 +97,12 @@ describe('a large vocabulary', () => {
 });
 
 describe('refuses tensors that the config does not imply', () => {
-  const build = (change: (tensors: ReturnType<typeof randomSource>) => void, extra: JsonObject = {}) => {
-    const tensors = randomSource();
+  const build = (change: (tensors: Tensors) => void, extra: JsonObject = {}) => {
+    const tensors = randomTensors();
     change(tensors);
     const directory = mkdtempSync(path.join(tmpdir(), 'trimtab-format-'));
     try {
-      writeDecoder(readDecoderSpec({ ...config, ...extra }), sourceOf(tensors), { kind: 'f32' }, directory);
+      writeDecoder(readDecoderSpec({ ...smallLlama, ...extra }), sourceOf(tensors), { kind: 'f32' }, directory);
     } finally {
       rmSync(directory, { recursive: true });
     }

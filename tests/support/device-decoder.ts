@@ -2,16 +2,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type Bank, Banks, disposeBank } from '../../kernels/decoder/banks.js';
+import { type Bank, type BankDType, type BankLayer, Banks, disposeBank } from '../../kernels/decoder/banks.js';
+import { buildDecoder } from '../../kernels/decoder/build.js';
 import type { JsonObject } from '../../kernels/decoder/config.js';
 import { DeviceDecoder } from '../../kernels/decoder/device-model.js';
 import { readDecoderSpec } from '../../kernels/decoder/families/index.js';
-import type { WeightFormat } from '../../kernels/decoder/format.js';
+import { isHalf, type WeightFormat } from '../../kernels/decoder/format.js';
 import { writeDecoder } from '../../kernels/decoder/model.js';
-import { Traffic } from '../../kernels/session.js';
+import type { DecoderSpec } from '../../kernels/decoder/spec.js';
+import type { TensorSource } from '../../kernels/decoder/weights.js';
+import { type Device, Traffic } from '../../kernels/session.js';
 import { Transfer } from '../../kernels/webgpu/transfer.js';
 import { SafetensorsSource } from '../../server/models/safetensors.js';
 import { readJson } from './decoder.js';
+import { roundFolder } from './rounded.js';
 
 export interface LoadedOnDevice {
   readonly decoder: DeviceDecoder;
@@ -21,15 +25,36 @@ export interface LoadedOnDevice {
   release(): Promise<void>;
 }
 
-export async function loadOnDevice(directory: string, format: WeightFormat): Promise<LoadedOnDevice> {
-  const spec = readDecoderSpec(readJson(path.join(directory, 'config.json')) as JsonObject);
+/** `device`: the CPU can run the same graphs. */
+export async function loadOnDevice(
+  directory: string,
+  format: WeightFormat,
+  device: Device = 'webgpu',
+): Promise<LoadedOnDevice> {
   const source = SafetensorsSource.open(directory);
+  try {
+    const config = readJson(path.join(directory, 'config.json')) as JsonObject;
+    return await loadSource(readDecoderSpec(config), source, format, device);
+  } finally {
+    source.close();
+  }
+}
+
+export async function loadSource(
+  spec: DecoderSpec,
+  source: TensorSource,
+  format: WeightFormat,
+  device: Device,
+): Promise<LoadedOnDevice> {
   const out = mkdtempSync(path.join(tmpdir(), 'trimtab-device-'));
   try {
     writeDecoder(spec, source, format, out, undefined, 'webgpu');
+    if (device === 'cpu' && isHalf(format)) roundFolder(out, buildDecoder(spec, source, format, 'webgpu').graph);
     const traffic = new Traffic();
-    const transfer = new Transfer(traffic);
-    const decoder = await DeviceDecoder.load(out, (layers) => new Banks(layers, transfer, traffic), traffic);
+    const transfer = new Transfer(traffic, device);
+    const banksOf = (layers: readonly BankLayer[], dtype: BankDType): Banks =>
+      new Banks(layers, dtype, transfer, traffic);
+    const decoder = await DeviceDecoder.load(out, banksOf, traffic, { device });
     const { banks } = decoder;
     return {
       decoder,
@@ -42,7 +67,6 @@ export async function loadOnDevice(directory: string, format: WeightFormat): Pro
       },
     };
   } finally {
-    source.close();
     rmSync(out, { recursive: true });
   }
 }

@@ -10,6 +10,7 @@ type Kind = 'keys' | 'values';
 
 export class PlainBanks implements BankMaker {
   readonly #layers: readonly BankLayer[];
+  readonly itemBytes = 4;
   /** Made and not disposed of. */
   readonly live = new Set<Bank>();
   gathers = 0;

@@ -29,7 +29,8 @@ export const declareConvert: Declare = (program, { stdout, stderr }) => {
     .addHelpText(
       'after',
       `
-f32 is exact; q8 and q4 are 8 and 4 bit blocks; w8a8 is 8 bit weights with 8 bit activations, the fastest on most CPUs.
+f32 is exact; q8 and q4 are 8 and 4 bit blocks; w8a8 is 8 bit weights with 8 bit activations, the fastest on most CPUs;
+f16, q8f16 and q4f16 compute in 16 bits, for a GPU that can.
 The first line that is printed is the artifact's folder, for scripts.
 
 Examples:

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { runtimeVersion } from '../../../kernels/runtime.js';
+import type { ModelSettings } from '../../engine/messages.js';
+import { inFloat32 } from '../../engine/not-finite.js';
 import { siCount } from '../terminal.js';
 import { note, ok, warn, fail, type Finding } from './finding.js';
 
@@ -79,12 +81,23 @@ export function checkMemory(need: MemoryNeed, limit = memoryLimit(), free = free
   return ok('memory', figures);
 }
 
-/** `wanted`: a model is to run there. Tries the provider, as a start would. */
-export async function checkAdapters(wanted: boolean): Promise<Finding> {
+/** `wanted`: a model is to run there; `inFloat16`: these, in half precision. Tries the provider, as a start would. */
+export async function checkAdapters(
+  wanted: boolean,
+  inFloat16: readonly Pick<ModelSettings, 'name' | 'weights'>[] = [],
+): Promise<Finding> {
   const { adapters } = await import('../../engine/device.js');
-  const { available, problem, drivers } = await adapters();
+  const { available, problem, float16, drivers } = await adapters();
   const installed = drivers.length === 0 ? 'none listed' : drivers.map(({ library }) => library).join(', ');
-  if (available) return ok('gpu', `WebGPU works here; drivers: ${installed}`);
+  const [refused] = inFloat16;
+  if (available && refused && !float16)
+    return fail(
+      'gpu',
+      `WebGPU works here, without float16 (shader-f16), which ${refused.name} wants; drivers: ${installed}`,
+      `Set models.${refused.name}.weights to ${inFloat32(refused.weights)}.`,
+    );
+  const half = float16 ? 'computes in float16 too' : 'without float16: f16, q8f16 and q4f16 cannot run';
+  if (available) return ok('gpu', `WebGPU works here, ${half}; drivers: ${installed}`);
   const text = `no WebGPU: ${problem ?? 'no reason given'}; drivers: ${installed}`;
   if (!wanted) return note('gpu', `${text}. Models run on the processor`);
   return fail('gpu', text, 'Install the driver and the Vulkan loader, or set models.NAME.device to cpu (docs/gpu.md).');

@@ -7,6 +7,7 @@ import type { ModelSettings } from '../../engine/messages.js';
 import { ensureArtifact } from '../../models/artifacts.js';
 import { footprintOf, type Footprint } from '../../models/footprint.js';
 import { TextService } from '../../models/text.js';
+import { computesInFloat16 } from '../../models/weight-format.js';
 import { computeLogits } from '../logits.js';
 import type { Progress } from '../progress.js';
 import { siCount } from '../terminal.js';
@@ -58,6 +59,8 @@ export async function tryModel(
   config: Config,
   progress: Progress,
 ): Promise<Finding> {
+  // The CPU does not compute in float16, and what the GPU's check finds decides whether the model starts.
+  if (computesInFloat16(model.weights)) return untried(model, footprint);
   try {
     const started = performance.now();
     const artifact = await ensureArtifact({
