@@ -5,6 +5,7 @@ import { encodeModel } from '../proto.js';
 import { createSession, type Device, type Feeds, Tensor, type Traffic } from '../session.js';
 import { namingOperators } from '../webgpu/lacking.js';
 import {
+  type Digit,
   int32Twin,
   LAST_FLOAT32_UNIFORM,
   legalise,
@@ -53,13 +54,30 @@ function unpack(data: Float32Array, packed: readonly PackedOutput[], into: Map<s
   const width = packed.reduce((sum, output) => sum + output.width, 0);
   const rows = data.length / width;
   let column = 0;
-  for (const { name, width: own } of packed) {
+  for (const output of packed) {
+    const own = output.width;
     const numbers = new Float32Array(rows * own);
     for (let row = 0; row < rows; row++)
       numbers.set(data.subarray(row * width + column, row * width + column + own), row * own);
-    into.set(name, numbers);
+    if (output.kind === 'numbers') into.set(output.name, numbers);
+    else spell(numbers, output.digits, into);
     column += own;
   }
+}
+
+/** What is left when all digits but the first are taken is the first, whatever it is. */
+function spell(numbers: Float32Array, digits: readonly Digit[], into: Map<string, Numbers>): void {
+  const rest = Float64Array.from(numbers);
+  for (const { name, values } of digits.slice(1).toReversed())
+    into.set(
+      name,
+      Int32Array.from(rest, (number, row) => {
+        rest[row] = Math.floor(number / values);
+        return number - values * Math.floor(number / values);
+      }),
+    );
+  const [first] = digits;
+  if (first) into.set(first.name, Int32Array.from(rest));
 }
 
 function deviceFeeds(feeds: Feeds, names: readonly string[]): Feeds {

@@ -60,6 +60,14 @@ export interface KernelVariant {
 /** Values of the output `status`. UNSOUND is internal: the row has to be run again with `checked`. */
 export const STATUS = { ok: 0, dead: 1, nan: 2, unsound: 3 } as const;
 
+/** By output that is a whole number per row: how many values it has. */
+export const valuesOf = ({ vocabSize }: KernelVariant): Readonly<Record<string, number>> => ({
+  id: vocabSize,
+  status: Object.keys(STATUS).length,
+  masks_covered: 2,
+  covered: 2,
+});
+
 const perRow = { axes: [1], keepdims: true } as const;
 
 export function buildKernel(name: string, expr: Scores, variant: KernelVariant): Graph {

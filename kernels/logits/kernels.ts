@@ -8,7 +8,7 @@ import { feedsOf } from './binding.js';
 import { check, emptyResult, type FuseCall, type FuseResult, isGreedy, type SamplerRow } from './call.js';
 import { type CompiledKernel, compileKernel, type KernelPlace, type Numbers } from './compiled.js';
 import { releaseAll } from '../session.js';
-import { buildKernel, type KernelVariant, STATUS } from './kernel.js';
+import { buildKernel, type KernelVariant, STATUS, valuesOf } from './kernel.js';
 import type { SamplerClass } from './stage.js';
 import {
   type Batch,
@@ -124,6 +124,7 @@ export class LogitKernels {
       session = compileKernel(buildKernel(structureKey(expr), expr, variant), this.#place, {
         longest: variant.vocabSize,
         areLong: variant.sortsMany,
+        values: valuesOf(variant),
       });
     }
     this.#sessions.set(key, session);

@@ -22,10 +22,19 @@ export interface LegalGraph {
   readonly packed: readonly PackedOutput[];
 }
 
-export interface PackedOutput {
+/** Numbers of one output, or small whole numbers of several: the first one's place value is the highest. */
+export type PackedOutput =
+  | { readonly kind: 'numbers'; readonly name: string; readonly width: number }
+  | { readonly kind: 'digits'; readonly digits: readonly Digit[]; readonly width: 1 };
+
+export interface Digit {
   readonly name: string;
-  readonly width: number;
+  /** 0 ≤ digit < values. */
+  readonly values: number;
 }
+
+/** Whole numbers that float32 tells apart. */
+const WHOLE_FLOATS = 2 ** 24;
 
 export const packedOutput = 'packed';
 /** An int64 input of the host's graph that takes part in arithmetic comes a second time under this name. */
@@ -91,6 +100,8 @@ const numberMovers = new Set(['Squeeze', 'Unsqueeze', 'Reshape']);
 export interface Lengths {
   /** More elements than any axis has whose length only the host's inputs say. */
   readonly longest: number;
+  /** By output, one whole number per row: how many values it has. They come back as digits of one number. */
+  readonly values?: Readonly<Record<string, number>>;
   /** Such axes are long: the device's running sums look back at everything before each place, so theirs go in two steps. */
   readonly areLong: boolean;
 }
@@ -106,6 +117,7 @@ class Legaliser {
   readonly #old: Graph;
   readonly #longest: number;
   readonly #areLong: boolean;
+  readonly #digits: readonly Digit[];
   readonly #constants: ReadonlyMap<string, Constant>;
   readonly #legal = new Map<string, Value>();
   /** Values that are int64 on the device too: shapes, and places that TopK found. */
@@ -113,28 +125,42 @@ class Legaliser {
   /** Of a scalar that is an input of the host in other words: which one. */
   readonly #origins = new Map<string, string>();
 
-  constructor(graph: Graph, { longest, areLong }: Lengths) {
+  constructor(graph: Graph, { longest, areLong, values = {} }: Lengths) {
     this.#g = new GraphBuilder(graph.name);
     this.#old = graph;
     this.#longest = longest;
     this.#areLong = areLong;
+    this.#digits = digitsOf(graph, values);
     this.#constants = new Map(graph.constants.map((constant) => [constant.name, constant]));
   }
 
   finish(): LegalGraph {
     const packed: PackedOutput[] = [];
     const columns: Value[] = [];
+    if (this.#digits.length > 0) {
+      packed.push({ kind: 'digits', digits: this.#digits, width: 1 });
+      columns.push(this.#inOne(this.#digits));
+    }
     for (const { name, shape } of this.#old.outputs) {
+      if (this.#digits.some((digit) => digit.name === name)) continue;
       const value = this.#value(name);
       const [rows, width = 1] = shape;
       if (rows === 'R' && shape.length <= 2 && typeof width === 'number' && width <= WIDEST_PACKED) {
         const column = shape.length === 1 ? ops.Unsqueeze(value, [1]) : value;
-        packed.push({ name, width });
+        packed.push({ kind: 'numbers', name, width });
         columns.push(ops.Cast(column, 'float32'));
       } else this.#g.output(name, value);
     }
     if (columns.length > 0) this.#g.output(packedOutput, ops.Concat(columns, 1));
     return { graph: this.#g.finish(), packed };
+  }
+
+  /** [R, 1] */
+  #inOne(digits: readonly Digit[]): Value {
+    const [first, ...rest] = digits.map(({ name, values }) => ({ value: this.#value(name), values }));
+    if (!first) throw new GraphError('no digits');
+    const whole = rest.reduce((sum, { value, values }) => ops.Add(ops.Mul(sum, values), value), first.value);
+    return ops.Cast(ops.Unsqueeze(whole, [1]), 'float32');
   }
 
   node(node: Node): void {
@@ -404,6 +430,18 @@ class Legaliser {
       Float32Array.from({ length: shape[axis] ?? 0 }, (_, i) => i),
     );
   }
+}
+
+/** The greatest range first: what breaks a row's token, which means nothing then, leaves the others readable. */
+function digitsOf({ outputs }: Graph, values: Readonly<Record<string, number>>): Digit[] {
+  const digits = outputs
+    .flatMap(({ name, dtype, shape }) => {
+      const count = values[name];
+      return count !== undefined && dtype === 'int32' && shape.length === 1 ? [{ name, values: count }] : [];
+    })
+    .sort((a, b) => b.values - a.values);
+  const range = digits.reduce((product, digit) => product * digit.values, 1);
+  return digits.length > 1 && range <= WHOLE_FLOATS ? digits : [];
 }
 
 type Reduction = 'ReduceMax' | 'ReduceMin' | 'ReduceSum';

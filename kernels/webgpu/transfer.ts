@@ -3,6 +3,7 @@
 import { GraphBuilder, type Value } from '../graph.js';
 import * as ops from '../ops.js';
 import { encodeModel } from '../proto.js';
+import { legalise } from './legalise.js';
 import { createSession, type Device, releaseAll, type Session, Tensor, type Traffic } from '../session.js';
 
 export class Transfer {
@@ -22,6 +23,31 @@ export class Transfer {
       ops.Gather(g.input('from', 'float32', ['N', 'W']), g.input('rows', 'int32', ['R'])),
     );
     const { to } = await session.run({ from: tensor, rows: new Tensor('int32', rows, [rows.length]) });
+    return to?.data as Float32Array;
+  }
+
+  /**
+   * Of some rows of logits [N, W]: the log-probabilities of a few tokens each, as many of every row, on the host. Columns from `vocabSize` on
+   * are padding.
+   */
+  async logprobs(
+    logits: Tensor,
+    { rows, ids, vocabSize }: { readonly rows: Int32Array; readonly ids: Int32Array; readonly vocabSize: number },
+    cause: string,
+  ): Promise<Float32Array> {
+    const width = logits.dims[1] ?? 0;
+    const each = ids.length / rows.length;
+    const session = await this.#session(`log-probabilities ${cause} ${width} ${vocabSize} ${each}`, [], cause, (g) => {
+      const picked = ops.Gather(g.input('from', 'float32', ['N', width]), g.input('rows', 'int32', ['Q']));
+      const tokens = vocabSize < width ? ops.Slice(picked, { axis: 1, start: 0, end: vocabSize }) : picked;
+      return ops.GatherElements(ops.LogSoftmax(tokens), g.input('ids', 'int32', ['Q', each]), { axis: 1 });
+    });
+    const feeds = {
+      from: logits,
+      rows: new Tensor('int32', rows, [rows.length]),
+      ids: new Tensor('int32', ids, [rows.length, each]),
+    };
+    const { to } = await session.run(feeds);
     return to?.data as Float32Array;
   }
 
@@ -74,7 +100,8 @@ export class Transfer {
     if (known) return known;
     const g = new GraphBuilder(key);
     g.output('to', build(g));
-    const { bytes } = encodeModel(g.finish(), null);
+    const { graph } = legalise(g.finish(), { longest: 0, areLong: false });
+    const { bytes } = encodeModel(graph, null);
     const settings = { threads: 1, device: this.device, quickly: true, resident, traffic: this.#traffic, cause };
     const made = createSession(bytes, settings);
     this.#sessions.set(key, made);

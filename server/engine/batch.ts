@@ -10,8 +10,14 @@ export interface BatchRow {
   readonly logitsFrom: number;
   readonly longRope: boolean;
   readonly wantsHidden?: boolean;
-  /** The logits are looked at on the host, not by a kernel. */
-  readonly wantsNumbers?: boolean;
+  /** Of its last logits the host wants a few log-probabilities, and no kernel anything. */
+  readonly asked?: AskedLogprobs | null;
+}
+
+export interface AskedLogprobs {
+  readonly ids: readonly number[];
+  /** Columns from here on are no tokens. */
+  readonly vocabSize: number;
 }
 
 /** A forward's arrays without its past. */

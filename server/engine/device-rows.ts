@@ -35,21 +35,18 @@ export class DeviceRows implements RowPlace {
     });
     this.cache.commit(order, added, output.bank);
     const { logits, hidden } = output;
-    const count = batch.logitSlots.length;
     const isThere = logits.location === 'gpu-buffer';
-    const wantsNumbers = isThere && count > 0 && ordered.some(({ wantsNumbers }) => wantsNumbers);
-    const every = Int32Array.from({ length: count }, (_, row) => row);
-    const numbers = wantsNumbers
-      ? await this.#transfer.toHost(logits, every, 'reading').catch((error: unknown) => {
+    const logprobs = isThere
+      ? await this.#asked(logits, ordered).catch((error: unknown) => {
           // Nobody holds them yet.
           logits.dispose();
           throw error;
         })
-      : null;
+      : new Map<number, readonly number[]>();
     const states = hidden && { data: hidden.data as Float32Array, width: hidden.dims.at(-1) ?? 0 };
     return {
       logits: isThere
-        ? new ResidentLogits(logits, numbers, states)
+        ? new ResidentLogits(logits, logprobs, states)
         : { data: logits.data as Float32Array, width: logits.dims.at(-1) ?? 0, ...(states ? { hidden: states } : {}) },
       ordered,
       tokens: batch.rows * batch.width,
@@ -59,20 +56,45 @@ export class DeviceRows implements RowPlace {
   release(): Promise<void> {
     return this.#decoder.release();
   }
+
+  /** What the host was asked to look at, by row of the logits. Askers with equally many tokens share a call. */
+  async #asked(logits: Tensor, ordered: readonly ForwardRow[]): Promise<ReadonlyMap<number, readonly number[]>> {
+    let end = 0;
+    const askers = ordered.flatMap(({ ids, logitsFrom, asked }) => {
+      end += ids.length - logitsFrom;
+      return asked && ids.length > logitsFrom ? [{ row: end - 1, asked }] : [];
+    });
+    const told = new Map<number, readonly number[]>();
+    for (const each of new Set(askers.map(({ asked }) => asked.ids.length))) {
+      const alike = askers.filter(({ asked }) => asked.ids.length === each);
+      const numbers = await this.#transfer.logprobs(
+        logits,
+        {
+          rows: Int32Array.from(alike, ({ row }) => row),
+          ids: Int32Array.from(alike.flatMap(({ asked }) => asked.ids)),
+          // Of one model all.
+          vocabSize: alike[0]?.asked.vocabSize ?? 0,
+        },
+        'reading',
+      );
+      alike.forEach(({ row }, i) => told.set(row, [...numbers.subarray(i * each, (i + 1) * each)]));
+    }
+    return told;
+  }
 }
 
 /** Logits on the device, given back when no view holds a row of them. Whoever makes them holds them first. */
 class ResidentLogits implements LogitsBatch {
   readonly data: Tensor;
   readonly width: number;
-  readonly numbers: Float32Array | null;
+  readonly logprobs: ReadonlyMap<number, readonly number[]>;
   readonly hidden?: NonNullable<LogitsBatch['hidden']>;
   #holders = 1;
 
-  constructor(data: Tensor, numbers: Float32Array | null, hidden: LogitsBatch['hidden']) {
+  constructor(data: Tensor, logprobs: ReadonlyMap<number, readonly number[]>, hidden: LogitsBatch['hidden']) {
     this.data = data;
     this.width = data.dims.at(-1) ?? 0;
-    this.numbers = numbers;
+    this.logprobs = logprobs;
     if (hidden) this.hidden = hidden;
   }
 

@@ -13,6 +13,7 @@ import { hasFloat16 } from '../../kernels/webgpu/float16.js';
 import { isRefusal, namingOperators, OperatorsMissing } from '../../kernels/webgpu/lacking.js';
 import { Transfer } from '../../kernels/webgpu/transfer.js';
 import { AppError } from '../errors.js';
+import { readCheckpoint } from '../models/checkpoint.js';
 import { computesInFloat16 } from '../models/weight-format.js';
 import { SafetensorsSource } from '../models/safetensors.js';
 import { DeviceCache } from './device-cache.js';
@@ -61,6 +62,11 @@ export function openGpu({ float16 }: Pick<Adapters, 'float16'>): GpuDevice {
 }
 
 /** What cannot run there (on the CPU where it is null), known before anything is converted. */
+export function refuseModel(model: ModelSettings, gpu: Pick<GpuDevice, 'float16'> | null): void {
+  refuseWeights(model, gpu);
+  if (gpu && readCheckpoint(model.path).spec.vision) throw new AppError('device_pictures', { model: model.name });
+}
+
 export function refuseWeights(
   { name, weights }: Pick<ModelSettings, 'name' | 'weights'>,
   gpu: Pick<GpuDevice, 'float16'> | null,
@@ -83,7 +89,6 @@ export async function loadOnDevice(
   { traffic, transfer }: GpuDevice,
 ): Promise<LoadedPlace> {
   const { spec, format } = readDecoderFile(directory);
-  if (spec.vision) throw new AppError('device_pictures', { model: model.name });
   try {
     const decoder = await DeviceDecoder.load(
       directory,

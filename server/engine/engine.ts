@@ -285,7 +285,7 @@ export class Engine {
               logitsFrom: view.logitsFrom(count),
               longRope: view.longRope,
               wantsHidden: view.wantsHidden,
-              wantsNumbers: view.wantsNumbers,
+              asked: view.asked,
             },
           ]
         : [],

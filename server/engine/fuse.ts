@@ -168,7 +168,8 @@ export class Fuser {
       vocabSize: request.vocabSize,
       rows: group.map(({ sampler }) => sampler),
       draft,
-      logprobs: group.some(({ tell }) => tell !== null),
+      // What may follow comes with its own.
+      logprobs: group.some(({ ready, tell }) => tell !== null && !ready.looksOnly),
       topLogprobs: Math.max(...group.map(({ tell }) => tell?.top ?? 0)),
       full: tellsAll(first),
       trace: first.traced,

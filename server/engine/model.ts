@@ -5,7 +5,7 @@ import type { DecoderSpec } from '../../kernels/decoder/spec.js';
 import { VisionModel } from '../../kernels/vision/model.js';
 import { ensureArtifact } from '../models/artifacts.js';
 import { loadTokenTable, type TokenTable } from '../models/tokenizer.js';
-import { type GpuDevice, loadOnDevice, refuseWeights } from './device.js';
+import { type GpuDevice, loadOnDevice, refuseModel } from './device.js';
 import { HostRows, type Decoder } from './host-rows.js';
 import { ImageRows, type Vision } from './images.js';
 import type { EngineSettings, LoadedModelInfo, ModelGauges, ModelSettings } from './messages.js';
@@ -77,7 +77,7 @@ export class EngineModel {
   ): Promise<EngineModel> {
     const started = performance.now();
     const device = gpu ? 'webgpu' : 'cpu';
-    refuseWeights(model, gpu);
+    refuseModel(model, gpu);
     const artifact = await ensureArtifact({
       path: model.path,
       weights: model.weights,

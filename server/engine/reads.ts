@@ -168,7 +168,8 @@ export class Reads {
         reading.view = new View(model, reading.ids, [], 0);
         reading.view.claim();
       }
-      reading.view.wantsNumbers = true;
+      const { options } = reading;
+      if (options.length > 0) reading.view.asked = { ids: options, vocabSize: model.table.size };
       reading.batch = this.#batch;
     }
   }
@@ -316,9 +317,10 @@ function meanHidden(view: View): readonly number[] {
 }
 
 function numbersOf({ options, view }: Reading, { batch, row }: LogitsRef): readonly number[] {
-  const numbers = batch.data instanceof Float32Array ? batch.data : batch.numbers;
-  if (!numbers) throw new Error('the numbers of a reading stayed on the device');
-  const logits = numbers.subarray(row * batch.width, (row + 1) * batch.width);
+  const told = batch.logprobs?.get(row);
+  if (told) return told;
+  if (!(batch.data instanceof Float32Array)) throw new Error('the numbers of a reading stayed on the device');
+  const logits = batch.data.subarray(row * batch.width, (row + 1) * batch.width);
   if (logits.length !== batch.width) throw new Error(`a reading of ${logits.length} numbers instead of ${batch.width}`);
   if (options.length === 0) return [...logits];
   // Padding of the vocabulary is no token.

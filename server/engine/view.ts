@@ -2,14 +2,15 @@
 // that are not decided yet. Positions count from the end of the prompt: 0 is the first generated token.
 import type { Tensor } from '../../kernels/session.js';
 import type { EngineModel } from './model.js';
+import type { AskedLogprobs } from './batch.js';
 import type { CacheRow } from './row-store.js';
 
 /** Logits of one forward, kept where the model left them: [rows, width]. */
 export interface LogitsBatch {
   readonly data: Float32Array | Tensor;
   readonly width: number;
-  /** The same on the host, where `data` is on the device and a view of the forward wanted to look at them. */
-  readonly numbers?: Float32Array | null;
+  /** By row: what its view asked of it, where `data` is on the device. */
+  readonly logprobs?: ReadonlyMap<number, readonly number[]>;
   /** Called by whoever keeps a row of them, and when it no longer does; nothing on the host. */
   retain?(): void;
   release?(): void;
@@ -40,8 +41,8 @@ export class View {
   #longRope = false;
   /** Its forwards have to give hidden states too. */
   wantsHidden = false;
-  /** Its logits are looked at on the host, not by a kernel. */
-  wantsNumbers = false;
+  /** Its last logits are not for a kernel: the host wants a few log-probabilities. */
+  asked: AskedLogprobs | null = null;
   /** Prompt tokens that came from the prefix store when the row was claimed. */
   cachedTokens = 0;
 

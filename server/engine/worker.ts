@@ -10,7 +10,7 @@ import type { EngineSettings, FromEngine, ToEngine } from './messages.js';
 import { askEndpoints } from '../models/endpoints.js';
 import { sourceText } from '../models/source-text.js';
 import { Constraints } from './constraint.js';
-import { adapters, explained, fatal, type GpuDevice, openGpu, refuseWeights } from './device.js';
+import { adapters, explained, fatal, type GpuDevice, openGpu, refuseModel } from './device.js';
 import { MixedKernels } from './mixed-kernels.js';
 import { EngineModel } from './model.js';
 import { ReadCache } from './reads.js';
@@ -54,7 +54,7 @@ async function gpuFor(models: EngineSettings['models']): Promise<GpuDevice | nul
 
 async function loadModels(models: Map<string, EngineModel>, gpu: GpuDevice | null): Promise<void> {
   // All of them first: converting one takes minutes.
-  for (const model of settings.models) refuseWeights(model, model.device === 'cpu' ? null : gpu);
+  for (const model of settings.models) refuseModel(model, model.device === 'cpu' ? null : gpu);
   for (const model of settings.models) {
     const onProgress = (stage: string, fraction: number): void => {
       // What is ready is kept, for it has to be released.

@@ -1,16 +1,27 @@
 // What the GPU's failures are called: the provider's own words (onnxruntime 1.30 over Dawn, met with drivers made to fail) → the error table.
 // The failures themselves are in tests/gpu/faults.test.ts.
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AppError } from '../../server/errors.js';
-import { explained, fatal, refuseWeights } from '../../server/engine/device.js';
+import { explained, fatal, refuseModel, refuseWeights } from '../../server/engine/device.js';
+import type { ModelSettings } from '../../server/engine/messages.js';
 import type { Kernels } from '../../server/engine/fuse.js';
 import { drain, eft, expectNaive, makeEngine, request } from '../support/toy-engine.js';
+import { root } from '../support/served.js';
 import { twinKernels } from '../support/twin-kernels.js';
 import { OperatorsMissing } from '../../kernels/webgpu/lacking.js';
 
 const where = '/src/core/providers/webgpu/buffer_manager.cc:641 void Download(WGPUBuffer, void*, size_t) const ';
 const lost = `${where}map_async_result.status == wgpu::MapAsyncStatus::Success was false. Failed to download data from buffer. wgpu::MapAsyncStatus value: 4, message: [Device] is lost.`;
 const full = `${where}map_async_result.status == wgpu::MapAsyncStatus::Success was false. Failed to download data from buffer. wgpu::MapAsyncStatus value: 3, message: [Invalid Buffer (unlabeled)] is invalid due to a previous error.`;
+
+const thrown = (action: () => void): unknown => {
+  try {
+    return action();
+  } catch (error) {
+    return error;
+  }
+};
 
 const codeOf = (error: unknown): string => (error instanceof AppError ? error.data.code : 'unchanged');
 
@@ -83,6 +94,21 @@ describe('a kernel that the device cannot make', () => {
     engine.submit(request('steered', { distribution: eft(0.5) }));
     await expect(engine.tick()).rejects.toMatchObject({ data: { code: 'device_lost' } });
   });
+});
+
+it('a model that sees pictures is refused on the GPU before anything is converted, and on the CPU it is not', () => {
+  const settings = { kind: 'causal', weights: 'f32', contextLength: null } as const;
+  const model = (name: string): ModelSettings => ({
+    ...settings,
+    name,
+    path: path.join(root, 'models/pocket', name),
+    device: 'webgpu',
+  });
+  const gpu = { float16: true };
+  expect(() => refuseModel(model('vl'), gpu)).toThrow(/vl sees pictures, .*Set "device": "cpu"/);
+  expect(codeOf(thrown(() => refuseModel(model('vl'), gpu)))).toBe('device_pictures');
+  expect(() => refuseModel(model('vl'), null)).not.toThrow();
+  expect(() => refuseModel(model('large'), gpu)).not.toThrow();
 });
 
 describe('weights that cannot run where they are to run are refused before anything is converted', () => {
