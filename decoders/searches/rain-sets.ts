@@ -83,9 +83,11 @@ function* continued(beginning: Beginning, goesOn: boolean, loans: Loans): Search
 }
 
 function* grown(beginning: Beginning, goesOn: boolean): Searching<Beginning> {
-  const { fork, tokens } = beginning;
+  const { fork, tokens, draws } = beginning;
   yield* force(fork, tokens.slice(-1));
-  return goesOn && !fork.ended ? { ...beginning, top: yield* logprobs(fork, LIKELY_TOKENS) } : beginning;
+  // Where no drawn set goes this way, the greedy one does alone.
+  const places = draws > 0 ? LIKELY_TOKENS : 1;
+  return goesOn && !fork.ended ? { ...beginning, top: yield* logprobs(fork, places) } : beginning;
 }
 
 /** The place where the cumulated share exceeds the lot. */
