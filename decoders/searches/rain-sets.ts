@@ -83,11 +83,9 @@ function* continued(beginning: Beginning, goesOn: boolean, loans: Loans): Search
 }
 
 function* grown(beginning: Beginning, goesOn: boolean): Searching<Beginning> {
-  const { fork, tokens, draws } = beginning;
+  const { fork, tokens } = beginning;
   yield* force(fork, tokens.slice(-1));
-  // Where no drawn set goes this way, the greedy one does alone.
-  const places = draws > 0 ? LIKELY_TOKENS : 1;
-  return goesOn && !fork.ended ? { ...beginning, top: yield* logprobs(fork, places) } : beginning;
+  return goesOn && !fork.ended ? { ...beginning, top: yield* logprobs(fork, LIKELY_TOKENS) } : beginning;
 }
 
 /** The place where the cumulated share exceeds the lot. */

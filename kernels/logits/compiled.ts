@@ -5,6 +5,7 @@ import { encodeModel } from '../proto.js';
 import { createSession, type Device, type Feeds, Tensor, type Traffic } from '../session.js';
 import { namingOperators } from '../webgpu/lacking.js';
 import {
+  type Carrier,
   type Digit,
   int32Twin,
   LAST_FLOAT32_UNIFORM,
@@ -44,6 +45,8 @@ export async function compileKernel(graph: Graph, place: KernelPlace, lengths: L
       for (const [name, { data }] of Object.entries(results))
         if (name === packedOutput) unpack(data as Float32Array, legal.packed, outputs);
         else outputs.set(name, data as Numbers);
+      const carrying = lengths.carrier && results[lengths.carrier.top];
+      if (place.device === 'webgpu' && carrying) takeOut(outputs, lengths.carrier, carrying.dims[0] ?? 0);
       return outputs;
     },
     release: () => session.release(),
@@ -63,6 +66,18 @@ function unpack(data: Float32Array, packed: readonly PackedOutput[], into: Map<s
     else spell(numbers, output.digits, into);
     column += own;
   }
+}
+
+/** A row's status and its id, out of what carries them. */
+function takeOut(outputs: Map<string, Numbers>, { top, id, status }: Carrier, rows: number): void {
+  const carried = outputs.get(top) ?? new Int32Array(0);
+  const width = carried.length / rows;
+  const firsts = Int32Array.from({ length: rows }, (_, row) => carried[row * width] ?? 0);
+  outputs.set(id, firsts);
+  outputs.set(
+    status,
+    firsts.map((first) => Math.max(0, -first)),
+  );
 }
 
 /** What is left when all digits but the first are taken is the first, whatever it is. */

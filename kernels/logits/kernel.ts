@@ -52,6 +52,8 @@ export interface KernelVariant {
   readonly sampler: SamplerVariant;
   /** Thousands of tokens are sorted at once. */
   readonly sortsMany: boolean;
+  /** Rows are told the likeliest tokens and choose the first of them. */
+  readonly looks?: boolean;
   readonly trace: boolean;
   /** Tokens come by way of drafts: how the logits come that these were drawn from, or that they were looked up. */
   readonly draft: ViewVariant | 'looked up' | null;

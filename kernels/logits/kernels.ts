@@ -125,6 +125,7 @@ export class LogitKernels {
         longest: variant.vocabSize,
         areLong: variant.sortsMany,
         values: valuesOf(variant),
+        carrier: variant.looks ? { top: 'top_ids', id: 'id', status: 'status' } : null,
       });
     }
     this.#sessions.set(key, session);

@@ -136,6 +136,7 @@ function variantFrom(
       full,
     },
     sortsMany: preselection > MANY,
+    looks: kind === 'greedy' && topLogprobs > 0 && !logprobs && rows.every(({ forcedId }) => forcedId === null),
     trace,
     draft: typeof draft === 'number' ? { gathered, width: draft } : draft,
   };

@@ -27,6 +27,12 @@ export type PackedOutput =
   | { readonly kind: 'numbers'; readonly name: string; readonly width: number }
   | { readonly kind: 'digits'; readonly digits: readonly Digit[]; readonly width: 1 };
 
+export interface Carrier {
+  readonly top: string;
+  readonly id: string;
+  readonly status: string;
+}
+
 export interface Digit {
   readonly name: string;
   /** 0 ≤ digit < values. */
@@ -102,6 +108,8 @@ export interface Lengths {
   readonly longest: number;
   /** By output, one whole number per row: how many values it has. They come back as digits of one number. */
   readonly values?: Readonly<Record<string, number>>;
+  /** `top` [R, K] begins with `id` [R]: where `status` [R] is not 0, and all three else mean nothing, it comes as −status in all places. */
+  readonly carrier?: Carrier | null;
   /** Such axes are long: the device's running sums look back at everything before each place, so theirs go in two steps. */
   readonly areLong: boolean;
 }
@@ -118,6 +126,7 @@ class Legaliser {
   readonly #longest: number;
   readonly #areLong: boolean;
   readonly #digits: readonly Digit[];
+  readonly #carrier: Carrier | null;
   readonly #constants: ReadonlyMap<string, Constant>;
   readonly #legal = new Map<string, Value>();
   /** Values that are int64 on the device too: shapes, and places that TopK found. */
@@ -125,12 +134,13 @@ class Legaliser {
   /** Of a scalar that is an input of the host in other words: which one. */
   readonly #origins = new Map<string, string>();
 
-  constructor(graph: Graph, { longest, areLong, values = {} }: Lengths) {
+  constructor(graph: Graph, { longest, areLong, values = {}, carrier = null }: Lengths) {
     this.#g = new GraphBuilder(graph.name);
     this.#old = graph;
     this.#longest = longest;
     this.#areLong = areLong;
-    this.#digits = digitsOf(graph, values);
+    this.#carrier = carrier;
+    this.#digits = carrier ? [] : digitsOf(graph, values);
     this.#constants = new Map(graph.constants.map((constant) => [constant.name, constant]));
   }
 
@@ -142,8 +152,10 @@ class Legaliser {
       columns.push(this.#inOne(this.#digits));
     }
     for (const { name, shape } of this.#old.outputs) {
-      if (this.#digits.some((digit) => digit.name === name)) continue;
-      const value = this.#value(name);
+      const carrier = this.#carrier;
+      if (carrier ? [carrier.id, carrier.status].includes(name) : this.#digits.some((digit) => digit.name === name))
+        continue;
+      const value = name === carrier?.top ? this.#carried(carrier) : this.#value(name);
       const [rows, width = 1] = shape;
       if (rows === 'R' && shape.length <= 2 && typeof width === 'number' && width <= WIDEST_PACKED) {
         const column = shape.length === 1 ? ops.Unsqueeze(value, [1]) : value;
@@ -153,6 +165,11 @@ class Legaliser {
     }
     if (columns.length > 0) this.#g.output(packedOutput, ops.Concat(columns, 1));
     return { graph: this.#g.finish(), packed };
+  }
+
+  #carried({ top, status }: Carrier): Value {
+    const row = ops.Unsqueeze(this.#value(status), [1]);
+    return ops.Where(ops.Greater(row, 0), ops.Sub(0, row), this.#value(top));
   }
 
   /** [R, 1] */

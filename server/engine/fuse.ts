@@ -302,9 +302,7 @@ function tellsAll({ ready, tell }: Bound): boolean {
 function groupKey(bound: Bound): string {
   const { ready, distribution, sampler, logits, draftLogits, tell, traced } = bound;
   const { vocabSize } = ready.run.request;
-  // The rows of a group are told of as many tokens as the most curious one: many beside one would be read back for nothing.
-  const top = tell?.top ?? 0;
-  const extras = `${top > 1 ? 'top' : top === 1 ? 'best' : ''}${tellsAll(bound) ? 'full' : ''}`;
+  const extras = `${tell && tell.top > 0 ? 'top' : ''}${tellsAll(bound) ? 'full' : ''}`;
   const widths = logits.map(({ batch }) => batch.width).join(',');
   return [
     structureKey(distribution),
