@@ -108,6 +108,25 @@ describe.skipIf(!failing)('a device that fails while it decodes', () => {
     expect(await answer()).toBe(before);
     expect(server.process.exitCode).toBeNull();
   }, 300_000);
+
+  it('without memory while it serves: the same, and the error says what to lower', async () => {
+    const before = await answer();
+    const streamed = await post({ ...long, stream: true });
+    const reader = (streamed.body as ReadableStream<Uint8Array>).getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toContain('data:');
+    writeFileSync(faultFile, 'full');
+    let rest = '';
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+      rest += new TextDecoder().decode(part.value);
+    // Memory is to be had again before the models are loaded anew.
+    rmSync(faultFile);
+    expect(rest).toContain('"device_full"');
+    expect(rest).toMatch(/The GPU ran out of memory while decoding: .*lower limits\.cacheBytes/);
+    await expect
+      .poll(async () => (await fetch(`${server.url}/ready`)).status, { timeout: 200_000, interval: 500 })
+      .toBe(200);
+    expect(await answer()).toBe(before);
+  }, 300_000);
 });
 
 describe('without an adapter', () => {

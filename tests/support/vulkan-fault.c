@@ -1,5 +1,5 @@
-// A Vulkan driver around another one (TRIMTAB_FAULT_DRIVER) that fails once, as a GPU does, when the file TRIMTAB_FAULT_FILE appears:
-// "lost": the next submission says that the device is lost.
+// A Vulkan driver around another one (TRIMTAB_FAULT_DRIVER) that fails as a GPU does, when the file TRIMTAB_FAULT_FILE appears:
+// "lost": the next submission says that the device is lost, once. "full": no memory is to be had as long as the file is there.
 // Compiled and loaded by tests/gpu/faults.test.ts.
 #include <dlfcn.h>
 #include <stdint.h>
@@ -8,13 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LOST = -4 };
+enum { OUT_OF_DEVICE_MEMORY = -2, LOST = -4 };
 
 typedef void (*Function)(void);
 typedef Function (*Lookup)(void *, const char *);
 
 static Lookup instanceLookup, physicalLookup, deviceLookup;
 static int32_t (*negotiate)(uint32_t *);
+static int32_t (*allocate)(void *, const void *, const void *, uint64_t *);
 static int32_t (*submit)(void *, uint32_t, const void *, uint64_t);
 
 static void load(void) {
@@ -30,17 +31,21 @@ static void load(void) {
 }
 
 static int isAsked(const char *kind) {
-  const char *path = getenv("TRIMTAB_FAULT_FILE");
-  FILE *file = fopen(path, "r");
+  FILE *file = fopen(getenv("TRIMTAB_FAULT_FILE"), "r");
   char said[16] = {0};
   if (!file) return 0;
   if (!fgets(said, sizeof said, file)) said[0] = 0;
   fclose(file);
-  return strcmp(said, kind) == 0 && unlink(path) == 0;
+  return strcmp(said, kind) == 0;
 }
 
 static int32_t failingSubmit(void *queue, uint32_t count, const void *submits, uint64_t fence) {
-  return isAsked("lost") ? LOST : submit(queue, count, submits, fence);
+  if (isAsked("lost") && unlink(getenv("TRIMTAB_FAULT_FILE")) == 0) return LOST;
+  return submit(queue, count, submits, fence);
+}
+
+static int32_t failingAllocate(void *device, const void *info, const void *callbacks, uint64_t *memory) {
+  return isAsked("full") ? OUT_OF_DEVICE_MEMORY : allocate(device, info, callbacks, memory);
 }
 
 static Function lookUpOfDevice(void *device, const char *name);
@@ -49,6 +54,7 @@ static Function wrapped(const char *name, Function real) {
   if (!real) return real;
   if (!strcmp(name, "vkGetDeviceProcAddr")) return deviceLookup = (Lookup)real, (Function)lookUpOfDevice;
   if (!strcmp(name, "vkQueueSubmit")) return submit = (void *)real, (Function)failingSubmit;
+  if (!strcmp(name, "vkAllocateMemory")) return allocate = (void *)real, (Function)failingAllocate;
   return real;
 }
 
