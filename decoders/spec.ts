@@ -187,7 +187,7 @@ class Reader {
     if (this.#isModel(name)) return { scores: logits(name), effective: name };
     const spec = this.#options.deployments?.get(name);
     if (spec === undefined)
-      throw new SpecError(path, 'unknown name', name, `Use one of ${list(this.#names())}.`, {
+      throw new SpecError(path, 'unknown name', name, `${notAName(name)}Use one of ${list(this.#names())}.`, {
         nearest: nearestName(name, this.#names()),
         known: this.#names(),
       });
@@ -311,13 +311,20 @@ class Reader {
   }
 }
 
+/** Who writes a formula as text is told how it is written. */
+const notAName = (text: string): string =>
+  /[\s()*+]/.test(text)
+    ? 'A text is one name; a formula is an object: {"op": "sum", "terms": [{"weight": 1, "of": "NAME"}, …]}. '
+    : '';
+
 /** The search that a spec names, if it names one. */
 function searchOf(spec: JsonObject): SearchMethod | null {
   return searches.find(({ name, when }) => name === spec['method'] && (when?.(spec) ?? true)) ?? null;
 }
 
 function findMethod(name: Json | undefined, path: string): Method {
-  const known = [...methods, ...searches].map((method) => method.name);
+  // What dpa does without a scorer is a method, with one it is a search.
+  const known = [...new Set([...methods, ...searches].map((method) => method.name))];
   if (name === undefined) throw new SpecError(path, 'missing', undefined, `Give one of ${list(known)}.`, { known });
   if (typeof name !== 'string') throw new SpecError(path, 'wrong type', name, `Use one of ${list(known)}.`, { known });
   const method = methods.find((candidate) => candidate.name === name);

@@ -1,6 +1,5 @@
 // Load on a running server from the command line: `npm run loadtest -- --url http://127.0.0.1:8000 --streams 16 --json`.
 // Prints one table or one JSON document; exits with 1 when a request failed. The figures are defined in docs/loadtest.md.
-import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import autocannon from 'autocannon';
 import { firstTextId } from './bench/tokenizer.js';
@@ -11,6 +10,7 @@ import { readOptions } from './options.js';
 import { htmlReport } from './report.js';
 import { targetAt } from './stream.js';
 import { vllmResult } from './vllm-result.js';
+import { writeAll } from './write.js';
 
 /** Of what a closed loop answers per second. */
 const automaticParts = [0.2, 0.4, 0.6, 0.8, 1, 1.2];
@@ -151,7 +151,7 @@ async function print(
       ['this machine', `${cpus().length} × ${processor?.model.trim() ?? 'unknown'}`],
       ['date', new Date().toISOString()],
     ] as const;
-    await writeFile(report, htmlReport({ title: `Load on ${work.model}`, facts, results, costs }));
+    await writeAll({ [report]: htmlReport({ title: `Load on ${work.model}`, facts, results, costs }) });
     say(`report: ${report}`);
   }
   if (json === true) {

@@ -128,7 +128,7 @@ export const errorTable = {
     status: 400,
     type: 'invalid_request_error',
     message:
-      'The query parameter {param} looks like an API key. Addresses end up in logs and histories: send the key as "Authorization: Bearer KEY", and if it was a real one, have it replaced.',
+      'The query parameter "{param}" looks like an API key. Addresses end up in logs and histories: send the key as "Authorization: Bearer KEY", and if it was a real one, have it replaced.',
   },
   rate_limit_exceeded: {
     status: 429,

@@ -2,10 +2,12 @@
 // template), so that speed can be measured in any model's true shape without downloading that model. The text it writes means nothing.
 // Called by the benchmarks; alone: `node dist/loadtest/bench/checkpoint.js SHAPE DIRECTORY [SEED]`.
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
-import { once } from 'node:events';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import { cannotWrite } from '../write.js';
 import { chatTemplate, specials, tokenizerOf } from './tokenizer.js';
 
 export interface LlamaShape {
@@ -166,22 +168,26 @@ async function writeWeights(plans: readonly TensorPlan[], file: string, seed: nu
   length.writeBigUInt64LE(BigInt(padded.length));
 
   const partial = `${file}.partial`;
-  const out = createWriteStream(partial);
-  out.write(length);
-  out.write(padded);
-  const random = xorshift(seed);
-  const tables = [normalTable(0, random), normalTable(1, random)] as const;
-  const chunkElements = 1 << 22;
-  for (const plan of plans) {
-    for (let left = elements(plan); left > 0; left -= chunkElements) {
-      const chunk = new Uint16Array(Math.min(left, chunkElements));
-      fill(chunk, tables[plan.mean], random);
-      if (!out.write(new Uint8Array(chunk.buffer))) await once(out, 'drain');
+  await pipeline(Readable.from(bytes()), createWriteStream(partial)).catch(async (error: unknown) => {
+    await rm(partial, { force: true });
+    throw cannotWrite(file, error);
+  });
+  await rename(partial, file);
+
+  function* bytes(): Generator<Uint8Array> {
+    yield length;
+    yield padded;
+    const random = xorshift(seed);
+    const tables = [normalTable(0, random), normalTable(1, random)] as const;
+    const chunkElements = 1 << 22;
+    for (const plan of plans) {
+      for (let left = elements(plan); left > 0; left -= chunkElements) {
+        const chunk = new Uint16Array(Math.min(left, chunkElements));
+        fill(chunk, tables[plan.mean], random);
+        yield new Uint8Array(chunk.buffer);
+      }
     }
   }
-  out.end();
-  await once(out, 'close');
-  await rename(partial, file);
 }
 
 /** 65536 normal samples as bf16 bits: drawing from them is as random as a benchmark needs, and fast enough for 10⁹ weights. */
@@ -219,6 +225,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     process.stderr.write(`usage: checkpoint.js ${Object.keys(shapes).join('|')} DIRECTORY [SEED]\n`);
     process.exitCode = 2;
   } else {
-    await writeCheckpoint(shapes[name as ShapeName], directory, Number(seed));
+    await writeCheckpoint(shapes[name as ShapeName], directory, Number(seed)).catch((error: unknown) => {
+      process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.exitCode = 1;
+    });
   }
 }

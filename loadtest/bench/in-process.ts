@@ -1,6 +1,7 @@
 // The engine without HTTP: starts its thread in this process and turns requests' events into the same traces that an HTTP client records,
 // so that both can be compared by one measure. Used by the engine's benchmarks.
 import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { EngineClient } from '../../server/engine/client.js';
 import type { EngineSettings, ModelSettings } from '../../server/engine/messages.js';
@@ -18,7 +19,10 @@ export async function checkpointOf(shape: ShapeName, seed = 0, kind: CheckpointK
   const name = kind === 'causal' ? `${shape}-${seed}` : `${shape}-${kind}-${seed}`;
   const directory = path.join(benchCache, 'checkpoints', name);
   if (!existsSync(path.join(directory, 'model.safetensors')))
-    await writeCheckpoint(shapes[shape], directory, seed, kind);
+    await writeCheckpoint(shapes[shape], directory, seed, kind).catch(async (error: unknown) => {
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    });
   return directory;
 }
 

@@ -71,7 +71,7 @@ const machine = describeMachine();
 const rows: Row[] = [];
 for (const [name, run] of chosen) {
   process.stderr.write(`${name} …\n`);
-  const fresh = (await run(options))
+  const fresh = (await run(options).catch(failed))
     .map((row) => ({ ...row, name: row.name.startsWith(`${name}: `) ? row.name : `${name}: ${row.name}` }))
     .filter((row) => only === undefined || row.name.startsWith(only));
   rows.push(...fresh);
@@ -80,6 +80,11 @@ for (const [name, run] of chosen) {
 if (options.json === true) process.stdout.write(`${JSON.stringify({ machine, rows })}\n`);
 // Native thread pools may keep the process alive.
 process.exit(0);
+
+function failed(error: unknown): never {
+  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
 
 function table(fresh: readonly Row[]): string {
   return fresh

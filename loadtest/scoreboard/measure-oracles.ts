@@ -1,5 +1,5 @@
 // Measures the models that do not ship, where their weights are at hand, and writes models/pocket/oracles.json. Used by main.ts.
-import { access, readFile, writeFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import Type from 'typebox';
@@ -7,6 +7,7 @@ import { Value } from 'typebox/value';
 import type { Answer, Task } from '../../models/pocket/world/part.js';
 import { benchCache, startServer } from '../bench/server.js';
 import { compare, plain } from './arms.js';
+import { writeAll } from '../write.js';
 import type { Bench } from './figure.js';
 import { oracleFile, type OracleFile } from './oracles.js';
 import { allPictureTasks, picturesFor, questionOf, writePictureOracle } from './pictures.js';
@@ -125,7 +126,7 @@ export async function measureOracles(
       if (exam) models[name] = { planHash, outcomes: await exam(bench, name) };
     }
     const file: OracleFile = { world: town.worldHash, models };
-    await writeFile(oracleFile(suite), `${JSON.stringify(file)}\n`);
+    await writeAll({ [oracleFile(suite)]: `${JSON.stringify(file)}\n` });
     return Object.keys(models);
   } finally {
     await server.stop();

@@ -1,6 +1,6 @@
 // Pictures as the scoreboard asks about them: a task becomes a message with a PNG, an answer becomes outcomes by the world's checker. Also the
 // answers of the model that is measured and not shipped (direct preference optimisation on the same triples), kept beside the suite.
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import sharp from 'sharp';
 import Type from 'typebox';
@@ -9,6 +9,7 @@ import { captionFaults, isTruthful, saysYes } from '../../models/pocket/world/pi
 import { PICTURE_SIZE, renderPicture } from '../../models/pocket/world/pictures/render.js';
 import { pictureTasks, type PictureTask, type PictureTaskKind } from '../../models/pocket/world/pictures/tasks.js';
 import { picturesHash } from '../../models/pocket/world/pictures/write.js';
+import { writeAll } from '../write.js';
 import type { Question } from './ask.js';
 
 export const PRESENCE: readonly PictureTaskKind[] = ['random', 'popular', 'adversarial'];
@@ -59,5 +60,5 @@ export async function readPictureOracle(suite: string): Promise<ReadonlyMap<stri
 }
 
 export async function writePictureOracle(suite: string, answers: Readonly<Record<string, string>>): Promise<void> {
-  await writeFile(oracleFile(suite), `${JSON.stringify({ pictures: picturesHash(), answers })}\n`);
+  await writeAll({ [oracleFile(suite)]: `${JSON.stringify({ pictures: picturesHash(), answers })}\n` });
 }

@@ -1,6 +1,7 @@
 // Figures → what people read: a Markdown table, the page docs/scoreboard/README.md with its pictures, and the JSON document.
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { writeAll } from '../write.js';
 import { bars, plot, shown } from './chart.js';
 import type { Curve, Figure } from './figure.js';
 
@@ -60,6 +61,7 @@ export async function writePage(directory: string, { board, curves, claims, prom
   await mkdir(directory, { recursive: true });
   const methods = [...new Set(board.rows.map(({ method }) => method))];
   const sections: string[] = [];
+  const files: Record<string, string> = {};
   for (const method of methods) {
     const own = board.rows.filter((row) => row.method === method);
     sections.push(`## ${method}`, '', claims[method] ?? '', '', table(own), '');
@@ -72,7 +74,7 @@ export async function writePage(directory: string, { board, curves, claims, prom
     ];
     for (const { title, svg } of pictures) {
       const file = `${slug(title)}.svg`;
-      await writeFile(path.join(directory, file), svg);
+      files[file] = svg;
       sections.push(`![${title}](${file})`, '');
     }
   }
@@ -88,9 +90,10 @@ export async function writePage(directory: string, { board, curves, claims, prom
     'is a file in loadtest/scoreboard/rows.',
     '',
   ];
-  await writeFile(path.join(directory, 'README.md'), [...intro, ...sections].join('\n'));
-  await writeFile(path.join(directory, BOARD), `${JSON.stringify(board, null, 1)}\n`);
-  await writeFile(path.join(directory, CURVES), `${JSON.stringify(curves)}\n`);
+  files['README.md'] = [...intro, ...sections].join('\n');
+  files[BOARD] = `${JSON.stringify(board, null, 1)}\n`;
+  files[CURVES] = `${JSON.stringify(curves)}\n`;
+  await writeAll(Object.fromEntries(Object.entries(files).map(([name, text]) => [path.join(directory, name), text])));
 }
 
 const slug = (text: string): string =>

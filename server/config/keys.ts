@@ -40,8 +40,15 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const sha256 = (key: string): string => createHash('sha256').update(key).digest('hex');
 
-function fault(path: string, key: string, problem: string, remedy: string): AppError {
-  return new AppError('config_invalid', { path, key, problem, value: 'something that is not shown', remedy });
+/** `value`: where it is no part of a key. */
+function fault(
+  path: string,
+  key: string,
+  problem: string,
+  remedy: string,
+  value = 'a value that is not shown',
+): AppError {
+  return new AppError('config_invalid', { path, key, problem, value, remedy });
 }
 
 /**
@@ -98,10 +105,22 @@ export function readKeys(
     const { name } = entry;
     const same = hashes.get(entry.sha256);
     if (same !== undefined) {
-      throw fault(source, at, `${name} is the same key as ${same}`, 'Give everybody a key of their own, once.');
+      throw fault(
+        source,
+        at,
+        `${name} is the same key as ${same}`,
+        'Give everybody a key of their own, once.',
+        shown(name),
+      );
     }
     if (names.has(name)) {
-      throw fault(source, at, `${String(names.get(name))} has the name ${name} already`, 'Rename one of them.');
+      throw fault(
+        source,
+        at,
+        `${String(names.get(name))} has the name ${name} already`,
+        'Rename one of them.',
+        shown(name),
+      );
     }
     names.set(name, `${source}: ${at}`);
     hashes.set(entry.sha256, name);

@@ -151,7 +151,7 @@ export const authPlugin = fastifyPlugin<AuthOptions>((app: FastifyInstance, { au
     }
     try {
       const param = keyInQuery(request.url, keyring);
-      if (param !== null) throw new AppError('key_in_url', { param: shown(param, 40) });
+      if (param !== null) throw new AppError('key_in_url', { param: shown(param, 40).slice(1, -1) });
       const access = request.routeOptions.config.access ?? 'use';
       if (access !== 'public') {
         const key = authenticate(request, keyring, guesses, auth().wrongKeysPerMinute ?? null);

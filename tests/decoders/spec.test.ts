@@ -259,6 +259,12 @@ describe('a spec that does not', () => {
       'direction',
       { problem: 'not allowed', value: 'brevity' },
     ],
+    [
+      'a formula as text',
+      formula('large + 0.5*small'),
+      'expression',
+      { remedy: expect.stringContaining('a formula is an object') as string },
+    ],
     ['an unknown operator', formula({ op: 'onion', of: ['large'] }), 'expression.op', { nearest: 'union' }],
     ['an operator of the prototype', formula({ op: 'constructor' }), 'expression.op', { problem: 'unknown name' }],
     ['a classifier', formula({ op: 'classifier' }), 'expression.op', { problem: 'not allowed' }],

@@ -99,6 +99,7 @@ describe('over HTTP', () => {
       expect(reply.statusCode).toBe(400);
       expect(reply.json<Refusal>().error.code).toBe('key_in_url');
       expect(reply.json<Refusal>().error.message).toContain(`"${name}"`);
+      expect(reply.json<Refusal>().error.param).toBe(name);
       expect(reply.body).not.toContain(alice);
     }
   });
@@ -493,7 +494,7 @@ describe('where keys come from', () => {
           { name: 'b', sha256: hash(alice) },
         ],
       },
-      'b is the same key as a',
+      'b is the same key as a (got "b")',
     ],
     [
       'the same name twice',
@@ -503,7 +504,7 @@ describe('where keys come from', () => {
           { name: 'a', sha256: hash(admin) },
         ],
       },
-      'has the name a already',
+      'has the name a already (got "a")',
     ],
   ];
   it.each(sections)('%s is refused and not shown', (_, section, ...parts) => {

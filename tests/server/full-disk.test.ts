@@ -113,6 +113,18 @@ test(
   },
 );
 
+test('a benchmark that cannot write its model says so, and leaves nothing half made', () => {
+  const target = join(directory, 'made-up');
+  const script = join(root, 'dist/loadtest/bench/checkpoint.js');
+  const args = ['-c', 'ulimit -f 16; exec "$0" "$1" tiny "$2"', process.execPath, script, target];
+  const { status, stderr } = spawnSync('bash', args);
+  expect(stderr.toString()).toMatch(
+    /^error: .*model\.safetensors cannot be written \(EFBIG\)\. It is larger .*, and run it again\.\n$/,
+  );
+  expect(status).toBe(1);
+  expect(readdirSync(target).filter((name) => name.startsWith('model'))).toEqual([]);
+});
+
 test('a command whose output is lost says so and fails', () => {
   const args = ['-c', 'exec "$0" "$1" schema >/dev/full', process.execPath, cli];
   const { status, stderr } = spawnSync('bash', args);
