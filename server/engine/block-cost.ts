@@ -25,12 +25,20 @@ interface Seen {
   at: number;
 }
 
+interface Point {
+  readonly size: number;
+  readonly ms: number;
+}
+
 export class SizeCost {
   readonly #seen = new Map<number, Seen>();
+  /** Made of what was seen when it is next asked for. */
+  #curve: readonly Point[] | null = null;
   #observations = 0;
 
   observe(size: number, ms: number): void {
     const now = ++this.#observations;
+    this.#curve = null;
     const known = this.#seen.get(size);
     if (known) {
       known.recent.push(ms);
@@ -48,12 +56,34 @@ export class SizeCost {
 
   /** What `size` costs as far as is known; 0 before anything was seen. */
   at(size: number): number {
-    const known = this.#seen.get(size);
+    const curve = (this.#curve ??= this.#rising());
+    const next = curve.findIndex((point) => point.size >= size);
+    const above = curve[next];
+    const below = next < 0 ? curve.at(-1) : curve[next - 1];
+    return above?.size === size ? above.ms : (between(size, below, above) ?? 0);
+  }
+
+  /** The rising curve nearest to what is known (isotonic regression): more tokens never take less, whatever the noise says. */
+  #rising(): readonly Point[] {
+    const pools: { readonly sizes: readonly number[]; readonly ms: number; readonly weight: number }[] = [];
+    for (const [size, seen] of [...this.#seen].sort(([a], [b]) => a - b)) {
+      let pool = { sizes: [size], ms: this.#mixed(size, seen), weight: this.#weight(seen) };
+      for (let last = pools.at(-1); last && last.ms >= pool.ms; last = pools.at(-1)) {
+        pools.pop();
+        const weight = last.weight + pool.weight;
+        const ms = (last.weight * last.ms + pool.weight * pool.ms) / weight;
+        pool = { sizes: [...last.sizes, ...pool.sizes], ms, weight };
+      }
+      pools.push(pool);
+    }
+    return pools.flatMap(({ sizes, ms }) => sizes.map((size) => ({ size, ms })));
+  }
+
+  /** One timing says no more than the neighbours do, many say all. */
+  #mixed(size: number, seen: Seen): number {
+    const weight = this.#weight(seen);
     const guess = this.#guess(size);
-    if (!known) return guess ?? 0;
-    // One timing says no more than the neighbours do, many say all.
-    const weight = this.#weight(known);
-    return guess === null ? known.middle : (weight * known.middle + guess) / (weight + 1);
+    return guess === null ? seen.middle : (weight * seen.middle + guess) / (weight + 1);
   }
 
   #weight({ count, at }: Seen): number {
@@ -66,22 +96,26 @@ export class SizeCost {
   }
 
   #guessFrom(size: number, least: number): number | null {
-    let below: readonly [size: number, ms: number] | null = null;
-    let above: readonly [size: number, ms: number] | null = null;
+    let below: Point | undefined;
+    let above: Point | undefined;
     for (const [other, seen] of this.#seen) {
       if (other === size || this.#weight(seen) < least) continue;
-      const { middle } = seen;
-      if (other < size && (!below || other > below[0])) below = [other, middle];
-      if (other > size && (!above || other < above[0])) above = [other, middle];
+      const point = { size: other, ms: seen.middle };
+      if (other < size && (!below || other > below.size)) below = point;
+      if (other > size && (!above || other < above.size)) above = point;
     }
-    if (below && above) return below[1] + ((above[1] - below[1]) * (size - below[0])) / (above[0] - below[0]);
-    const [from, ms] = below ?? above ?? [size, null];
-    return ms === null ? null : (ms * (size + FIXED_PART)) / (from + FIXED_PART);
+    return between(size, below, above);
   }
 }
 
+/** On the line between two points, or in proportion to size + FIXED_PART from the only one. */
+function between(size: number, below: Point | undefined, above: Point | undefined): number | null {
+  if (below && above) return below.ms + ((above.ms - below.ms) * (size - below.size)) / (above.size - below.size);
+  const only = below ?? above;
+  return only ? (only.ms * (size + FIXED_PART)) / (only.size + FIXED_PART) : null;
+}
+
+/** Of an even number the lower one: a machine's pauses only ever add. */
 function middleOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? (sorted[half] ?? NaN) : ((sorted[half - 1] ?? NaN) + (sorted[half] ?? NaN)) / 2;
+  return [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? NaN;
 }

@@ -44,6 +44,8 @@ const LARGEST_TIMED = 160;
 /** Lengths are tried by how likely their last draft is to count: from this on, each time so much less likely. */
 const LEVEL_STEP = 0.9;
 const LEVELS = 40;
+/** The best of forty noisy estimates is too hopeful: what promises less than this over no drafts at all is not believed. */
+const WORTHWHILE = 1.05;
 /** Rows of one forward are padded to the longest; beyond so many tokens of padding the scheduler makes it two (scheduler.ts). */
 const PADDING_TOKENS = 32;
 /** So many ticks without a draft, and each of a kind drafts one: figures go stale, and texts change. Twice as many each time that fails. */
@@ -84,7 +86,7 @@ export class AdaptiveBlocks implements BlockPolicy {
   lengthsFor(load: Load): readonly number[] {
     const acceptances = load.candidates.map(({ kind, record }) => this.#memory.expect(kind, record));
     let lengths: readonly number[] = load.candidates.map(() => 0);
-    let best: Choice = { lengths, rate: this.#rate(load, acceptances, lengths) };
+    let best: Choice = { lengths, rate: WORTHWHILE * this.#rate(load, acceptances, lengths) };
     for (let level = 1; level <= LEVELS; level++) {
       const next = load.candidates.map(({ limit }, c) => lengthAt(LEVEL_STEP ** level, acceptances[c] ?? 0, limit));
       if (next.every((length, c) => length === lengths[c])) continue;

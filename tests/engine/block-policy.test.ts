@@ -160,6 +160,18 @@ describe('AdaptiveBlocks', () => {
     expect(lengths.at(-1)).toBe(6);
   });
 
+  it('leaves it where drafts promise no more than noise does', () => {
+    // Computing decides: a block of two costs what two steps do, but for a little.
+    const world: World = { large: [1, 10], small: [0.2, 3] };
+    const blocks = taught(world);
+    const [none = NaN, one = NaN] = [0, 1].map((length) => {
+      const ms = 16 * length * msOf([0, 3], 1) + msOf(world.large, 16 * (1 + length)) + msOf(world.small, 16);
+      return ms / (16 * expectedTokens(0.95, length));
+    });
+    expect(one / none).toBeGreaterThan(0.95);
+    expect(Math.max(...blocks.lengthsFor(load(0.95, 16)))).toBe(0);
+  });
+
   it('is not led astray by a machine that pauses', () => {
     const blocks = new AdaptiveBlocks();
     live(blocks, cheapDraft, { acceptance: 0.85, ticks: 3 });
@@ -181,6 +193,25 @@ describe('SizeCost', () => {
     expect(cost.at(2)).toBeCloseTo(12, 0);
     expect(cost.at(4)).toBeCloseTo(15, 0);
     expect(cost.at(12)).toBeCloseTo(27, 0);
+  });
+
+  it('rises with the size, whatever single timings say', () => {
+    const cost = new SizeCost();
+    for (let time = 0; time < 8; time++)
+      for (const [size, ms] of [
+        [1, 9],
+        [4, 30],
+        [8, 20],
+        [16, 21],
+        [32, 60],
+      ] as const)
+        cost.observe(size, ms);
+    const costs = Array.from({ length: 40 }, (_, i) => cost.at(i + 1));
+    expect(costs).toEqual([...costs].sort((a, b) => a - b));
+    // The three that contradict each other lie where their mean does.
+    expect(cost.at(4)).toBeCloseTo(cost.at(16), 9);
+    expect(cost.at(8)).toBeGreaterThan(20);
+    expect(cost.at(8)).toBeLessThan(27);
   });
 
   it('takes the middle of the latest timings, and forgets sizes of long ago', () => {
