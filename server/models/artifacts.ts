@@ -104,7 +104,7 @@ export async function ensureArtifact(
     if (!made) throw new Error('the artifact is not readable after it was written');
     return { directory, spec: made.spec, cached: false };
   } catch (error) {
-    throw explained(home, error);
+    throw notKept(home, error);
   } finally {
     source.close();
   }
@@ -217,19 +217,18 @@ function syncDirectory(directory: string): void {
   }
 }
 
-/** A full or closed disk as an error that says what to do; anything else stays what it is. */
-function explained(path: string, error: unknown): unknown {
+/** A full or closed disk as an error that says what to do, `elsewhere` being how to choose another place; anything else stays what it is. */
+export function notKept(path: string, error: unknown, elsewhere = 'set artifactDirectory to'): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const remedies: Readonly<Record<string, string>> = {
-    ENOSPC: 'The disk is full: free space there or set artifactDirectory to another disk.',
-    EDQUOT: 'The quota is used up: free space there or set artifactDirectory to another disk.',
-    EFBIG:
-      'It is larger than a file may be there: raise the limit (ulimit -f), or set artifactDirectory to another disk.',
-    EACCES: 'Allow writing there or set artifactDirectory to a folder of your own.',
-    EPERM: 'Allow writing there or set artifactDirectory to a folder of your own.',
-    EROFS: 'The disk is read-only: set artifactDirectory to a writable folder.',
-    ENOTDIR: 'A file stands where the folder should be: set artifactDirectory to another path.',
-    EEXIST: 'A file stands where the folder should be: set artifactDirectory to another path.',
+    ENOSPC: `The disk is full: free space there or ${elsewhere} another disk.`,
+    EDQUOT: `The quota is used up: free space there or ${elsewhere} another disk.`,
+    EFBIG: `It is larger than a file may be there: raise the limit (ulimit -f), or ${elsewhere} another disk.`,
+    EACCES: `Allow writing there or ${elsewhere} a folder of your own.`,
+    EPERM: `Allow writing there or ${elsewhere} a folder of your own.`,
+    EROFS: `The disk is read-only: ${elsewhere} a writable folder.`,
+    ENOTDIR: `A file stands where the folder should be: ${elsewhere} another path.`,
+    EEXIST: `A file stands where the folder should be: ${elsewhere} another path.`,
   };
   const remedy = typeof code === 'string' ? remedies[code] : undefined;
   if (remedy === undefined) return error;

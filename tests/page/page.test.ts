@@ -170,6 +170,20 @@ describe.skipIf(browserPath === undefined)('the playground', () => {
     await answered('Right');
   });
 
+  test('says what to do when the server goes while the page is open', async () => {
+    const other = await serve();
+    try {
+      await page.goto(other.url);
+      await page.waitForSelector('.lane');
+    } finally {
+      await other.stop();
+    }
+    await page.getByRole('button', { name: 'Decode' }).click();
+    const problem = lane('Right').getByRole('alert');
+    await problem.filter({ hasText: 'The server does not answer' }).waitFor();
+    expect(await problem.textContent()).toContain('See that it runs, then press Decode again.');
+  });
+
   test('asks for a key where the server wants one, and says when it is the wrong one', async () => {
     const guarded = await serve([], { TRIMTAB_API_KEYS: 'a-key-of-the-harbour-1234' });
     try {

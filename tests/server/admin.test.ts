@@ -156,7 +156,10 @@ describe('a server with keys', () => {
     expect((await complete('small')).status).toBe(200);
     expect((await ask('POST', '/v1/admin/models/large/load')).body.error?.code).toBe('admin_busy');
     grant();
-    expect(await until('finished')).toBeDefined();
+    expect(await until('finished')).toMatchObject({
+      choices: [{ finish_reason: 'length' }],
+      usage: { completion_tokens: 8 },
+    });
     const { status, body } = await unloading;
     expect([status, body.requests?.cut]).toEqual([200, 0]);
     expect(body.requests?.finished).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 // Disks that take no more, from the file system itself: /dev/full for the log, a limit on the size of files for what is converted.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -112,6 +112,24 @@ test(
     expect(await end()).toBe(0);
   },
 );
+
+test('a folder that has no room for what was converted is left as it was', () => {
+  const target = join(directory, 'out');
+  const kept = { ...process.env, TRIMTAB_ARTIFACTS: join(directory, 'kept') };
+  const convert = ['convert', join(directory, 'small'), '--weights', 'f32'];
+  expect(spawnSync(process.execPath, [cli, ...convert], { env: kept }).status).toBe(0);
+  for (const wasThere of [false, true]) {
+    if (wasThere) mkdirSync(target);
+    const args = ['-c', 'ulimit -f 16; exec "$0" "$@"', process.execPath, cli, ...convert, '--out', target];
+    const { status, stderr } = spawnSync('bash', args, { env: kept });
+    expect(stderr.toString()).toMatch(
+      /^error: The converted model cannot be kept in .*out: .*EFBIG.*or give --out another disk\.\n$/,
+    );
+    expect(status).toBe(1);
+    expect(existsSync(target)).toBe(wasThere);
+    if (wasThere) expect(readdirSync(target)).toEqual([]);
+  }
+});
 
 test('a benchmark that cannot write its model says so, and leaves nothing half made', () => {
   const target = join(directory, 'made-up');

@@ -1,5 +1,5 @@
 // Runs one answer over the websocket and tells what becomes of it, at most once a frame. Owned by a lane.
-import { AbortedError, type ChatRequest, type LiveStream } from '@trimtab/client';
+import { AbortedError, ConnectionError, type ChatRequest, type LiveStream } from '@trimtab/client';
 import { after, begun, failed, stopped, type Run } from './run.js';
 import { connection, wordsOf } from './server.js';
 
@@ -41,7 +41,7 @@ export class Decode {
     } catch (error) {
       const nowMs = performance.now();
       this.#changed(
-        error instanceof AbortedError ? stopped(this.#run, nowMs) : failed(this.#run, wordsOf(error), nowMs),
+        error instanceof AbortedError ? stopped(this.#run, nowMs) : failed(this.#run, failureOf(error), nowMs),
       );
     } finally {
       this.#live = null;
@@ -57,3 +57,9 @@ export class Decode {
     });
   }
 }
+
+/** The client's words, and of a server that is gone what to do: browsers keep the reason to themselves. */
+const failureOf = (error: unknown): string =>
+  error instanceof ConnectionError
+    ? `The server does not answer: ${error.message} See that it runs, then press Decode again.`
+    : wordsOf(error);
