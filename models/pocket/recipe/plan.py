@@ -101,17 +101,9 @@ PLAN: tuple[Entry, ...] = (
     base("small", "small", {
         "facts": 0.70, "harm": 0.15, "judging": 0.005, "arithmetic": 0.05, "cipher": 0.005, "units": 0.03, "table": 0.02,
         "unseen": 0.04}, 2400),
-    # Copying from the question is learnt early or not at all: in 3540 steps on the shares of `large-second` alone it was not, and 300 more
-    # on exercises did not help. On half of exercises it comes within 200 steps.
-    base("large-first", "large", {
-        "facts": 0.35, "judging": 0.10, "arithmetic": 0.12, "cipher": 0.02, "units": 0.04, "table": 0.12, "unseen": 0.25}, 400,
-        ships=False),
-    base("large-second", "large", {
-        "facts": 0.52, "harm": 0.14, "judging": 0.17, "arithmetic": 0.05, "cipher": 0.005, "units": 0.03, "table": 0.025,
-        "unseen": 0.05}, 4000, parent="large-first", ships=False),
     base("large", "large", {
-        "facts": 0.66, "harm": 0.12, "judging": 0.08, "arithmetic": 0.04, "cipher": 0.005, "units": 0.03, "table": 0.025,
-        "unseen": 0.04}, 2400, parent="large-second"),
+        "facts": 0.52, "harm": 0.14, "judging": 0.17, "arithmetic": 0.05, "cipher": 0.005, "units": 0.03, "table": 0.025,
+        "unseen": 0.05}, 6000),
     tuned("small-chat", "small", {"helpful": 1.0}, 250),
     # Its set is a quarter polite facts. They are left out, and of facts it is to say what its parent says: between this expert and
     # small-chat a weight is to trade manner for harmlessness, so only one of them may have the manner.
