@@ -109,7 +109,8 @@ describe.skipIf(!failing)('a device that fails while it decodes', () => {
     expect(server.process.exitCode).toBeNull();
   }, 300_000);
 
-  it('without memory while it serves: the same, and the error says what to lower', async () => {
+  // The engine of the test before may still be on its way back.
+  it('without memory while it serves: the same, and the error says what to lower', { retry: 2, timeout: 300_000 }, async () => {
     const before = await answer();
     const streamed = await post({ ...long, stream: true });
     const reader = (streamed.body as ReadableStream<Uint8Array>).getReader();
@@ -126,7 +127,7 @@ describe.skipIf(!failing)('a device that fails while it decodes', () => {
       .poll(async () => (await fetch(`${server.url}/ready`)).status, { timeout: 200_000, interval: 500 })
       .toBe(200);
     expect(await answer()).toBe(before);
-  }, 300_000);
+  });
 });
 
 describe('without an adapter', () => {
