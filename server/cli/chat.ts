@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { WebSocket } from 'undici';
 import { ApiError, Trimtab, TrimtabError } from '../../clients/typescript/src/index.js';
 import { loadConfig, type Config } from '../config.js';
-import type { ApiKey } from '../config/keys.js';
+import { type ApiKey, unbounded } from '../config/keys.js';
 import { AppError } from '../errors.js';
 import { ChatSession, type ChatEnds } from './chat-session.js';
 import type { CommandContext } from './command.js';
@@ -96,11 +96,7 @@ function ownServer(config: Config, key: string): Config {
     name: 'chat',
     sha256,
     scopes: ['use'],
-    expiresMs: null,
-    requestsPerMinute: null,
-    tokensPerMinute: null,
-    tokensPerDay: null,
-    priority: 0,
+    ...unbounded,
   };
   return {
     ...config,

@@ -27,6 +27,15 @@ export interface ApiKey {
   readonly priority: number;
 }
 
+/** Of a key that nothing bounds. */
+export const unbounded = {
+  expiresMs: null,
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  tokensPerDay: null,
+  priority: 0,
+} as const;
+
 const howToHash = `Make the hash with: printf %s "$KEY" | sha256sum`;
 const howToMake = 'Make a key with: openssl rand -hex 32';
 

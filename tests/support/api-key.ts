@@ -1,6 +1,6 @@
 // An API key as the configuration reads it, with no limit but those that a test gives.
 import { createHash } from 'node:crypto';
-import type { ApiKey } from '../../server/config/keys.js';
+import { type ApiKey, unbounded } from '../../server/config/keys.js';
 
 export const hash = (key: string): string => createHash('sha256').update(key).digest('hex');
 
@@ -8,10 +8,6 @@ export const apiKey = (name: string, secret: string, more: Partial<ApiKey> = {})
   name,
   sha256: hash(secret),
   scopes: ['use'],
-  expiresMs: null,
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  tokensPerDay: null,
-  priority: 0,
+  ...unbounded,
   ...more,
 });
