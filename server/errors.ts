@@ -275,6 +275,12 @@ export const errorTable = {
     message:
       'The GPU ran out of memory while decoding: {reason}. The engine starts anew. Try again in {retryAfterSeconds} s; if it happens again, lower limits.cacheBytes or limits.maxRows, or use "weights": "q4".',
   },
+  device_failed: {
+    status: 503,
+    type: 'server_error',
+    message:
+      'Decoding on the GPU failed: {reason}. The engine starts anew. Try again in {retryAfterSeconds} s; if the same request fails again, report it, or set "device": "cpu".',
+  },
   cancelled: { status: 499, type: 'server_error', message: 'The request was cancelled.' },
   // ---- engine
   nan_logits: {

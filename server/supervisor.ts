@@ -34,7 +34,7 @@ interface Generation {
 const RESTART_PAUSES_MS = [0, 2000, 8000] as const;
 
 /** What ends the engine's thread and not the server. */
-const passing: readonly string[] = ['device_lost', 'device_full'];
+const passing: readonly string[] = ['device_lost', 'device_full', 'device_failed'];
 
 export interface SupervisorOptions {
   readonly onProgress?: Progress | undefined;

@@ -157,20 +157,16 @@ export function explained(error: unknown, model = 'a kernel'): unknown {
 }
 
 /**
- * The same of a failure between requests' tokens. What the GPU held is gone or in doubt, so the thread that gets one of these ends and
- * another one starts; `null` where the thread can go on.
+ * The same of a failure between requests' tokens, where there is a GPU. What it held is gone or in doubt, whatever failed: garbage that was
+ * read back fails in our own code. So the thread ends and another one starts; `null` where the thread can go on.
  */
 export function fatal(error: unknown): AppError | null {
   const told = explained(error);
-  if (!(told instanceof AppError)) return null;
-  const { code, message } = told.data;
-  if (code === 'device_lost') return told;
-  if (code !== 'device_memory') return null;
-  return new AppError(
-    'device_full',
-    { reason: shortReason(error), retryAfterSeconds: RESTART_SECONDS },
-    { cause: message },
-  );
+  const code = told instanceof AppError ? told.data.code : null;
+  if (told instanceof AppError && code === 'device_lost') return told;
+  const said = { reason: shortReason(error), retryAfterSeconds: RESTART_SECONDS };
+  if (code === 'device_memory') return new AppError('device_full', said, { cause: error });
+  return code === null ? new AppError('device_failed', said, { cause: error }) : null;
 }
 
 /** About what loading the models again takes. */

@@ -91,23 +91,24 @@ function receive(message: ToEngine): void {
   }
 }
 
-/** One tick, its failure contained: a bug ends the requests that run with a clear error, not the process. */
+/**
+ * One tick, its failure contained: a bug ends the requests that run with a clear error, not the process. Throws where the device has
+ * failed: everything on it went with it, and with this thread's own failure its requests end, in whose place another thread starts.
+ */
 async function step(engine: Engine): Promise<void> {
-  let end: AppError | null = null;
   const events = await engine.tick().catch((error: unknown) => {
     console.error('engine tick failed:', error);
-    end = fatal(error);
-    const cause = end ?? explained(error);
+    const end = gpu && fatal(error);
+    if (end) throw end;
+    const cause = explained(error);
     const reason = cause instanceof Error ? cause.message : String(cause);
     return engine.abort(cause instanceof AppError ? cause : new AppError('engine_failed', { reason }, { cause }));
   });
-  if (events.length === 0 && end === null) return;
+  if (events.length === 0) return;
   const transfer = events.flatMap(({ event }) =>
     event.kind === 'delta' ? event.tokens.flatMap(({ full }) => (full ? [full.buffer as ArrayBuffer] : [])) : [],
   );
   post({ kind: 'events', events }, transfer);
-  // Everything that is on the device went with it: the requests have failed, and so does this thread, in whose place another one starts.
-  if (end) throw end as AppError;
 }
 
 async function serve(engine: Engine): Promise<void> {

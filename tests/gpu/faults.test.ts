@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { linear, logits } from '../../decoders/expr.js';
 import { NO_EDITS } from '../../decoders/warp.js';
 import { type Bank, Banks, disposeBank } from '../../kernels/decoder/banks.js';
@@ -62,12 +62,15 @@ const failing = failingDriver();
 if (!failing)
   console.warn('NO C COMPILER, OR NO MANIFEST NAMED IN VK_ICD_FILENAMES: A DEVICE THAT IS LOST IS NOT TESTED');
 
-describe.skipIf(!failing)('a device that fails while it decodes', () => {
+// A server each, for on a software GPU (that of CI) nothing bounds what a shader reads: after an allocation that failed, one that reads a
+// garbage index may end the process, in about one of ten runs (docs/gpu.md).
+describe.skipIf(!failing)('a device that fails while it decodes', { retry: 3, timeout: 300_000 }, () => {
   let server: Served;
-  beforeAll(async () => {
+  beforeEach(async () => {
+    rmSync(faultFile, { force: true });
     server = await serve(['--config', configFor('webgpu')], failing ?? {});
   }, 300_000);
-  afterAll(() => server.stop());
+  afterEach(() => server.stop());
 
   const post = (body: object): Promise<Response> =>
     fetch(`${server.url}/v1/completions`, {
@@ -85,48 +88,38 @@ describe.skipIf(!failing)('a device that fails while it decodes', () => {
     return (JSON.parse(body) as { choices: [{ text: string }] }).choices[0].text;
   }
 
-  it('what runs fails with a retryable error, and the server serves again', async () => {
-    const before = await answer();
+  /** Decodes while the driver fails as told. Returns the rest of the stream, and what a request got that came after the fault. */
+  async function failed(kind: 'lost' | 'full'): Promise<{ readonly rest: string; readonly refusal: string }> {
     const streamed = await post({ ...long, stream: true });
     const reader = (streamed.body as ReadableStream<Uint8Array>).getReader();
     // It runs.
     expect(new TextDecoder().decode((await reader.read()).value)).toContain('data:');
-    writeFileSync(faultFile, 'lost');
+    writeFileSync(faultFile, kind);
     const other = post(long);
     let rest = '';
     for (let part = await reader.read(); !part.done; part = await reader.read())
       rest += new TextDecoder().decode(part.value);
-    const refusal = (await (await other).json()) as { error: { code: string; message: string } };
-    expect(existsSync(faultFile)).toBe(false);
-    expect(rest).toContain('"device_lost"');
-    expect(rest).toMatch(/\[Device\] is lost.*Try again in 5 s/);
+    // The device is well again before the models are loaded anew.
+    rmSync(faultFile, { force: true });
+    const { error } = (await (await other).json()) as { error: { code: string } };
+    return { rest, refusal: error.code };
+  }
+
+  it.each([
+    ['lost', 'device_lost', /\[Device\] is lost.*Try again in 5 s/],
+    ['full', 'device_full', /The GPU ran out of memory while decoding: .*lower limits\.cacheBytes/],
+  ] as const)('%s: what runs fails with a retryable error, and the server serves again', async (kind, code, told) => {
+    const before = await answer();
+    const { rest, refusal } = await failed(kind);
+    expect(rest).toContain(`"${code}"`);
+    expect(rest).toMatch(told);
     // Admitted before the thread ended, or after.
-    expect(['device_lost', 'not_ready']).toContain(refusal.error.code);
+    expect([code, 'not_ready']).toContain(refusal);
     await expect
       .poll(async () => (await fetch(`${server.url}/ready`)).status, { timeout: 200_000, interval: 500 })
       .toBe(200);
     expect(await answer()).toBe(before);
     expect(server.process.exitCode).toBeNull();
-  }, 300_000);
-
-  // The engine of the test before may still be on its way back.
-  it('without memory while it serves: the same, and what to lower', { retry: 2, timeout: 300_000 }, async () => {
-    const before = await answer();
-    const streamed = await post({ ...long, stream: true });
-    const reader = (streamed.body as ReadableStream<Uint8Array>).getReader();
-    expect(new TextDecoder().decode((await reader.read()).value)).toContain('data:');
-    writeFileSync(faultFile, 'full');
-    let rest = '';
-    for (let part = await reader.read(); !part.done; part = await reader.read())
-      rest += new TextDecoder().decode(part.value);
-    // Memory is to be had again before the models are loaded anew.
-    rmSync(faultFile);
-    expect(rest).toContain('"device_full"');
-    expect(rest).toMatch(/The GPU ran out of memory while decoding: .*lower limits\.cacheBytes/);
-    await expect
-      .poll(async () => (await fetch(`${server.url}/ready`)).status, { timeout: 200_000, interval: 500 })
-      .toBe(200);
-    expect(await answer()).toBe(before);
   });
 });
 
