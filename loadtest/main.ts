@@ -2,6 +2,7 @@
 // Prints one table or one JSON document; exits with 1 when a request failed. The figures are defined in docs/loadtest.md.
 import { cpus } from 'node:os';
 import autocannon from 'autocannon';
+import { reasonOf } from '../server/reason.js';
 import { firstTextId } from './bench/tokenizer.js';
 import { measureCosts, type MethodCost } from './cost.js';
 import { closedLoop, openLoop, type Work } from './load.js';
@@ -24,7 +25,7 @@ const say = (text: string): void => void process.stderr.write(`${text}\n`);
 try {
   process.exitCode = await main();
 } catch (error) {
-  say(`error: ${error instanceof Error ? error.message : String(error)}`);
+  say(`error: ${reasonOf(error)}`);
   process.exitCode = 1;
 } finally {
   target.agent.destroy();

@@ -2,6 +2,7 @@
 // server shares), recorded as a Trace. Knows the wire format, not what is asked. Used by load.ts and the benchmarks.
 import http from 'node:http';
 import { createParser } from 'eventsource-parser';
+import { reasonOf } from '../server/reason.js';
 import type { Trace } from './measure.js';
 
 export interface Target {
@@ -59,7 +60,7 @@ export async function traceRequest(target: Target, path: string, body: object, d
   try {
     await streamJson(target, path, body, onChunk);
   } catch (cause) {
-    error = cause instanceof Error ? cause.message : String(cause);
+    error = reasonOf(cause);
   }
   const known = usage as Chunk['usage'];
   if (error === null && known === null) error = 'the stream ended without usage';

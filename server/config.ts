@@ -12,6 +12,7 @@ import { firstProblem } from './config/problems.js';
 import type { DirectionCard } from '../decoders/method.js';
 import { AppError } from './errors.js';
 import type { ModelSettings } from './engine/messages.js';
+import { reasonOf } from './reason.js';
 import { shown } from './wire/shown.js';
 
 export interface DeploymentConfig {
@@ -110,7 +111,7 @@ function readJson(file: string): unknown {
       {
         path: file,
         key: 'the whole file',
-        problem: `it is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+        problem: `it is not JSON: ${reasonOf(error)}`,
         value: shown(text.slice(0, 40)),
         remedy: 'JSON has no comments and no trailing commas; docs/config.md shows an example.',
       },

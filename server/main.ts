@@ -8,6 +8,7 @@ import type { Config } from './config.js';
 import { ConstraintService } from './constraint/service.js';
 import type { LoadedModelInfo } from './engine/messages.js';
 import { AppError } from './errors.js';
+import { reasonOf } from './reason.js';
 import { Supervisor, type SupervisorOptions } from './supervisor.js';
 
 export interface RunningServer {
@@ -99,8 +100,7 @@ async function listen(app: Awaited<ReturnType<typeof buildApp>>, config: Config)
       EADDRNOTAVAIL: 'this machine has no such address',
       ENOTFOUND: 'this host name is unknown',
     };
-    const reason =
-      (code === undefined ? undefined : reasons[code]) ?? (error instanceof Error ? error.message : String(error));
+    const reason = (code === undefined ? undefined : reasons[code]) ?? reasonOf(error);
     throw new AppError('cannot_listen', { address: `${host}:${port}`, reason }, { cause: error });
   }
   const bound = app.server.address() as AddressInfo;

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
+import { reasonOf } from '../../server/reason.js';
 import { cannotWrite } from '../write.js';
 import { chatTemplate, specials, tokenizerOf } from './tokenizer.js';
 
@@ -226,7 +227,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     process.exitCode = 2;
   } else {
     await writeCheckpoint(shapes[name as ShapeName], directory, Number(seed)).catch((error: unknown) => {
-      process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+      process.stderr.write(`error: ${reasonOf(error)}\n`);
       process.exitCode = 1;
     });
   }

@@ -1,6 +1,7 @@
 // `npm run -s bench -- --json`: every benchmark of this project alone (peers: bench:peers), as one JSON document or as a table. Slow by
 // design; never part of the tests. Runs one benchmark after the other, each with its sides interleaved.
 import { Command } from 'commander';
+import { reasonOf } from '../../server/reason.js';
 import { benchAdmission } from './admission.js';
 import { benchBestOfN } from './best-of-n.js';
 import { benchConstrain } from './constrain.js';
@@ -82,7 +83,7 @@ if (options.json === true) process.stdout.write(`${JSON.stringify({ machine, row
 process.exit(0);
 
 function failed(error: unknown): never {
-  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`error: ${reasonOf(error)}\n`);
   process.exit(1);
 }
 

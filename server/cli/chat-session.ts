@@ -9,6 +9,7 @@ import {
   type Message,
   type Trimtab,
 } from '../../clients/typescript/src/index.js';
+import { reasonOf } from '../reason.js';
 import { AnswerPrinter, traceTable } from './answer-printer.js';
 import { findNumber, mergePatches, numbersOf, patchOf, type ChatSettings } from './chat-settings.js';
 import { table, type Output, type Style } from './terminal.js';
@@ -70,7 +71,7 @@ export class ChatSession {
       await command(words.join(' ').trim());
     } catch (error) {
       this.isWell = false;
-      this.#say(this.#ends.style.red('error: ') + (error instanceof Error ? error.message : String(error)));
+      this.#say(this.#ends.style.red('error: ') + reasonOf(error));
     }
   }
 

@@ -7,6 +7,7 @@ import { buildDecoding, SpecError, type Decoding } from '../../decoders/spec.js'
 import { nearest } from '../config/nearest.js';
 import type { Config } from '../config.js';
 import { AppError } from '../errors.js';
+import { reasonOf } from '../reason.js';
 import { shown } from '../wire/shown.js';
 import { specOptions } from './spec-options.js';
 import { styleFor, table, type Output } from './terminal.js';
@@ -70,7 +71,7 @@ function readSpec(target: string, config: Config): unknown {
       {
         param: target,
         problem: 'it cannot be read as JSON',
-        value: error instanceof Error ? error.message : String(error),
+        value: reasonOf(error),
         remedy: 'It must hold one decoding spec, e.g. {"method": "plain", "model": "large"}.',
       },
       { cause: error },

@@ -16,6 +16,7 @@ import { AppError } from '../errors.js';
 import { readCheckpoint } from '../models/checkpoint.js';
 import { computesInFloat16 } from '../models/weight-format.js';
 import { SafetensorsSource } from '../models/safetensors.js';
+import { reasonOf } from '../reason.js';
 import { DeviceCache } from './device-cache.js';
 import { DeviceRows } from './device-rows.js';
 import type { EngineSettings, ModelSettings } from './messages.js';
@@ -138,7 +139,7 @@ export function explained(error: unknown, model = 'a kernel'): unknown {
   const options = { cause: error };
   if (error instanceof OperatorsMissing)
     return new AppError('device_operator', { model, reason: error.operators.join(', ') }, options);
-  const said = error instanceof Error ? error.message : String(error);
+  const said = reasonOf(error);
   const reason = shortReason(error);
   if (isRefusal(error)) return new AppError('device_operator', { model, reason }, options);
   const code = readings.find(({ says }) => says.test(said))?.code;
@@ -174,7 +175,7 @@ const RESTART_SECONDS = 5;
 
 /** Without source files and lines of the runtime. */
 function shortReason(error: unknown): string {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = reasonOf(error);
   return reason.replace(/^\S+\.cc:\d+ .*?(?=Failed|This session|No |Device)/s, '').slice(0, 300);
 }
 

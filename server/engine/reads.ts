@@ -4,6 +4,7 @@
 import { LRUCache } from 'lru-cache';
 import type { ScoreSource } from '../../decoders/plan.js';
 import { AppError } from '../errors.js';
+import { reasonOf } from '../reason.js';
 import type { Frame, SearchJob } from '../wire/decode.js';
 import type { EngineModel } from './model.js';
 import { View, type LogitsRef } from './view.js';
@@ -292,7 +293,7 @@ export class Reads {
         }
       },
       (error: unknown) => {
-        reading.failure = `${source.endpoint}: ${error instanceof Error ? error.message : String(error)}`;
+        reading.failure = `${source.endpoint}: ${reasonOf(error)}`;
       },
     );
     const waited = this.#external;

@@ -18,10 +18,11 @@ import { basename, join, relative, resolve } from 'node:path';
 import type { DecoderSpec } from '../../kernels/decoder/spec.js';
 import type { Device } from '../../kernels/session.js';
 import { AppError } from '../errors.js';
+import { reasonOf } from '../reason.js';
 import { readCheckpoint } from './checkpoint.js';
 import { ContentHashes } from './content-hash.js';
 import { decoderConverter, deviceConverter, type Converter } from './converter.js';
-import { readJsonObject, readSmallFile, reason } from './json-file.js';
+import { readJsonObject, readSmallFile } from './json-file.js';
 import { SafetensorsSource } from './safetensors.js';
 import { sweepArtifacts, temporaryName } from './sweep.js';
 import { weightFormat, type WeightsName } from './weight-format.js';
@@ -232,5 +233,5 @@ export function notKept(path: string, error: unknown, elsewhere = 'set artifactD
   };
   const remedy = typeof code === 'string' ? remedies[code] : undefined;
   if (remedy === undefined) return error;
-  return new AppError('artifact_not_written', { path, reason: reason(error), remedy }, { cause: error });
+  return new AppError('artifact_not_written', { path, reason: reasonOf(error), remedy }, { cause: error });
 }

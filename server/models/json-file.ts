@@ -2,6 +2,7 @@
 // Knows nothing of what the keys mean. Called by checkpoint, safetensors, tokenizer and artifacts.
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { AppError } from '../errors.js';
+import { reasonOf } from '../reason.js';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -24,7 +25,12 @@ export function readSmallFile(path: string): Buffer | null {
     file = openSync(path, 'r');
   } catch (error) {
     if (isMissing(error)) return null;
-    throw invalidFile(path, `cannot be opened: ${reason(error)}`, 'Check the permissions of the model folder.', error);
+    throw invalidFile(
+      path,
+      `cannot be opened: ${reasonOf(error)}`,
+      'Check the permissions of the model folder.',
+      error,
+    );
   }
   try {
     const status = fstatSync(file);
@@ -50,7 +56,7 @@ export function parseJsonObject(path: string, bytes: Uint8Array): JsonObject {
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw invalidFile(path, `is not valid JSON: ${reason(error)}`, 'Download the file again.', error);
+    throw invalidFile(path, `is not valid JSON: ${reasonOf(error)}`, 'Download the file again.', error);
   }
   if (!isJsonObject(value)) throw invalidFile(path, 'does not hold a JSON object', 'Download the file again.');
   return value;
@@ -62,5 +68,3 @@ export function requireJsonObject(path: string, remedy: string): JsonObject {
   if (value === null) throw new AppError('model_file_missing', { path, remedy });
   return value;
 }
-
-export const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));

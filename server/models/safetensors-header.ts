@@ -4,7 +4,8 @@
 // Layout: 8 bytes little-endian header length, JSON header, data. The data area must be covered by the tensors exactly: no
 // overlap, no hole (the format's own rule; it also rules out files that are two things at once).
 import { fstatSync, readSync } from 'node:fs';
-import { invalidFile, isJsonObject, reason } from './json-file.js';
+import { reasonOf } from '../reason.js';
+import { invalidFile, isJsonObject } from './json-file.js';
 
 export interface TensorEntry {
   readonly name: string;
@@ -60,7 +61,7 @@ export function readHeader(file: number, path: string): Map<string, TensorEntry>
   try {
     header = JSON.parse(text);
   } catch (error) {
-    throw fail(`the header is not valid JSON: ${reason(error)}`, error);
+    throw fail(`the header is not valid JSON: ${reasonOf(error)}`, error);
   }
   if (!isJsonObject(header)) throw fail('the header is not a JSON object');
   const duplicate = firstDuplicateKey(text);

@@ -4,7 +4,8 @@ import { closeSync, existsSync, fstatSync, openSync, readSync, readdirSync, real
 import { basename, dirname, join, sep } from 'node:path';
 import type { TensorInfo, TensorSource } from '../../kernels/decoder/weights.js';
 import { AppError } from '../errors.js';
-import { invalidFile, isJsonObject, isMissing, readJsonObject, reason } from './json-file.js';
+import { reasonOf } from '../reason.js';
+import { invalidFile, isJsonObject, isMissing, readJsonObject } from './json-file.js';
 import { readHeader, type TensorEntry } from './safetensors-header.js';
 
 const singleName = 'model.safetensors';
@@ -210,7 +211,12 @@ function missingWeights(directory: string): AppError {
     const path = directory;
     if (isMissing(error))
       return new AppError('model_file_missing', { path, remedy: 'Give the folder of a checkpoint.' });
-    return invalidFile(path, `cannot be listed: ${reason(error)}`, 'Check the permissions of the model folder.', error);
+    return invalidFile(
+      path,
+      `cannot be listed: ${reasonOf(error)}`,
+      'Check the permissions of the model folder.',
+      error,
+    );
   }
   const other = names.find((name) => /\.(bin|pt|pth|gguf|ckpt|h5|msgpack)$/.test(name));
   const remedy = other
@@ -234,7 +240,12 @@ function openInside(directory: string, name: string): number {
     if (error instanceof AppError) throw error;
     if (isMissing(error))
       throw new AppError('model_file_missing', { path, remedy: 'Download all shards of the model.' });
-    throw invalidFile(path, `cannot be opened: ${reason(error)}`, 'Check the permissions of the model folder.', error);
+    throw invalidFile(
+      path,
+      `cannot be opened: ${reasonOf(error)}`,
+      'Check the permissions of the model folder.',
+      error,
+    );
   }
   if (!fstatSync(file).isFile()) {
     closeSync(file);

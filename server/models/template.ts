@@ -4,8 +4,9 @@
 import { join } from 'node:path';
 import * as library from '@huggingface/jinja';
 import { AppError } from '../errors.js';
+import { reasonOf } from '../reason.js';
 import { countMarks, partsOf } from './image-mark.js';
-import { invalidFile, isJsonObject, readJsonObject, readSmallFile, reason } from './json-file.js';
+import { invalidFile, isJsonObject, readJsonObject, readSmallFile } from './json-file.js';
 import { formatNamed, formatOfTemplate, genericFormat } from '../tools/formats.js';
 import { plainMessages } from '../tools/plain-messages.js';
 import type { SpecialTokens } from './tokenizer.js';
@@ -78,7 +79,7 @@ export class ChatTemplate {
     try {
       this.#program = new Template(withoutGenerationMarks(source)).parsed;
     } catch (error) {
-      throw invalidFile(path, `the chat template is not valid: ${reason(error)}`, 'Correct the template.', error);
+      throw invalidFile(path, `the chat template is not valid: ${reasonOf(error)}`, 'Correct the template.', error);
     }
   }
 
@@ -156,7 +157,12 @@ export class ChatTemplate {
       text = new Interpreter(environment).run(this.#program).value;
     } catch (error) {
       const said = error instanceof Refusal ? 'refuses these messages' : 'fails on these messages';
-      throw refused(messages, `the chat template ${said}: ${reason(error)}`, 'Change the roles or their order.', error);
+      throw refused(
+        messages,
+        `the chat template ${said}: ${reasonOf(error)}`,
+        'Change the roles or their order.',
+        error,
+      );
     }
     if (text.length > maxTextLength) {
       const problem = `the chat template makes ${text.length} characters of them, the limit is ${maxTextLength}`;

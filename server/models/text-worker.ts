@@ -2,7 +2,7 @@
 // the pool, always as compiled JavaScript; the thread counts as ready when the exported promise is settled.
 import { workerData } from 'node:worker_threads';
 import { AppError } from '../errors.js';
-import { reason } from './json-file.js';
+import { reasonOf } from '../reason.js';
 import { countMarks } from './image-mark.js';
 import { imagePlaces, readsNoPictures, type ImagePlaces } from './image-places.js';
 import { ChatTemplate } from './template.js';
@@ -24,7 +24,7 @@ type Entry = Loaded | { readonly error: TextAnswer };
 
 const asAnswer = (error: unknown): TextAnswer => {
   const known =
-    error instanceof AppError ? error : new AppError('engine_failed', { reason: reason(error) }, { cause: error });
+    error instanceof AppError ? error : new AppError('engine_failed', { reason: reasonOf(error) }, { cause: error });
   return { kind: 'error', error: known.data };
 };
 

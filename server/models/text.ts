@@ -2,8 +2,9 @@
 // takes too long loses its thread (nothing else ends a loop inside a template) and a fresh one takes over. Called by the HTTP routes.
 import { Piscina } from 'piscina';
 import { AppError } from '../errors.js';
+import { reasonOf } from '../reason.js';
 import { readCheckpoint, stopTokenIds } from './checkpoint.js';
-import { invalidFile, reason } from './json-file.js';
+import { invalidFile } from './json-file.js';
 import type { ChatMessage, RenderOptions, TurnFrame } from './template.js';
 import type {
   TextAnswer,
@@ -223,7 +224,7 @@ export class TextService {
     } catch (error) {
       if (error instanceof AppError) throw error;
       this.#threadReady = false;
-      throw new AppError('engine_failed', { reason: `the text thread ended: ${reason(error)}` }, { cause: error });
+      throw new AppError('engine_failed', { reason: `the text thread ended: ${reasonOf(error)}` }, { cause: error });
     }
   }
 

@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import * as library from '@huggingface/tokenizers';
 import { Detokenizer, type TokenTable } from '../engine/detokenizer.js';
-import { invalidFile, isJsonObject, readJsonObject, reason, requireJsonObject, type JsonObject } from './json-file.js';
+import { reasonOf } from '../reason.js';
+import { invalidFile, isJsonObject, readJsonObject, requireJsonObject, type JsonObject } from './json-file.js';
 import { addedTokens, readVocabulary, type Vocabulary } from './token-table.js';
 
 export type { TokenTable } from '../engine/detokenizer.js';
@@ -55,7 +56,7 @@ export class Tokenizer {
     try {
       this.#encoder = new LibraryTokenizer(withUnicodeSpaces(files.tokenizer), files.config);
     } catch (error) {
-      throw invalidFile(files.path, `cannot be used: ${reason(error)}`, 'Save it again with transformers.', error);
+      throw invalidFile(files.path, `cannot be used: ${reasonOf(error)}`, 'Save it again with transformers.', error);
     }
   }
 

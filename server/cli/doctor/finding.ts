@@ -1,5 +1,6 @@
 // What a check of trimtab doctor says.
 export type Status = 'ok' | 'note' | 'warn' | 'fail';
+import { reasonOf } from '../../reason.js';
 
 export interface Finding {
   /** What was looked at. */
@@ -17,6 +18,6 @@ export const fail = (name: string, text: string, remedy: string): Finding => ({ 
 
 /** Of an error that says by itself what to do. */
 export function failure(name: string, error: unknown): Finding {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = reasonOf(error);
   return { name, status: 'fail', text, remedy: null };
 }

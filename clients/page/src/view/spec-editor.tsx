@@ -1,5 +1,6 @@
 // A spec written by hand. It is taken over while it is JSON; the server says what is wrong with it otherwise.
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { wordsOf } from '../server.js';
 
 interface Props {
   readonly spec: unknown;
@@ -26,7 +27,7 @@ export function SpecEditor({ spec, onEdit }: Props) {
       setProblem(null);
       onEdit(parsed);
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(wordsOf(error));
     }
   };
   return (
