@@ -7,11 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { Value } from 'typebox/value';
 import { fillDefaults } from './config/defaults.js';
 import { readKeys, refusePlainKeys, type ApiKey } from './config/keys.js';
-import { ConfigFile, type DeploymentDefaults, type WeightsName } from './config/schema.js';
+import { ConfigFile } from './config/schema.js';
+import type { DeploymentDefaults } from './config/schema/deployments.js';
 import { firstProblem } from './config/problems.js';
 import type { DirectionCard } from '../decoders/method.js';
 import { AppError } from './errors.js';
 import type { ModelSettings } from './engine/messages.js';
+import type { WeightsName } from './models/weight-format.js';
 import { reasonOf } from './reason.js';
 import { shown } from './wire/shown.js';
 

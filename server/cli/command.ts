@@ -1,7 +1,7 @@
 // What the declaration of a command is given, and the options that several of them share. A command is one file in commands/ and one line
 // in commands/index.ts; its work is in a file beside this one, loaded only when it is asked for.
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { weightsNames } from '../config/schema.js';
+import { weightsNames } from '../models/weight-format.js';
 import type { Input, Output } from './terminal.js';
 
 export interface CommandContext {

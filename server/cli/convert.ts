@@ -2,10 +2,9 @@
 // scripts.
 import { cpSync, readdirSync, rmSync, statSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
-import type { WeightsName } from '../config/schema.js';
 import { AppError } from '../errors.js';
 import { ensureArtifact, notKept } from '../models/artifacts.js';
-import { computesInFloat16 } from '../models/weight-format.js';
+import { computesInFloat16, type WeightsName } from '../models/weight-format.js';
 import { shown } from '../wire/shown.js';
 import type { Progress } from './progress.js';
 import { siCount, type Output } from './terminal.js';

@@ -1,7 +1,7 @@
 // trimtab logits: the raw scores of one checkpoint for given token ids, in this process and without a server. For checking a
 // conversion against another implementation, and a quantised one against f32.
 import { DecoderModel } from '../../kernels/decoder/model.js';
-import type { WeightsName } from '../config/schema.js';
+import type { WeightsName } from '../models/weight-format.js';
 import { refuseWeights } from '../engine/device.js';
 import { makeBatch } from '../engine/batch.js';
 import { RowCache } from '../engine/cache.js';

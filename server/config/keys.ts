@@ -8,7 +8,7 @@ import { AppError } from '../errors.js';
 import { shown } from '../wire/shown.js';
 import { fillDefaults } from './defaults.js';
 import { firstProblem } from './problems.js';
-import { KeyFile, type AuthSettings, type KeyEntry } from './schema.js';
+import { KeyFile, type AuthSettings, type KeyEntry } from './schema/auth.js';
 
 export type Scope = KeyEntry['scopes'][number];
 

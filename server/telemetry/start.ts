@@ -3,7 +3,7 @@
 import type * as otlpModule from '@opentelemetry/exporter-trace-otlp-http';
 import type * as resourcesModule from '@opentelemetry/resources';
 import type * as sdkModule from '@opentelemetry/sdk-trace-node';
-import type { TelemetrySettings } from '../config/schema.js';
+import type { TelemetrySettings } from '../config/schema/telemetry.js';
 import { AppError } from '../errors.js';
 import { version } from '../version.js';
 

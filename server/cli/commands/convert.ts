@@ -1,7 +1,7 @@
 // Declares trimtab convert.
 import { InvalidArgumentError, Option } from 'commander';
 import { defaultArtifactDirectory } from '../../config.js';
-import type { WeightsName } from '../../config/schema.js';
+import type { WeightsName } from '../../models/weight-format.js';
 import { weightsOption, type Declare } from '../command.js';
 import { Progress } from '../progress.js';
 

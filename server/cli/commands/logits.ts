@@ -1,7 +1,7 @@
 // Declares trimtab logits.
 import { InvalidArgumentError, Option } from 'commander';
 import { defaultArtifactDirectory, defaultThreads } from '../../config.js';
-import type { WeightsName } from '../../config/schema.js';
+import type { WeightsName } from '../../models/weight-format.js';
 import { threadsOption, weightsOption, wholeNumber, type Declare } from '../command.js';
 import { Progress } from '../progress.js';
 

@@ -1,7 +1,7 @@
 // Declares trimtab serve.
 import { Option } from 'commander';
 import { loadConfig } from '../../config.js';
-import type { WeightsName } from '../../config/schema.js';
+import type { WeightsName } from '../../models/weight-format.js';
 import { configOption, namedFolder, portOption, threadsOption, weightsOption, type Declare } from '../command.js';
 
 interface Flags {
