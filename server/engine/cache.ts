@@ -1,6 +1,7 @@
 // Key/value rows of one model on the host: which row lies in which lane (lane.ts) of the arrays (lane-arrays.ts), when rows share a lane and
 // when they part, how the arrays grow and shrink. claim / fork / append / truncate / release, and arrange() to make the lanes of a forward
 // neighbours. Knows no tokens and no requests. Owned by HostRows (host-rows.ts).
+import { free } from './free.js';
 import { HostRow, Lane } from './lane.js';
 import { type CacheSlice, LaneArrays, type NewTokens, type Source, type Tokens } from './lane-arrays.js';
 import type { CacheRow, LayerShape, RowCopy, RowStore } from './row-store.js';
@@ -162,7 +163,11 @@ export class RowCache implements RowStore {
     const live = this.#live(row);
     if (length > live.length) throw new RangeError(`copyOut: ${length} of ${live.length} tokens`);
     const tokens = this.#arrays.read({ lane: live.lane.index, slots: live.slots.slice(0, length) });
-    const copy: HostCopy = { ...tokens, bytes: length * this.tokenBytes, release: () => undefined };
+    const copy: HostCopy = {
+      ...tokens,
+      bytes: length * this.tokenBytes,
+      release: () => free([...tokens.keys, ...tokens.values]),
+    };
     return copy;
   }
 
@@ -320,6 +325,7 @@ export class RowCache implements RowStore {
     const slots = row.lane.take(tokens.length);
     this.#arrays.put(row.lane.index, slots, tokens);
     row.grow(slots);
+    free([...tokens.keys, ...tokens.values]);
   }
 
   /** The window of so many places that already holds most of these lanes. */

@@ -5,8 +5,8 @@ import type { Tensor } from '../../kernels/session.js';
 import type { Transfer } from '../../kernels/webgpu/transfer.js';
 import { makeBatch } from './batch.js';
 import type { DeviceCache } from './device-cache.js';
+import { HeldLogits } from './held-logits.js';
 import type { ForwardRow, Forwarded, RowPlace } from './place.js';
-import type { LogitsBatch } from './view.js';
 
 export class DeviceRows implements RowPlace {
   readonly cache: DeviceCache;
@@ -44,10 +44,11 @@ export class DeviceRows implements RowPlace {
         })
       : new Map<number, readonly number[]>();
     const states = hidden && { data: hidden.data as Float32Array, width: hidden.dims.at(-1) ?? 0 };
+    const made = { width: logits.dims.at(-1) ?? 0, ...(states ? { hidden: states } : {}) };
     return {
       logits: isThere
-        ? new ResidentLogits(logits, logprobs, states)
-        : { data: logits.data as Float32Array, width: logits.dims.at(-1) ?? 0, ...(states ? { hidden: states } : {}) },
+        ? new HeldLogits({ ...made, data: logits, logprobs }, (tensor) => tensor.dispose())
+        : { ...made, data: logits.data as Float32Array },
       ordered,
       tokens: batch.rows * batch.width,
     };
@@ -80,29 +81,5 @@ export class DeviceRows implements RowPlace {
       alike.forEach(({ row }, i) => told.set(row, [...numbers.subarray(i * each, (i + 1) * each)]));
     }
     return told;
-  }
-}
-
-/** Logits on the device, given back when no view holds a row of them. Whoever makes them holds them first. */
-class ResidentLogits implements LogitsBatch {
-  readonly data: Tensor;
-  readonly width: number;
-  readonly logprobs: ReadonlyMap<number, readonly number[]>;
-  readonly hidden?: NonNullable<LogitsBatch['hidden']>;
-  #holders = 1;
-
-  constructor(data: Tensor, logprobs: ReadonlyMap<number, readonly number[]>, hidden: LogitsBatch['hidden']) {
-    this.data = data;
-    this.width = data.dims.at(-1) ?? 0;
-    this.logprobs = logprobs;
-    if (hidden) this.hidden = hidden;
-  }
-
-  retain(): void {
-    this.#holders++;
-  }
-
-  release(): void {
-    if (--this.#holders === 0) this.data.dispose();
   }
 }

@@ -3,6 +3,8 @@
 import type { DecoderBatch, DecoderOutput } from '../../kernels/decoder/model.js';
 import { makeBatch } from './batch.js';
 import { RowCache } from './cache.js';
+import { free } from './free.js';
+import { HeldLogits } from './held-logits.js';
 import type { ImageRows } from './images.js';
 import type { HostRow } from './lane.js';
 import type { CacheSlice } from './lane-arrays.js';
@@ -65,12 +67,16 @@ export class HostRows implements RowPlace {
         column += ids.length;
       }
     });
+    free([...output.newKeys, ...output.newValues]);
     // Of a classification head: its scores.
     const width = output.logits.dims.at(-1) ?? this.#decoder.spec.vocabSize;
     const { hidden } = output;
     const states = hidden && { data: hidden.data as Float32Array, width: hidden.dims.at(-1) ?? 0 };
     return {
-      logits: { data: output.logits.data as Float32Array, width, ...(states ? { hidden: states } : {}) },
+      logits: new HeldLogits(
+        { data: output.logits.data as Float32Array, width, ...(states ? { hidden: states } : {}) },
+        (data) => free([data]),
+      ),
       ordered,
       tokens: batch.rows * batch.width,
     };

@@ -1,6 +1,7 @@
 // Keys and values of all lanes of one model on the host: per layer a dense array [lanes, kvHeads, capacity, headDim] for keys and one for
 // values, which the runtime reads where they lie. A lane is one row of these arrays, a slot a token's place in it. Only moves floats: who holds
 // which slot is cache.ts's business.
+import { free } from './free.js';
 import type { LayerShape } from './row-store.js';
 
 /** Keys and values apart from the lanes: per layer [kvHeads, length, headDim]. */
@@ -91,6 +92,7 @@ export class LaneArrays {
               );
           }
         arrays[layer] = fresh;
+        free([old]);
       });
     move(this.#keys);
     move(this.#values);

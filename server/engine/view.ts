@@ -11,7 +11,7 @@ export interface LogitsBatch {
   readonly width: number;
   /** By row: what its view asked of it, where `data` is on the device. */
   readonly logprobs?: ReadonlyMap<number, readonly number[]>;
-  /** Called by whoever keeps a row of them, and when it no longer does; nothing on the host. */
+  /** Called by whoever keeps a row of them, and when it no longer does. */
   retain?(): void;
   release?(): void;
   /** [rows, width] of the hidden states that the logits come from; only where a view of the forward wanted them. */
