@@ -2,39 +2,19 @@
 // tokenizers and checkpoints say. Built once at start (a bad deployment stops the start); asked per request by the HTTP layer.
 // Knows no prompt and no sampling.
 import { mergePatch, whatDiffers } from '../decoders/change.js';
-import { buildDecoding, SpecError } from '../decoders/spec.js';
-import { viewsOf, type View } from '../decoders/expr.js';
-import type { PromptVariant } from '../decoders/prompt.js';
+import { viewsOf } from '../decoders/expr.js';
 import type { DirectionCard } from '../decoders/method.js';
-import type { JsonObject, SpecOptions } from '../decoders/spec.js';
-import type { RewardFacts } from '../decoders/search-method.js';
 import { print } from '../decoders/print.js';
+import { buildDecoding, SpecError, type JsonObject, type SpecOptions } from '../decoders/spec.js';
 import { draftModel } from '../decoders/speculation-spec.js';
-import { nearest } from './config/nearest.js';
+import { checkKinds, factsIn, rewardModels, type FactsOf, type ModelFacts } from './catalog/facts.js';
+import { checkLook, placeOf, shareDevice, shareVocabulary } from './catalog/members.js';
+import { misconfiguredIn, modelNotFound, requestError, type Misconfigured } from './catalog/refusals.js';
 import type { DeploymentConfig, RewardStatistics } from './config.js';
 import type { Catalog as CatalogContract, CatalogEntry, ResolvedStrategy, SamplingDefaults } from './context.js';
 import type { ModelSettings } from './engine/messages.js';
 import { AppError } from './errors.js';
-import type { VocabularyDifference } from './models/text-jobs.js';
 import { shown } from './wire/shown.js';
-
-/** What the catalog needs to know of a model's files. */
-export interface ModelFacts {
-  /** Of the tokenizer, without padding. */
-  readonly vocabSize: number;
-  /** Equal exactly when ids mean the same pieces. */
-  readonly vocabularyHash: string;
-  readonly contextLength: number;
-  readonly eosTokenIds: readonly number[];
-  /** False for a classification head. */
-  readonly predictsTokens: boolean;
-  /** Names of a classification head's scores. */
-  readonly heads?: readonly string[];
-  /** Of a model that reads pictures. */
-  readonly vision?: { readonly projections: readonly string[] } | null;
-  /** By the name of a model with another vocabulary: the first id that the two read differently. */
-  readonly differences?: ReadonlyMap<string, VocabularyDifference>;
-}
 
 export interface CatalogSettings {
   /** Named in messages about deployments. */
@@ -51,7 +31,8 @@ export interface CatalogSettings {
 
 export class Catalog implements CatalogContract {
   readonly #settings: CatalogSettings;
-  readonly #facts: ReadonlyMap<string, ModelFacts>;
+  readonly #factsOf: FactsOf;
+  readonly #misconfigured: Misconfigured;
   /** Models that predict tokens: the possible members of a distribution. */
   readonly #causal: readonly string[];
   readonly #specs: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
@@ -68,9 +49,10 @@ export class Catalog implements CatalogContract {
     loaded: ReadonlySet<string> = new Set(facts.keys()),
   ) {
     this.#settings = settings;
-    this.#facts = facts;
+    this.#factsOf = factsIn(facts);
+    this.#misconfigured = misconfiguredIn(settings.file);
     this.#loaded = loaded;
-    this.#checkKinds();
+    checkKinds(settings.models, this.#factsOf, this.#misconfigured);
     this.#causal = settings.models.filter(({ kind }) => kind === 'causal').map(({ name }) => name);
     this.#specs = new Map(settings.deployments.map(({ name, decoding }) => [name, decoding]));
     this.#options = {
@@ -78,7 +60,7 @@ export class Catalog implements CatalogContract {
       deployments: this.#specs,
       allowNegativeWeights: settings.allowNegativeWeights,
       directionCards: settings.directionCards ?? new Map(),
-      rewardModels: this.#rewardModels(),
+      rewardModels: rewardModels(settings.models, this.#factsOf, settings.rewardStatistics, this.#misconfigured),
       scorers: settings.scorers ?? new Map(),
       endpoints: Object.keys(settings.endpoints ?? {}),
       ...(settings.search ? { searchLimits: { branches: settings.search.maxBranches } } : {}),
@@ -104,7 +86,7 @@ export class Catalog implements CatalogContract {
    */
   resolve(model: string, decoding?: unknown): ResolvedStrategy {
     const named = this.#named.get(model);
-    if (named === undefined) throw this.#notFound(model);
+    if (named === undefined) throw modelNotFound(model, this.#entries);
     if (decoding === undefined || decoding === null) return this.#served(named);
     if (typeof decoding !== 'object' || Array.isArray(decoding)) {
       throw new AppError('invalid_value', {
@@ -173,10 +155,10 @@ export class Catalog implements CatalogContract {
     const drafting = draft === null ? [] : [draft];
     const [first] = members;
     if (first === undefined) throw new Error('a distribution has at least one view');
-    this.#shareVocabulary([...members, ...drafting], (model) => placeOf(model, built.effective, path) ?? path);
+    shareVocabulary([...members, ...drafting], this.#factsOf, (model) => placeOf(model, built.effective, path) ?? path);
     for (const view of (search?.distributions ?? [built.distribution]).flatMap(viewsOf))
-      this.#checkLook(view, built.prompts.get(view.prompt), path);
-    this.#shareDevice([...members, ...drafting], path);
+      checkLook(view, built.prompts.get(view.prompt), this.#factsOf, path);
+    shareDevice([...members, ...drafting], this.#settings.models, path);
     const own = [...new Set(views.map(({ model }) => model))].map((model) => this.#factsOf(model));
     // A draft has no say in how an answer ends, nor has what a search looks ahead with, but their rows are as long as the answer's.
     const contexts = [...members, ...drafting].map((model) => this.#factsOf(model));
@@ -202,33 +184,16 @@ export class Catalog implements CatalogContract {
     };
   }
 
-  #rewardModels(): ReadonlyMap<string, RewardFacts> {
-    const rewards = this.#settings.models.filter(({ kind }) => kind === 'reward');
-    return new Map(
-      rewards.map(({ name }) => {
-        const heads = this.#factsOf(name).heads ?? [];
-        const statistics = this.#settings.rewardStatistics?.get(name) ?? null;
-        const unknown = Object.keys(statistics ?? {}).find((head) => !heads.includes(head));
-        const missing = statistics && heads.find((head) => statistics[head] === undefined);
-        if (unknown !== undefined || missing)
-          throw this.#inFile(
-            `models.${name}.reward.statistics`,
-            unknown === undefined ? `it lacks the score ${missing ?? ''}` : `${unknown} is no score of this model`,
-            Object.keys(statistics ?? {}).join(', '),
-            `Its scores are ${heads.join(', ')}: give each.`,
-          );
-        const spread = statistics && heads.flatMap((head) => statistics[head] ?? []);
-        return [name, { heads, statistics: spread }];
-      }),
-    );
-  }
-
   #checked(spec: unknown, path: string, keepsIdleViews: boolean): ReturnType<typeof buildDecoding> {
     try {
       return buildDecoding(spec, { ...this.#options, path, keepsIdleViews });
     } catch (error) {
-      throw error instanceof SpecError ? this.#requestError(error) : error;
+      throw error instanceof SpecError ? requestError(error, (model) => this.#isReward(model)) : error;
     }
+  }
+
+  #isReward(value: unknown): boolean {
+    return this.#settings.models.some(({ kind, name }) => kind === 'reward' && name === value);
   }
 
   #deploy({ name, decoding, defaults }: DeploymentConfig): ResolvedStrategy {
@@ -239,157 +204,11 @@ export class Catalog implements CatalogContract {
       if (!(error instanceof AppError)) throw error;
       if (error.cause instanceof SpecError) {
         const { path, problem, value, remedy, nearest: hint } = error.cause;
-        throw this.#inFile(path, problem, value, hint === null ? remedy : `Did you mean ${hint}? ${remedy}`);
+        throw this.#misconfigured(path, problem, value, hint === null ? remedy : `Did you mean ${hint}? ${remedy}`);
       }
-      throw this.#inFile(key, error.message, decoding, 'Correct the deployment or remove it.');
+      throw this.#misconfigured(key, error.message, decoding, 'Correct the deployment or remove it.');
     }
   }
-
-  /** What the configuration says of a model must be what its checkpoint is. */
-  #checkKinds(): void {
-    for (const { name, kind } of this.#settings.models) {
-      const { predictsTokens } = this.#factsOf(name);
-      if (predictsTokens === (kind === 'causal')) continue;
-      const problem = predictsTokens
-        ? 'the checkpoint predicts tokens, it is no reward model'
-        : 'the checkpoint is a reward model, which gives scores and predicts no tokens';
-      const remedy = predictsTokens ? 'Remove the key.' : 'Set it to "reward" in the configuration.';
-      throw this.#inFile(`models.${name}.kind`, problem, kind, remedy);
-    }
-    if (this.#settings.models.every(({ kind }) => kind === 'reward')) {
-      const remedy = 'Add a model that predicts tokens.';
-      throw this.#inFile('models', 'every model is a reward model, so nothing can be served', 'reward', remedy);
-    }
-  }
-
-  #inFile(key: string, problem: string, value: unknown, remedy: string): AppError {
-    const path = this.#settings.file ?? 'command line';
-    return new AppError('config_invalid', { path, key, problem, value: shown(value), remedy });
-  }
-
-  #shareVocabulary(models: readonly string[], pathOf: (model: string) => string): void {
-    const [first, ...others] = models;
-    if (first === undefined) return;
-    const own = this.#factsOf(first);
-    for (const other of others) {
-      const facts = this.#factsOf(other);
-      if (facts.vocabularyHash === own.vocabularyHash) continue;
-      throw new AppError('vocabulary_mismatch', {
-        param: pathOf(other),
-        first,
-        firstSize: own.vocabSize,
-        second: other,
-        secondSize: facts.vocabSize,
-        difference: describeDifference(own.differences?.get(other), own.vocabSize === facts.vocabSize),
-      });
-    }
-  }
-
-  /** What pictures are to be seen by has to be there. */
-  #checkLook({ model }: View, variant: PromptVariant | undefined, path: string): void {
-    if (variant?.kind !== 'images') return;
-    const { vision } = this.#factsOf(model);
-    const { look } = variant;
-    if (!vision)
-      throw new AppError('invalid_value', {
-        param: path,
-        problem: 'it names a way to see pictures, for a model that reads text only',
-        value: shown(model),
-        remedy: 'Use a model with a vision tower.',
-      });
-    if (look.kind !== 'projection' || vision.projections.includes(look.name)) return;
-    const hint = nearest(look.name, [...vision.projections]);
-    throw new AppError('invalid_value', {
-      param: path,
-      problem: `there is no such projection beside ${model}`,
-      value: shown(look.name),
-      remedy: `${hint === null ? '' : `Did you mean ${hint}? `}There ${vision.projections.length === 1 ? 'is' : 'are'} ${vision.projections.join(', ') || 'none: put them into the folder projections/ of the checkpoint'}.`,
-    });
-  }
-
-  #shareDevice([first, ...others]: readonly string[], path: string): void {
-    const { models } = this.#settings;
-    // A start without a GPU fails where a model insists on one: where all is well, "auto" found it too.
-    const auto = models.some(({ device }) => device === 'webgpu') ? 'webgpu' : 'auto';
-    const deviceOf = (name: string | undefined): string => {
-      const device = models.find((model) => model.name === name)?.device ?? 'cpu';
-      return device === 'auto' ? auto : device;
-    };
-    const stranger = others.find((other) => deviceOf(other) !== deviceOf(first));
-    if (stranger === undefined) return;
-    throw new AppError('device_mismatch', {
-      param: path,
-      first,
-      firstDevice: deviceOf(first),
-      second: stranger,
-      secondDevice: deviceOf(stranger),
-    });
-  }
-
-  #factsOf(model: string): ModelFacts {
-    const facts = this.#facts.get(model);
-    if (facts === undefined) throw new Error(`no facts of the model ${model}`);
-    return facts;
-  }
-
-  /** A spec's own complaint in the words of the wire. */
-  #requestError(error: SpecError): AppError {
-    const { path, problem, value, remedy, known } = error;
-    const hint = error.nearest === null ? '' : ` Did you mean ${error.nearest}?`;
-    if (problem === 'unknown key') {
-      return new AppError(
-        'unknown_key',
-        {
-          param: path,
-          key: shown(path.split('.').at(-1)),
-          where: path.split('.').slice(0, -1).join('.'),
-          nearest: hint,
-          known: known.join(', '),
-        },
-        { cause: error },
-      );
-    }
-    const reward = this.#settings.models.some((model) => model.kind === 'reward' && model.name === value);
-    return new AppError(
-      'invalid_value',
-      {
-        param: path,
-        problem: reward ? 'it is a reward model, which gives scores and predicts no tokens' : problem,
-        value: shown(value),
-        remedy: `${hint} ${remedy}`.trim(),
-      },
-      { cause: error },
-    );
-  }
-
-  #notFound(model: string): AppError {
-    const known = this.#entries.map(({ id }) => id);
-    const hint = nearest(model, known);
-    return new AppError('model_not_found', {
-      param: 'model',
-      model: shown(model),
-      available: `${known.join(', ')}${hint === null ? '' : ` (did you mean ${hint}?)`}`,
-    });
-  }
-}
-
-/** Where a spec names the model; null where it does so only through a deployment. */
-function placeOf(model: string, spec: unknown, path: string): string | null {
-  if (spec === model) return path;
-  if (typeof spec !== 'object' || spec === null) return null;
-  for (const [key, value] of Object.entries(spec)) {
-    const place = placeOf(model, value, Array.isArray(spec) ? `${path}[${key}]` : `${path}.${key}`);
-    if (place !== null) return place;
-  }
-  return null;
-}
-
-function describeDifference(difference: VocabularyDifference | undefined, sizesAgree: boolean): string {
-  if (difference === undefined)
-    return sizesAgree ? 'the sizes agree, but ids stand for different pieces' : 'sizes differ';
-  const { id, piece, otherPiece } = difference;
-  const side = (text: string | null): string => (text === null ? 'nothing' : shown(text));
-  return `the first token that differs is id ${id}, ${side(piece)} in one and ${side(otherPiece)} in the other`;
 }
 
 function samplingDefaults(given: DeploymentConfig['defaults']): SamplingDefaults {

@@ -3,7 +3,8 @@
 // and catalog; knows no HTTP. Owned by main.ts, asked by routes/admin.ts.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { Catalog, type ModelFacts } from './catalog.js';
+import { Catalog } from './catalog.js';
+import type { ModelFacts } from './catalog/facts.js';
 import type { Config } from './config.js';
 import type { AdminChange, ChangeOrder, HttpConfig, ModelStatus, Operations } from './context.js';
 import { EngineClient, type Progress } from './engine/client.js';

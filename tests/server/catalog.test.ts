@@ -1,7 +1,8 @@
 // What names resolve to, the vocabulary gate, and what a wrong spec answers at start (in the file's words) and in a request (in the
 // wire's words).
 import { describe, expect, it } from 'vitest';
-import { Catalog, type ModelFacts } from '../../server/catalog.js';
+import { Catalog } from '../../server/catalog.js';
+import type { ModelFacts } from '../../server/catalog/facts.js';
 import type { DeploymentConfig } from '../../server/config.js';
 import type { ModelSettings } from '../../server/engine/messages.js';
 import { AppError, type ErrorData } from '../../server/errors.js';
