@@ -9,6 +9,7 @@
 // Shapes: B rows, S new tokens, M past slots, N = B·S tokens. Called by build.ts.
 import { addDims } from '../dims.js';
 import type { GraphBuilder, Value } from '../graph.js';
+import { remembered } from '../memo.js';
 import * as ops from '../ops.js';
 import type { Device } from '../session.js';
 import { DeviceAttention } from './attention-device.js';
@@ -55,9 +56,7 @@ export class AttentionInputs {
   }
 
   #once(name: string, make: (name: string) => Value): Value {
-    const known = this.#made.get(name) ?? make(name);
-    this.#made.set(name, known);
-    return known;
+    return remembered(this.#made, name, () => make(name));
   }
 
   rowsWidth(): Value {

@@ -13,6 +13,7 @@ import {
   type Node,
   type Value,
 } from '../graph.js';
+import { remembered } from '../memo.js';
 import * as ops from '../ops.js';
 import type { Device } from '../session.js';
 import { UnsupportedConfigError } from './config.js';
@@ -132,11 +133,7 @@ class Halver {
   }
 
   #value(name: string): Value {
-    const known = this.#values.get(name);
-    if (known) return known;
-    const made = this.#data(name);
-    this.#values.set(name, made);
-    return made;
+    return remembered(this.#values, name, () => this.#data(name));
   }
 
   /** Weights are stored as they are read: in float32 where an exact node does. */
@@ -157,9 +154,7 @@ class Halver {
 
   /** Weights that share their bytes go on doing so. */
   #half(name: string, produce: () => Uint8Array): () => Uint8Array {
-    const known = this.#halved.get(produce) ?? (() => halfBytes(name, produce()));
-    this.#halved.set(produce, known);
-    return known;
+    return remembered(this.#halved, produce, () => () => halfBytes(name, produce()));
   }
 }
 

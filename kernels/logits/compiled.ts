@@ -4,18 +4,10 @@ import type { Graph } from '../graph.js';
 import { encodeModel } from '../proto.js';
 import { createSession, type Device, type Feeds, Tensor, type Traffic } from '../session.js';
 import { namingOperators } from '../webgpu/lacking.js';
-import {
-  type Carrier,
-  type Digit,
-  int32Twin,
-  LAST_FLOAT32_UNIFORM,
-  legalise,
-  type Lengths,
-  packedOutput,
-  type PackedOutput,
-  paddingFor,
-  paddingTwin,
-} from '../webgpu/legalise.js';
+import { int32Twin, LAST_FLOAT32_UNIFORM } from '../webgpu/legal-values.js';
+import { legalise, type Lengths } from '../webgpu/legalise.js';
+import { type Carrier, type Digit, packedOutput, type PackedOutput } from '../webgpu/packed.js';
+import { paddingFor, paddingTwin } from '../webgpu/rewrites/running-sum.js';
 
 export type Numbers = Float32Array | Int32Array | Int8Array;
 

@@ -28,7 +28,7 @@ export function classOf(row: SamplerRow): SamplerClass {
   return row.topK > 0 || row.topP < 1 ? 'filtered' : 'full';
 }
 
-/** From here on what is sorted is long for a device (webgpu/legalise.ts). */
+/** From here on what is sorted is long for a device (webgpu/rewrites/running-sum.ts). */
 const MANY = 2048;
 
 /** top_k rows say how many they need; a nucleus, in a row or in a mask, does not. */

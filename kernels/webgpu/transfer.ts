@@ -1,6 +1,7 @@
 // Between the device and the host, and between tensors of the device, beside what models and kernels do: small graphs that copy. The
 // binding's own getData() ends the process (1.30.0), so reading back is a graph too. Sessions are made once and kept; knows no meaning.
 import { GraphBuilder, type Value } from '../graph.js';
+import { remembered } from '../memo.js';
 import * as ops from '../ops.js';
 import { encodeModel } from '../proto.js';
 import { legalise } from './legalise.js';
@@ -96,15 +97,13 @@ export class Transfer {
     cause: string,
     build: (g: GraphBuilder) => Value,
   ): Promise<Session> {
-    const known = this.#sessions.get(key);
-    if (known) return known;
-    const g = new GraphBuilder(key);
-    g.output('to', build(g));
-    const { graph } = legalise(g.finish(), { longest: 0, areLong: false });
-    const { bytes } = encodeModel(graph, null);
-    const settings = { threads: 1, device: this.device, quickly: true, resident, traffic: this.#traffic, cause };
-    const made = createSession(bytes, settings);
-    this.#sessions.set(key, made);
-    return made;
+    return remembered(this.#sessions, key, () => {
+      const g = new GraphBuilder(key);
+      g.output('to', build(g));
+      const { graph } = legalise(g.finish(), { longest: 0, areLong: false });
+      const { bytes } = encodeModel(graph, null);
+      const settings = { threads: 1, device: this.device, quickly: true, resident, traffic: this.#traffic, cause };
+      return createSession(bytes, settings);
+    });
   }
 }
