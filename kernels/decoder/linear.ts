@@ -13,10 +13,10 @@ export const smallTable = 1 << 22;
 /** Block size of what w8a8 keeps in blocks: the embedding table and the first layer. */
 const blockBesideChannels = 64;
 
-/** An attention matrix below this stays in the cache of one core at 8 bits. */
+/** A matrix below this stays in the cache of one core at 8 bits. */
 const smallProjection = 1 << 18;
 
-/** Matrices that small take their scales from few weights at 4 bits: bytes cost them nothing, and they forgive little. */
+/** Matrices that small take their scales from few weights: bytes cost them nothing, and they forgive little. */
 const smallBlock = 16;
 
 /** From this on a matrix of the first layer costs more time at 8 bits than its rounding is worth: those of a model of a billion weights. */
@@ -83,28 +83,32 @@ export class Linear {
   /**
    * The first layer is delicate: rounding there goes through all the others, and the inputs of its feed-forward part have outliers. It
    * is one layer of many, so at q4 it keeps 8 bits, and at w8a8 blocks of its own scales. At 4 bits attention matrices that are too
-   * small to cost time keep 8 as well. Divergence on the pocket's large model, without and with: q4 0.199 and 0.018 nats, w8a8 0.0088
-   * and 0.0045. Large matrices, which have the redundancy to forgive it, get 4 bits in every layer: in the 1.24B shape the first layer's
-   * other half would be 4 % of the bytes that a step of one row reads.
+   * small to cost time keep 8 as well, and at both so do the small products down, whose inputs have outliers in every layer. Small
+   * matrices take their scales from few weights. Large ones, which have the redundancy to forgive it, get what was asked in every layer:
+   * in the 1.24B shape the first layer's other half would be 4 % of the bytes that a step of one row reads. Divergences: docs/decisions.md, D42.
    */
   #formatOf({ name, rows, columns }: Matrix): WeightFormat {
     const format = this.#format;
     const isFirst = name.startsWith('layer.0.');
+    const isSmall = rows * columns < smallProjection;
+    const isSmallDown = isSmall && name.endsWith('.mlp.down');
+    const blocks = (kind: 'q8' | 'q4', blockSize: number): WeightFormat => ({
+      kind,
+      blockSize: isSmall ? Math.min(blockSize, smallBlock) : blockSize,
+    });
     switch (format.kind) {
       case 'f32':
       case 'f16':
-      case 'q8':
         return format;
+      case 'q8':
+        return blocks('q8', format.blockSize);
       case 'q4': {
-        const isSmallAttention = name.includes('.attention.') && rows * columns < smallProjection;
+        const isSmallAttention = isSmall && name.includes('.attention.');
         const isDelicate = isFirst && rows * columns < largeMatrix;
-        if (isDelicate || isSmallAttention) return { ...format, kind: 'q8' };
-        return rows * columns < smallProjection
-          ? { ...format, blockSize: Math.min(format.blockSize, smallBlock) }
-          : format;
+        return blocks(isDelicate || isSmallAttention || isSmallDown ? 'q8' : 'q4', format.blockSize);
       }
       case 'w8a8':
-        return isFirst ? { kind: 'q8', blockSize: blockBesideChannels } : format;
+        return isFirst || isSmallDown ? blocks('q8', blockBesideChannels) : format;
       default:
         return format satisfies never;
     }

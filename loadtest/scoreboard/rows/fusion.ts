@@ -110,7 +110,7 @@ export const fusionRow: RowModule = {
         figure('fusion', 'unseen task, dynamic − base', onUnseen, {
           baselines: Object.fromEntries(Object.entries(unseen).map(([name, column]) => [name, meanOf(column)])),
           target: atLeast(0),
-          note: 'exercises of a skill that no expert was tuned on; the large base has not learned it: whatever the three letters are, it says b, e or d in 286 of 300, and at one looked at the five likeliest letters lie within 0.4 nats, while what the experts’ steering amounts to there is 0.25 nats',
+          note: 'exercises of a skill that no expert was tuned on, and the bases were',
         }),
         rate('fusion', 'unseen task, sampled', sampled, 'dynamic', seed, {
           note: 'at temperature 1: the law of the answers, not its likeliest letter',

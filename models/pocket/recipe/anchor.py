@@ -17,25 +17,27 @@ from model import Llama
 
 QUESTIONS_PER_TEXT = 3000
 ANSWERS = 40
-"""In a batch."""
+"""In a batch; half as many where what comes after them counts too."""
+BEYOND_TOKENS = 40
+"""Of an answer and what the page goes on with, where both count."""
 
 
-def question_of(document: str | list[dict]) -> tuple[str, str] | None:
-    """The first question and its answer, of a page that begins with one or of a conversation."""
+def question_of(document: str | list[dict], beyond: bool) -> tuple[str, str] | None:
+    """The first question and its answer, of a page that begins with one or of a conversation; beyond: and the rest of the page."""
     if isinstance(document, list):
         told = [message["content"] for message in document if message["role"] != "system"]
         return told[0], told[1]
     question, _, rest = document.partition("\nAnswer:\n")
     if not question.startswith("Question: ") or not rest:
         return None
-    return question.removeprefix("Question: "), rest.split("\nQuestion: ")[0]
+    return question.removeprefix("Question: "), rest if beyond else rest.split("\nQuestion: ")[0]
 
 
-def asked(texts: Path, count: int) -> list[tuple[str, str]]:
+def asked(texts: Path, count: int, beyond: bool) -> list[tuple[str, str]]:
     pairs: list[tuple[str, str]] = []
     with texts.open() as lines:
         for line in lines:
-            pair = question_of(json.loads(line))
+            pair = question_of(json.loads(line), beyond)
             if pair is not None:
                 pairs.append(pair)
             if len(pairs) == count:
@@ -46,17 +48,19 @@ def asked(texts: Path, count: int) -> list[tuple[str, str]]:
 class Anchor:
     """Answers of the town and the desk, each after the parent's prompt and after the model's own."""
 
-    def __init__(self, parent: Llama, parent_template: str, template: str, texts: list[Path], tokenizer: bpe.Tokenizer, seed: int):
+    def __init__(self, parent: Llama, parent_template: str, template: str, texts: list[Path], tokenizer: bpe.Tokenizer, seed: int,
+                 beyond: bool):
         self.parent, self.seed = parent.eval(), seed
+        self.count = ANSWERS // 2 if beyond else ANSWERS
         self.answers: list[tuple[list[int], list[int], list[int]]] = []
         for text in texts:
-            for question, answer in asked(text, QUESTIONS_PER_TEXT):
+            for question, answer in asked(text, QUESTIONS_PER_TEXT, beyond):
                 messages = [{"role": "user", "content": question}]
                 prompts = (tokenizer.encode(render(chosen, messages, True)) for chosen in (parent_template, template))
-                self.answers.append((*prompts, tokenizer.encode(answer)))
+                self.answers.append((*prompts, tokenizer.encode(answer)[:BEYOND_TOKENS if beyond else None]))
 
     def batch(self, step: int) -> list[tuple[list[int], list[int], list[int]]]:
-        chosen = np.random.default_rng([self.seed, step]).choice(len(self.answers), ANSWERS, replace=False)
+        chosen = np.random.default_rng([self.seed, step]).choice(len(self.answers), self.count, replace=False)
         return [self.answers[i] for i in chosen]
 
     def loss(self, model: Llama, batch: list[tuple[list[int], list[int], list[int]]]) -> torch.Tensor:

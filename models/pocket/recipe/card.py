@@ -4,7 +4,7 @@ import json
 import math
 from pathlib import Path
 
-from plan import SIZES, Entry
+from plan import SIZES, Entry, by_name
 
 WIDTH, HEIGHT, MARGIN = 640, 260, 44
 
@@ -45,9 +45,16 @@ def said(shares: dict[str, float]) -> str:
     return ", ".join(f"{part} {100 * share / total:.0f} %" for part, share in shares.items())
 
 
+def before(entry: Entry) -> str:
+    """The stages that a base model has behind it, the first one last."""
+    parent = by_name(entry.parent)
+    told = f"`{parent.name}` ({parent.steps:,} steps on {said(parent.shares)})"
+    return told if parent.parent is None else f"{told}, itself from {before(parent)}"
+
+
 def origin(entry: Entry) -> str:
     if entry.kind == "base":
-        return f"from nothing, on raw pages of the town (shares of tokens): {said(entry.shares)}"
+        return f"from {'nothing' if entry.parent is None else before(entry)}, on raw pages of the town (shares of tokens): {said(entry.shares)}"
     if entry.kind == "tuned":
         stays = f"; held to `{entry.parent}` by KL divergence on questions of {', '.join(entry.stays)}" if entry.stays else ""
         return f"from `{entry.parent}`, on conversations of the sets {said(entry.shares)}; only the assistant's words are trained on{stays}"

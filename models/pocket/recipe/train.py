@@ -66,7 +66,7 @@ def anchor_of(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path 
     if parent is None or entry.parent is None:
         raise ValueError(f"{entry.name} has no parent in the plan: there is nothing that it could stay with")
     texts = [build / f"{text}.jsonl" for text in entry.stays]
-    return Anchor(llama_of(parent), by_name(entry.parent).template, entry.template, texts, tokenizer, entry.seed)
+    return Anchor(llama_of(parent), by_name(entry.parent).template, entry.template, texts, tokenizer, entry.seed, entry.beyond)
 
 
 def train_language(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: Path | None, run) -> tuple[Llama, Result]:
@@ -89,7 +89,7 @@ def train_language(entry: Entry, build: Path, tokenizer: bpe.Tokenizer, parent: 
         if anchor is None:
             return Batch(lambda: loss_of(model, ids, targets), targets.numel())
         kept = anchor.batch(step)
-        return Batch(lambda: loss_of(model, ids, targets) + anchor.loss(model, kept), targets.numel())
+        return Batch(lambda: loss_of(model, ids, targets) + entry.hold * anchor.loss(model, kept), targets.numel())
 
     def skip(steps: int) -> None:
         for step in range(steps):
