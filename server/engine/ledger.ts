@@ -1,6 +1,8 @@
 // What serving one request has come to: forwards, fallbacks, bounds that were hit, times. Counted where it happens and told with the request's
 // last event. Owned by a Run.
 import { slotsOf, type Scores } from '../../decoders/expr.js';
+import type { Budget } from '../../decoders/plan.js';
+import type { BudgetSpent } from '../../decoders/search.js';
 import type { Applied, Timings } from '../wire/decode.js';
 import type { Decision } from './sequence.js';
 
@@ -50,6 +52,13 @@ export class Ledger {
   /** Since it was admitted. */
   get elapsedMs(): number {
     return performance.now() - (this.#admittedAt ?? this.#submittedAt);
+  }
+
+  /** What a search has used up; null while it may go on. */
+  spentOf({ forwards, tokens, timeMs }: Budget): BudgetSpent['budget'] | null {
+    if (forwards !== null && this.rows >= forwards) return 'forwards';
+    if (tokens !== null && this.grown >= tokens) return 'tokens';
+    return timeMs !== null && this.elapsedMs >= timeMs ? 'time' : null;
   }
 
   timings(): Timings {

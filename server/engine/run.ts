@@ -2,26 +2,27 @@
 // and given back by release(), exactly once. Called by the engine only.
 import { viewsOf, type Scores } from '../../decoders/expr.js';
 import type { SearchPlan } from '../../decoders/plan.js';
-import { promptOf as variantOf, type Look } from '../../decoders/prompt.js';
 import { BudgetSpent, ScorerFailed, type Branch, type Search } from '../../decoders/search.js';
 import { plainly } from '../../decoders/searches/sample.js';
-import { planViews, type ViewsPlan } from '../../decoders/views-plan.js';
+import type { ViewsPlan } from '../../decoders/views-plan.js';
 import { AppError } from '../errors.js';
-import type { Applied, Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
+import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 import { tokensLeft } from './ask.js';
 import { Choice } from './choice.js';
 import type { Constraints } from './constraint.js';
 import { Credit } from './credit.js';
 import type { Traffic } from '../../kernels/session.js';
 import type { KernelNeed } from '../../kernels/logits/kernels.js';
-import { demandOf, type Demand } from './demand.js';
-import { needsOf } from './kernel-needs.js';
+import type { Demand } from './demand.js';
 import { Ledger } from './ledger.js';
 import type { EngineModel } from './model.js';
 import { notFinite } from './not-finite.js';
+import { outlookOf } from './outlook.js';
 import { Pool } from './pool.js';
 import { PromptScores } from './prompt-scores.js';
+import { Prompts } from './prompts.js';
 import { Reads, type ReadServices } from './reads.js';
+import { reportOf } from './report.js';
 import { Sequence, type BranchContext, type Decision } from './sequence.js';
 import { Speculation } from './speculation.js';
 import { View } from './view.js';
@@ -77,7 +78,7 @@ export class Run {
   #isExpanded = false;
   /** Null once they are told, and where nobody asked for them. */
   #promptScores: PromptScores | null;
-  readonly #images: { readonly close: () => void }[] = [];
+  readonly #prompts: Prompts;
   #events: DecodeEvent[] = [];
 
   constructor(
@@ -93,11 +94,17 @@ export class Run {
     this.#credit = new Credit(request.n, request.credit ?? null);
     this.#distributions = request.search?.plan.distributions ?? [request.distribution];
     this.ledger = new Ledger(request.distribution);
-    this.views = planViews(request.distribution, request.search?.plan ?? null, request.speculation ?? null);
-    this.#models = this.views.views.map(({ model }) => find(models, model));
+    const outlook = outlookOf(request, models, services.text, maxRows);
+    this.views = outlook.views;
+    this.demand = outlook.demand;
+    this.rows = outlook.rows;
+    this.price = outlook.price;
+    this.promptTokens = outlook.promptTokens;
+    this.#models = outlook.models;
+    this.#prompts = new Prompts(request, outlook.views);
     const members = viewsOf(request.distribution).map(({ model }) => model);
     this.speculation = request.speculation ? new Speculation(request.speculation, members) : null;
-    const { table } = find(models, request.tokenizer);
+    const { table } = outlook.tokenizer;
     if (request.constraint && table.size !== request.vocabSize)
       throw new AppError('engine_failed', { reason: `a mask of ${table.size} tokens for ${request.vocabSize}` });
     this.#branchContext = {
@@ -106,31 +113,14 @@ export class Run {
       promptIds: new Set(request.sampling.repetitionPenalty === 1 ? [] : request.promptIds[0]),
       constraint: request.constraint ? services.constraints.constraint(request.constraint, table) : null,
     };
-    const sources = (request.search?.plan.sources ?? []).map((source) =>
-      source.kind === 'http' ? null : find(models, source.model),
-    );
-    this.demand = demandOf(request, this.views, { models: this.#models, sources }, services.text, maxRows);
-    const needs = [...this.demand.values()];
-    this.rows = needs.reduce((sum, own) => sum + own.rows, 0);
-    this.price = needs.reduce((sum, own) => sum + own.rows * own.length, 0);
-    const promptTokens = new Map<EngineModel, number>();
-    this.#models.forEach((model, v) =>
-      promptTokens.set(model, (promptTokens.get(model) ?? 0) + promptOf(request, v).length),
-    );
-    this.promptTokens = promptTokens;
+    const { sources } = outlook;
     const rows = (model: EngineModel): number => this.demand.get(model)?.readings ?? 0;
     this.reads = request.search && sources.length > 0 ? new Reads(request.search, sources, rows, services) : null;
     const [first] = this.#models;
     const [ids] = request.promptIds;
     this.#promptScores = request.logprobs?.prompt ? new PromptScores(ids ?? new Int32Array(1), table) : null;
     this.pool = request.pooling && first && ids ? new Pool(first, ids, request.pooling) : null;
-    this.needs = this.pool
-      ? []
-      : needsOf(
-          request,
-          this.views,
-          this.#models.map(({ info }) => info.vocabSize),
-        );
+    this.needs = [...outlook.kernels];
   }
 
   /** Requests of one kind are expected to fare alike: a search, an embedding, or plain decoding. */
@@ -349,10 +339,8 @@ export class Run {
   #checkBudget(): void {
     const budget = this.request.search?.plan.budget;
     if (!budget || this.failure) return;
-    const { rows, grown, elapsedMs } = this.ledger;
-    if (budget.forwards !== null && rows >= budget.forwards) this.#interrupt(new BudgetSpent('forwards'));
-    else if (budget.tokens !== null && grown >= budget.tokens) this.#interrupt(new BudgetSpent('tokens'));
-    else if (budget.timeMs !== null && elapsedMs >= budget.timeMs) this.#interrupt(new BudgetSpent('time'));
+    const spent = this.ledger.spentOf(budget);
+    if (spent !== null) this.#interrupt(new BudgetSpent(spent));
   }
 
   fail(error: AppError): void {
@@ -370,18 +358,7 @@ export class Run {
     const isPaused = !this.done && !this.#credit.isHeld && this.#lacksCredit;
     if (isPaused && !this.#wasPaused) events.push({ kind: 'paused' });
     this.#wasPaused = isPaused;
-    if (this.done)
-      events.push({
-        kind: 'done',
-        usage: {
-          promptTokens: this.request.promptIds[0]?.length ?? 0,
-          completionTokens: this.#choices.reduce((sum, { answer }) => sum + answer.emitted, 0),
-          cachedTokens: this.ledger.cachedTokens,
-        },
-        applied: this.#applied(),
-        timings: this.ledger.timings(),
-        ...(this.pool ? { pooled: this.pool.values() } : {}),
-      });
+    if (this.done) events.push(reportOf(this, this.#choices));
     return events;
   }
 
@@ -397,7 +374,7 @@ export class Run {
     for (const choice of this.#choices) choice.release();
     this.reads?.drop();
     this.pool?.release();
-    for (const { close } of this.#images) close();
+    this.#prompts.close();
     this.#scrub();
   }
 
@@ -414,26 +391,6 @@ export class Run {
   /** What a broken member left in its rows must not reach whoever gets their slots next. */
   #scrub(): void {
     if (this.metNan) for (const model of this.demand.keys()) model.cache.scrub();
-  }
-
-  #applied(): Applied {
-    const { request } = this;
-    const counts: Record<string, number> = {};
-    for (const choice of this.#choices)
-      for (const [what, count] of Object.entries(choice.counts)) counts[what] = (counts[what] ?? 0) + count;
-    const search = {
-      counts,
-      tokens: this.ledger.grown,
-      ...(this.reads?.counts ?? { read: 0, readCached: 0 }),
-      ended: this.#choices.flatMap(({ ended }) => ended ?? []),
-    };
-    return {
-      ...this.ledger.report(),
-      rewinds: this.#choices.reduce((sum, { rewinds }) => sum + rewinds, 0),
-      seed: request.seed,
-      ...(this.speculation ? { speculation: this.speculation.report() } : {}),
-      ...(request.search ? { search } : {}),
-    };
   }
 
   #choiceOf({ nature }: Sequence): Choice | undefined {
@@ -458,20 +415,10 @@ export class Run {
   #firstTrunk(): Sequence {
     const tokens: number[] = [];
     const wantedFrom = this.#promptScores ? 1 - (this.request.promptIds[0]?.length ?? 1) : 0;
-    const views = this.#models.map((model, v) => new View(model, this.#promptOf(model, v), tokens, wantedFrom));
+    const views = this.#models.map((model, v) => new View(model, this.#prompts.open(model, v), tokens, wantedFrom));
     const slots = this.#models.map((_, slot) => slot);
     const nature = { choice: 0, distribution: 0, slots, sampling: this.request.sampling, stream: 0 };
     return new Sequence(this.#branchContext, nature, tokens, views);
-  }
-
-  /** In a prompt with pictures each place has the id of what is seen there. */
-  #promptOf(model: EngineModel, view: number): Int32Array {
-    const ids = promptOf(this.request, view);
-    const inputs = this.request.images?.[view] ?? [];
-    if (inputs.length === 0 || !model.images) return ids;
-    const opened = model.images.open(ids, inputs, lookOf(this.views.views[view]?.prompt));
-    this.#images.push(opened);
-    return opened.ids;
   }
 
   #choice(index: number, trunk: Sequence): Choice {
@@ -507,21 +454,3 @@ export class Run {
 }
 
 const NONE: readonly Sequence[] = [];
-
-/** Of a view; a draft that is no member and has no prompt of its own reads the first view's. */
-function promptOf({ promptIds }: DecodeRequest, view: number): Int32Array {
-  return promptIds[view] ?? promptIds[0] ?? new Int32Array(0);
-}
-
-/** How a view sees pictures; null: by the checkpoint's own projector. */
-function lookOf(prompt: string | undefined): Look | null {
-  const variant = prompt === undefined ? null : variantOf(prompt);
-  return variant?.kind === 'images' ? variant.look : null;
-}
-
-function find(models: ReadonlyMap<string, EngineModel>, name: string): EngineModel {
-  const model = models.get(name);
-  if (!model)
-    throw new AppError('model_not_found', { param: 'model', model: name, available: [...models.keys()].join(', ') });
-  return model;
-}
