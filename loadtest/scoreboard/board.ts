@@ -1,4 +1,5 @@
 // Goes through the rows: measures those that the server can run, and says what the others lack.
+import { reasonOf } from '../../server/reason.js';
 import { absent, type Bench, type Curve, type Figure, type Measured, type RowModule } from './figure.js';
 
 export interface Served {
@@ -23,7 +24,7 @@ export async function measureRows(
     }
     onRow(row.method);
     const measured = await row.measure(bench).catch((cause: unknown) => {
-      throw new Error(`${row.method}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new Error(`${row.method}: ${reasonOf(cause)}`, { cause });
     });
     figures.push(...measured.figures);
     curves.push(...measured.curves);

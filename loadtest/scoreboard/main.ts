@@ -2,6 +2,7 @@
 // generations. Starts a server on the pocket configuration unless --url names one; writes docs/scoreboard.
 import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { reasonOf } from '../../server/reason.js';
 import { packageRoot, serveFile } from '../bench/server.js';
 import { askAt, remembering, servedAt } from './ask.js';
 import { measureRows } from './board.js';
@@ -83,7 +84,7 @@ try {
   }
 } catch (error) {
   progress.end();
-  process.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`error: ${reasonOf(error)}\n`);
   process.exitCode = 1;
 }
 

@@ -5,6 +5,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import { runSearch } from '../../decoders/searches/index.js';
 import { LogitKernels } from '../../kernels/logits/kernels.js';
 import { AppError } from '../errors.js';
+import { reasonOf } from '../reason.js';
 import { Engine } from './engine.js';
 import type { EngineSettings, FromEngine, ToEngine } from './messages.js';
 import { askEndpoints } from '../models/endpoints.js';
@@ -101,7 +102,7 @@ async function step(engine: Engine): Promise<void> {
     const end = gpu && fatal(error);
     if (end) throw end;
     const cause = explained(error);
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     return engine.abort(cause instanceof AppError ? cause : new AppError('engine_failed', { reason }, { cause }));
   });
   if (events.length === 0) return;
@@ -167,7 +168,7 @@ try {
   post({ kind: 'stopped' });
 } catch (error) {
   const cause = explained(error);
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = reasonOf(cause);
   if (!stopping)
     post({
       kind: 'failed',
