@@ -12,6 +12,7 @@ import { askEndpoints } from '../models/endpoints.js';
 import { sourceText } from '../models/source-text.js';
 import { Constraints } from './constraint.js';
 import { adapters, explained, fatal, type GpuDevice, openGpu, refuseModel } from './device.js';
+import { keepFreed } from './free.js';
 import { MixedKernels } from './mixed-kernels.js';
 import { EngineModel } from './model.js';
 import { ReadCache } from './reads.js';
@@ -148,6 +149,7 @@ const models = new Map<string, EngineModel>();
 // equal when the machine is idle, several times slower when it is not).
 const kernels = new LogitKernels({ threads: 1 });
 let gpu: GpuDevice | null = null;
+keepFreed();
 try {
   gpu = await gpuFor(settings.models);
   await loadModels(models, gpu);
