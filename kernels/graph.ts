@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import type { Dim, Shape } from './dims.js';
 import { shapeText } from './dims.js';
 import { bytesOfElements, type Elements } from './elements.js';
+import { remembered } from './memo.js';
 
 export type { Dim, Shape } from './dims.js';
 
@@ -124,11 +125,7 @@ export class GraphBuilder {
         ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
         : createHash('sha256').update(bytes).digest('hex');
     const key = `${dtype} ${shape.join('x')} ${digest}`;
-    const known = this.#constants.get(key);
-    if (known) return known;
-    const value = { name: this.#fresh('const'), dtype, shape, graph: this, bytes };
-    this.#constants.set(key, value);
-    return value;
+    return remembered(this.#constants, key, () => ({ name: this.#fresh('const'), dtype, shape, graph: this, bytes }));
   }
 
   /** Large data, stored beside the model. Asking twice for one name gives one value; `produce` of the first call stands. */

@@ -1,6 +1,7 @@
 // Matrix products and embedding tables in every weight format. The only place that knows formats; blocks and heads ask for "x times
 // this matrix". Activations are [tokens, columns] everywhere.
 import type { GraphBuilder, Value } from '../graph.js';
+import { remembered } from '../memo.js';
 import * as ops from '../ops.js';
 import type { WeightFormat } from './format.js';
 import { slotZeroPointsInput, zeroPointsInput } from './ports.js';
@@ -143,22 +144,19 @@ export class Linear {
   }
 
   #float(matrix: Matrix): Value {
-    const produce = this.#floats.get(matrix) ?? (() => bytesOf(matrix.read()));
-    this.#floats.set(matrix, produce);
+    const produce = remembered(this.#floats, matrix, () => () => bytesOf(matrix.read()));
     return this.#g.weight(`${matrix.name}.weight`, 'float32', [matrix.rows, matrix.columns], produce);
   }
 
   #quantized(matrix: Matrix, bits: 4 | 8, blockSize: number): { data: () => Uint8Array; scales: () => Uint8Array } {
-    const known = this.#blocks.get(matrix);
-    if (known) return known;
-    const { rows, columns } = matrix;
-    const both = taken(() => {
-      const { data, scales }: QuantizedBlocks = quantizeBlocks(matrix.read(), rows, columns, bits, blockSize);
-      return { first: data, second: bytesOf(scales) };
+    return remembered(this.#blocks, matrix, () => {
+      const { rows, columns } = matrix;
+      const both = taken(() => {
+        const { data, scales }: QuantizedBlocks = quantizeBlocks(matrix.read(), rows, columns, bits, blockSize);
+        return { first: data, second: bytesOf(scales) };
+      });
+      return { data: both.first, scales: both.second };
     });
-    const made = { data: both.first, scales: both.second };
-    this.#blocks.set(matrix, made);
-    return made;
   }
 
   #nBits(x: Value, matrix: Matrix, bias: Value | null, bits: 4 | 8, blockSize: number): Value {
@@ -174,9 +172,7 @@ export class Linear {
   #zeroPoints(x: Value): Value {
     const [rows] = x.shape;
     const name = rows === 'N' ? zeroPointsInput : slotZeroPointsInput;
-    const known = this.#zeros.get(name) ?? this.#g.input(name, 'uint8', [rows ?? 'N']);
-    this.#zeros.set(name, known);
-    return known;
+    return remembered(this.#zeros, name, () => this.#g.input(name, 'uint8', [rows ?? 'N']));
   }
 
   /** Every row of x gets its own scale, so a row's result does not depend on its batch mates: x ≈ (q − 128) · max|row| / 127. */

@@ -163,11 +163,11 @@ export function explained(error: unknown, model = 'a kernel'): unknown {
  */
 export function fatal(error: unknown): AppError | null {
   const told = explained(error);
-  const code = told instanceof AppError ? told.data.code : null;
-  if (told instanceof AppError && code === 'device_lost') return told;
   const said = { reason: shortReason(error), retryAfterSeconds: RESTART_SECONDS };
-  if (code === 'device_memory') return new AppError('device_full', said, { cause: error });
-  return code === null ? new AppError('device_failed', said, { cause: error }) : null;
+  if (!(told instanceof AppError)) return new AppError('device_failed', said, { cause: error });
+  const { code } = told.data;
+  if (code === 'device_lost') return told;
+  return code === 'device_memory' ? new AppError('device_full', said, { cause: error }) : null;
 }
 
 /** About what loading the models again takes. */

@@ -93,6 +93,12 @@ function receive(message: ToEngine): void {
   }
 }
 
+/** A failure as whoever waits for an answer hears of it. */
+function told(error: unknown): AppError {
+  const cause = explained(error);
+  return cause instanceof AppError ? cause : new AppError('engine_failed', { reason: reasonOf(cause) }, { cause });
+}
+
 /**
  * One tick, its failure contained: a bug ends the requests that run with a clear error, not the process. Throws where the device has
  * failed: everything on it went with it, and with this thread's own failure its requests end, in whose place another thread starts.
@@ -102,9 +108,7 @@ async function step(engine: Engine): Promise<void> {
     console.error('engine tick failed:', error);
     const end = gpu && fatal(error);
     if (end) throw end;
-    const cause = explained(error);
-    const reason = reasonOf(cause);
-    return engine.abort(cause instanceof AppError ? cause : new AppError('engine_failed', { reason }, { cause }));
+    return engine.abort(told(error));
   });
   if (events.length === 0) return;
   const transfer = events.flatMap(({ event }) =>
@@ -169,13 +173,7 @@ try {
   await release();
   post({ kind: 'stopped' });
 } catch (error) {
-  const cause = explained(error);
-  const reason = reasonOf(cause);
-  if (!stopping)
-    post({
-      kind: 'failed',
-      error: (cause instanceof AppError ? cause : new AppError('engine_failed', { reason })).data,
-    });
+  if (!stopping) post({ kind: 'failed', error: told(error).data });
 } finally {
   await release();
   port.close();

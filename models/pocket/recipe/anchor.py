@@ -52,12 +52,18 @@ class Anchor:
                  beyond: bool):
         self.parent, self.seed = parent.eval(), seed
         self.count = ANSWERS // 2 if beyond else ANSWERS
-        self.answers: list[tuple[list[int], list[int], list[int]]] = []
-        for text in texts:
+
+        def encoded(text: Path) -> list[tuple[list[int], list[int], list[int]]]:
+            rows = []
             for question, answer in asked(text, QUESTIONS_PER_TEXT, beyond):
                 messages = [{"role": "user", "content": question}]
                 prompts = (tokenizer.encode(render(chosen, messages, True)) for chosen in (parent_template, template))
-                self.answers.append((*prompts, tokenizer.encode(answer)[:BEYOND_TOKENS if beyond else None]))
+                rows.append((*prompts, tokenizer.encode(answer)[:BEYOND_TOKENS if beyond else None]))
+            return rows
+
+        # A text that is named several times is drawn as often, and encoded once.
+        of = {text: encoded(text) for text in dict.fromkeys(texts)}
+        self.answers = [row for text in texts for row in of[text]]
 
     def batch(self, step: int) -> list[tuple[list[int], list[int], list[int]]]:
         chosen = np.random.default_rng([self.seed, step]).choice(len(self.answers), self.count, replace=False)

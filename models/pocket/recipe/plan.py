@@ -67,7 +67,7 @@ class Entry:
     heads: dict[str, dict[str, float]] = field(default_factory=dict)
     """Reward: per head its target, a weighted sum of what the world measures of an answer."""
     stays: tuple[str, ...] = ()
-    """Tuned: texts ("pages/facts", "chats/units") on whose answers the model is held to its parent (anchor.py)."""
+    """Tuned: texts ("pages/facts", "chats/units") on whose answers the model is held to its parent (anchor.py); as often as they are named."""
     hold: float = 1.0
     """Tuned: how much staying weighs beside learning."""
     beyond: bool = False
