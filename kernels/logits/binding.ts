@@ -4,12 +4,13 @@ import { scalarsOf } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { type Feeds, Tensor } from '../session.js';
 import { FIRST_UNIFORM, LAST_UNIFORM } from './blocks.js';
-import { type FuseCall, isGreedy, type SamplerRow, type ViewLogits } from './call.js';
+import { type FuseCall, type HostLogits, isGreedy, isOnHost, type SamplerRow, type ViewLogits } from './call.js';
 import type { KernelVariant } from './kernel.js';
-import { type Batch, beginOf, needsPreselection, type Pass } from './variants.js';
+import type { Loan } from './scratch.js';
+import { type Batch, needsPreselection, type Pass, rowsOf } from './variants.js';
 
-/** Inputs of the kernel of `variant`. Inputs that it does not have are left out. */
-export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
+/** Inputs of the kernel of `variant`. Inputs that it does not have are left out. Rows that lie apart are brought together in `loan`. */
+export function feedsOf({ call, pass }: Batch, variant: KernelVariant, loan: Loan): Feeds {
   const { sampler } = variant;
   const rows = pass.rows.map((row) => call.rows[row] as SamplerRow);
   const drawn = <T>(row: SamplerRow, value: T, otherwise: T): T => (isGreedy(row) ? otherwise : value);
@@ -23,7 +24,7 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
     ),
   };
   call.views.forEach((view, index) => {
-    Object.assign(feeds, viewFeeds(`${index}`, view, pass.rows, variant.views[index]?.gathered ?? false));
+    Object.assign(feeds, viewFeeds(`${index}`, view, pass.rows, variant.views[index]?.gathered ?? false, loan));
   });
   const bound = variant.slots.flatMap((slot, index) => (slot === 'bound' ? [index] : []));
   if (bound.length > 0) {
@@ -38,7 +39,7 @@ export function feedsOf({ call, pass }: Batch, variant: KernelVariant): Feeds {
   if (sampler.top)
     feeds['top'] = new Tensor('int64', BigInt64Array.of(BigInt(Math.min(call.topLogprobs, call.vocabSize))), [1]);
   if (sampler.temperature) feeds['inverse_temperature'] = column((row) => 1 / drawn(row, row.temperature, 1));
-  if (variant.draft !== null) Object.assign(feeds, draftFeeds(call, pass, rows, variant.draft));
+  if (variant.draft !== null) Object.assign(feeds, draftFeeds(call, pass, rows, variant.draft, loan));
   if (sampler.minP) feeds['min_p'] = column((row) => drawn(row, row.minP, 0));
   if (sampler.kind === 'filtered' || sampler.kind === 'nucleus' || needsPreselection(call.distribution[0] as Scores))
     feeds['preselection'] = new Tensor('int64', BigInt64Array.of(BigInt(pass.preselection)), [1]);
@@ -106,6 +107,7 @@ function draftFeeds(
   pass: Pass,
   rows: readonly SamplerRow[],
   variant: KernelVariant['draft'],
+  loan: Loan,
 ): Record<string, Tensor> {
   const shape = [rows.length, 1];
   const bounded = (uniform: number): number => Math.min(Math.max(uniform, FIRST_UNIFORM), LAST_UNIFORM);
@@ -126,24 +128,39 @@ function draftFeeds(
       Float64Array.from(rows, (row) => bounded(row.draft?.residual ?? 0)),
       shape,
     ),
-    ...(draft ? viewFeeds('draft', draft, pass.rows, gathered) : {}),
+    ...(draft ? viewFeeds('draft', draft, pass.rows, gathered, loan) : {}),
   };
 }
 
-/** The view's rows for these rows of the call: picked, or where they lie one after the other. */
-function viewFeeds(name: string, view: ViewLogits, rows: readonly number[], gathered: boolean): Record<string, Tensor> {
-  const { logits, rowIndex } = view;
-  const { data, rows: count, width } = logits;
-  const isResident = !(data instanceof Float32Array);
-  if (!gathered) {
-    if (isResident) return { [`view_${name}`]: data };
-    const begin = beginOf(view, rows) ?? 0;
-    const own = data.subarray(begin * width, (begin + rows.length) * width);
+/** The view's rows for these rows of the call. Of a tensor on the device: all of it, or picked rows. */
+function viewFeeds(
+  name: string,
+  view: ViewLogits,
+  rows: readonly number[],
+  gathered: boolean,
+  loan: Loan,
+): Record<string, Tensor> {
+  const { data, width } = view.logits;
+  if (isOnHost(data)) {
+    const own = hostRows(data, width, rowsOf(view, rows), loan);
     return { [`view_${name}`]: new Tensor('float32', own, [rows.length, width]) };
   }
-  const picked = Int32Array.from(rows, (row) => (rowIndex ? (rowIndex[row] ?? 0) : row));
-  return {
-    [`view_${name}`]: isResident ? data : new Tensor('float32', data, [count, width]),
-    [`rows_${name}`]: new Tensor('int32', picked, [picked.length]),
-  };
+  if (!gathered) return { [`view_${name}`]: data };
+  const picked = Int32Array.from(rowsOf(view, rows));
+  return { [`view_${name}`]: data, [`rows_${name}`]: new Tensor('int32', picked, [picked.length]) };
+}
+
+/** These rows one after the other: where they are, if they are so, or else a copy. */
+function hostRows(data: HostLogits, width: number, rows: readonly number[], loan: Loan): Float32Array {
+  const parts = rows.map((row) =>
+    data instanceof Float32Array ? data.subarray(row * width, (row + 1) * width) : (data[row] as Float32Array),
+  );
+  const [first] = parts;
+  if (!first) throw new Error('no rows');
+  const { buffer, byteOffset, byteLength } = first;
+  if (parts.every((part, r) => part.buffer === buffer && part.byteOffset === byteOffset + r * byteLength))
+    return new Float32Array(buffer, byteOffset, parts.length * width);
+  const together = loan.take(parts.length * width);
+  parts.forEach((part, r) => together.set(part, r * width));
+  return together;
 }

@@ -4,9 +4,12 @@ import { slotsOf, structureKey } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import type { Tensor } from '../session.js';
 
+/** One array, or one for each row where they lie apart. */
+export type HostLogits = Float32Array | readonly Float32Array[];
+
 /** [rows, width], on the host or where the device made them. */
 export interface Logits {
-  readonly data: Float32Array | Tensor;
+  readonly data: HostLogits | Tensor;
   readonly rows: number;
   readonly width: number;
 }
@@ -142,6 +145,15 @@ export function emptyResult(call: FuseCall): FuseResult {
   };
 }
 
+export function isOnHost(data: Logits['data']): data is HostLogits {
+  return data instanceof Float32Array || Array.isArray(data);
+}
+
+function countOf(data: Logits['data']): number {
+  if (!isOnHost(data)) return data.size;
+  return data instanceof Float32Array ? data.length : data.reduce((sum, row) => sum + row.length, 0);
+}
+
 /** Throws where the call is not what it says. */
 export function check({ distribution, rows, views, draft, vocabSize, topLogprobs }: FuseCall): void {
   const [first] = distribution;
@@ -161,7 +173,7 @@ export function check({ distribution, rows, views, draft, vocabSize, topLogprobs
     if (logits.width < vocabSize)
       throw new RangeError(`view ${view} has ${logits.width} logits per row, fewer than the vocabulary's ${vocabSize}`);
     const { data } = logits;
-    const count = data instanceof Float32Array ? data.length : data.size;
+    const count = countOf(data);
     if (count !== logits.rows * logits.width)
       throw new RangeError(`view ${view}: ${count} numbers are not ${logits.rows} × ${logits.width}`);
     const given = rowIndex ? rowIndex.length : logits.rows;

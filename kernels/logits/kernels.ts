@@ -9,6 +9,7 @@ import { check, emptyResult, type FuseCall, type FuseResult, isGreedy, type Samp
 import { type CompiledKernel, compileKernel, type KernelPlace, type Numbers } from './compiled.js';
 import { releaseAll } from '../session.js';
 import { buildKernel, type KernelVariant, STATUS, valuesOf } from './kernel.js';
+import { Scratch } from './scratch.js';
 import type { SamplerClass } from './stage.js';
 import {
   type Batch,
@@ -34,6 +35,7 @@ export function samplerClass(row: SamplerRow): SamplerClass {
 
 export class LogitKernels {
   readonly #place: KernelPlace;
+  readonly #scratch = new Scratch();
   /** In order of use, the least recent first. */
   readonly #sessions = new Map<string, Promise<CompiledKernel>>();
 
@@ -54,7 +56,9 @@ export class LogitKernels {
    * to some tens: called between steps until it is true, nobody waits for more than one, and later calls of `run` for none.
    */
   async prepare(need: KernelNeed): Promise<boolean> {
-    const missing = kernelsFor(need).filter(({ expr, variant }) => !this.#sessions.has(keyOf(expr, variant)));
+    const missing = kernelsFor(need, this.#place.device).filter(
+      ({ expr, variant }) => !this.#sessions.has(keyOf(expr, variant)),
+    );
     const [first] = missing;
     if (first) await this.#session(first.expr, first.variant);
     return missing.length <= 1;
@@ -78,7 +82,8 @@ export class LogitKernels {
     const variant = variantOf(batch);
     const [expr] = pass.rows.map((row) => call.distribution[row] as Scores);
     const session = await this.#session(expr as Scores, variant);
-    const outputs = await session.run(feedsOf(batch, variant));
+    const loan = this.#scratch.lend();
+    const outputs = await session.run(feedsOf(batch, variant, loan)).finally(() => loan.end());
     const numbers = (name: string): Numbers | undefined => outputs.get(name);
     const status = numbers('status');
     const isShort = (name: string, r: number): boolean =>

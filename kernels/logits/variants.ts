@@ -2,8 +2,9 @@
 // what when) and kernel.ts (graphs); binding.ts feeds what differs.
 import { scalarsOf, slotsOf } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
-import { boundsOf, type FuseCall, isGreedy, type SamplerRow, type ViewLogits } from './call.js';
+import { boundsOf, type FuseCall, isGreedy, isOnHost, type SamplerRow, type ViewLogits } from './call.js';
 import type { KernelVariant, SlotVariant, Soundness } from './kernel.js';
+import type { Device } from '../session.js';
 import type { SamplerClass, SamplerKind } from './stage.js';
 
 /** Some rows of a call, to be run through one kernel. */
@@ -42,11 +43,16 @@ export function firstPreselection({
   return Math.min(vocabSize, Math.max(masks, ...needed));
 }
 
-/** How many floats of a row a processor keeps at hand while it passes over them again and again. */
-const FLOATS_AT_HAND = 2 ** 17;
-/** How many rows to run through a kernel at once: a solver's many passes are dear over rows that the cache cannot hold. */
-export function rowsTogether(call: FuseCall): number {
-  return boundsOf(call) > 0 ? Math.max(1, Math.floor(FLOATS_AT_HAND / call.vocabSize)) : call.rows.length;
+/** How many floats of one view a processor keeps at hand while a solver passes over them again and again. */
+const SOLVED_AT_HAND = 2 ** 17;
+/** How many floats of all views and their combination, over which a sampler passes a few times. */
+const SAMPLED_AT_HAND = 2 ** 21;
+
+/** How many rows to run through a kernel at once: each pass over rows that the cache cannot hold waits for memory. A device has no such bound. */
+export function rowsTogether({ views, draft, vocabSize, rows, ...call }: FuseCall): number {
+  if (boundsOf(call) > 0) return Math.max(1, Math.floor(SOLVED_AT_HAND / vocabSize));
+  if (views.some(isResident)) return rows.length;
+  return Math.max(1, Math.floor(SAMPLED_AT_HAND / (vocabSize * (views.length + (draft ? 2 : 1)))));
 }
 
 /** What a kernel has to be, but for how its rows' logits lie. */
@@ -74,7 +80,7 @@ export interface NeededKernel {
  * The kernels that rows of this need will most likely meet, the likeliest first: alone and among rows of others; of a dynamic fusion also
  * those for rows that the first ones give up, since they take longest to make.
  */
-export function kernelsFor(need: KernelNeed): NeededKernel[] {
+export function kernelsFor(need: KernelNeed, device: Device): NeededKernel[] {
   const { distribution, vocabSize, row } = need;
   const preselection = firstPreselection({ distribution: [distribution], rows: [row], vocabSize });
   const pass = { rows: [0], kind: classOf(row), preselection, soundness: 'assumed' } as const;
@@ -83,12 +89,13 @@ export function kernelsFor(need: KernelNeed): NeededKernel[] {
     expr: distribution,
     variant: variantFrom(need, [of], [distribution], one, gathered),
   });
+  const picks = device === 'webgpu';
   const solves = slotsOf(distribution).some(({ kind }) => kind === 'bound');
   return [
-    ...[false, true].flatMap((gathered) => rows.map((of) => made(of, pass, gathered))),
-    ...(solves ? rows.map((of) => made(of, { ...pass, soundness: 'checked' }, true)) : []),
+    ...(picks ? [false, true] : [false]).flatMap((gathered) => rows.map((of) => made(of, pass, gathered))),
+    ...(solves ? rows.map((of) => made(of, { ...pass, soundness: 'checked' }, picks)) : []),
     ...(solves && pass.kind === 'filtered' && row.topK === 0
-      ? rows.map((of) => made(of, { ...pass, kind: 'nucleus' }, true))
+      ? rows.map((of) => made(of, { ...pass, kind: 'nucleus' }, picks))
       : []),
   ];
 }
@@ -98,7 +105,8 @@ export function variantOf({ call, pass }: Batch): KernelVariant {
   const rows = pass.rows.map((row) => call.rows[row] as SamplerRow);
   const isDrafted = rows.some((row) => row.draft);
   const lie = draft ? [...call.views, draft] : call.views;
-  const gathered = pass.soundness === 'checked' || lie.some((view) => beginOf(view, pass.rows) === null);
+  const gathered =
+    lie.some(isResident) && (pass.soundness === 'checked' || !lie.every((view) => isWhole(view, pass.rows)));
   const need = {
     ...call,
     trace: call.trace ?? false,
@@ -142,15 +150,16 @@ function variantFrom(
   };
 }
 
-/**
- * Where these rows of the call begin among the view's, which has them one after the other; null where it has not. Of a tensor on the device
- * no part can be fed: all of it or picked rows.
- */
-export function beginOf({ rowIndex, logits }: ViewLogits, rows: readonly number[]): number | null {
-  const at = (row: number): number => (rowIndex ? (rowIndex[row] ?? 0) : row);
-  const begin = at(rows[0] ?? 0);
-  if (!(logits.data instanceof Float32Array) && rows.length < logits.rows) return null;
-  return rows.every((row, index) => at(row) === begin + index) ? begin : null;
+const isResident = ({ logits }: ViewLogits): boolean => !isOnHost(logits.data);
+
+/** Which rows of the view's logits belong to these rows of the call. */
+export function rowsOf({ rowIndex }: ViewLogits, rows: readonly number[]): number[] {
+  return rows.map((row) => (rowIndex ? (rowIndex[row] ?? 0) : row));
+}
+
+/** All of the tensor in its order; no part of one on the device can be fed. */
+function isWhole(view: ViewLogits, rows: readonly number[]): boolean {
+  return rows.length === view.logits.rows && rowsOf(view, rows).every((row, index) => row === index);
 }
 
 /**

@@ -3,6 +3,7 @@
 // them; knows no request. The choice never touches an answer: decoders/speculation.ts makes each token a function of its prefix.
 import { AcceptanceMemory, type DraftRecord } from './acceptance.js';
 import { SizeCost } from './block-cost.js';
+import { TickTimes } from './tick-times.js';
 
 /** A sequence that could draft. */
 export interface Candidate {
@@ -33,6 +34,8 @@ export interface BlockPolicy {
   timed(what: string, size: number, ms: number): void;
   /** A draft of this kind whose predecessors all stood has been compared with the decision. */
   tested(kind: string, stood: boolean): void;
+  /** The tick that was last asked about took so long from there, and nobody in it took in more than a step or a block. */
+  ticked(ms: number): void;
 }
 
 /** What the logit kernels go by in `timed`: proposals, and decisions. */
@@ -51,16 +54,25 @@ const PADDING_TOKENS = 32;
 /** So many ticks without a draft, and each of a kind drafts one: figures go stale, and texts change. Twice as many each time that fails. */
 const FIRST_PATIENCE = 32;
 const LAST_PATIENCE = 1024;
+/** After so many ticks with drafts one goes without, for comparison; each time twice as many. */
+const FIRST_COMPARED = 4;
+const LAST_COMPARED = 128;
 /** Clients can ask for ever new kinds. */
 const MAX_RESTING = 256;
 
-interface Choice {
+/** What a tick is expected to give, and to take if it is but the sum of its parts. */
+interface Outlook {
+  readonly tokens: number;
+  readonly ms: number;
+}
+
+interface Choice extends Outlook {
   readonly lengths: readonly number[];
   /** Tokens per millisecond. */
   readonly rate: number;
 }
 
-/** How long a kind of draft has rested, and how long it is to. */
+/** How long a kind of draft, or going without any, has rested, and how long it is to. */
 interface Rest {
   ticks: number;
   patience: number;
@@ -71,6 +83,9 @@ export class AdaptiveBlocks implements BlockPolicy {
   readonly #memory = new AcceptanceMemory();
   /** Of the kinds that do not draft, the longest gone first. */
   readonly #rests = new Map<string, Rest>();
+  readonly #times = new TickTimes();
+  readonly #undrafted: Rest = { ticks: 0, patience: FIRST_COMPARED };
+  #chosen: { readonly drafted: boolean; readonly ms: number } | null = null;
 
   timed(what: string, size: number, ms: number): void {
     if (size > LARGEST_TIMED) return;
@@ -83,18 +98,36 @@ export class AdaptiveBlocks implements BlockPolicy {
     this.#memory.add(kind, stood);
   }
 
+  ticked(ms: number): void {
+    if (this.#chosen) this.#times.observe(this.#chosen.drafted ? 'drafted' : 'plain', ms, this.#chosen.ms);
+    this.#chosen = null;
+  }
+
   lengthsFor(load: Load): readonly number[] {
     const acceptances = load.candidates.map(({ kind, record }) => this.#memory.expect(kind, record));
-    let lengths: readonly number[] = load.candidates.map(() => 0);
-    let best: Choice = { lengths, rate: WORTHWHILE * this.#rate(load, acceptances, lengths) };
+    const { excess } = this.#times;
+    const choice = (lengths: readonly number[], handicap: number): Choice => {
+      const outlook = this.#outlook(load, acceptances, lengths);
+      return { ...outlook, lengths, rate: outlook.tokens / Math.max(outlook.ms * handicap, 1e-6) };
+    };
+    const plain = choice(
+      load.candidates.map(() => 0),
+      1 / WORTHWHILE,
+    );
+    let { lengths } = plain;
+    let best = plain;
     for (let level = 1; level <= LEVELS; level++) {
       const next = load.candidates.map(({ limit }, c) => lengthAt(LEVEL_STEP ** level, acceptances[c] ?? 0, limit));
       if (next.every((length, c) => length === lengths[c])) continue;
       lengths = next;
-      const rate = this.#rate(load, acceptances, lengths);
-      if (rate > best.rate) best = { lengths, rate };
+      const drafted = choice(lengths, excess);
+      if (drafted.rate > best.rate) best = drafted;
     }
-    return this.#tryAgain(load.candidates, best.lengths);
+    if (best !== plain && isOver(this.#undrafted, LAST_COMPARED)) best = plain;
+    const tried = this.#tryAgain(load.candidates, best.lengths);
+    const chosen = tried === best.lengths ? best : choice(tried, 1);
+    this.#chosen = { drafted: chosen.lengths.some((length) => length > 0), ms: chosen.ms };
+    return tried;
   }
 
   /** Kinds that have rested long enough draft one token. */
@@ -107,18 +140,19 @@ export class AdaptiveBlocks implements BlockPolicy {
       this.#rests.delete(kind);
       if (drafting.has(kind)) continue;
       this.#rests.set(kind, rest);
-      if (++rest.ticks < rest.patience) continue;
-      trying.add(kind);
-      rest.ticks = 0;
-      rest.patience = Math.min(2 * rest.patience, LAST_PATIENCE);
+      if (isOver(rest, LAST_PATIENCE)) trying.add(kind);
     }
     const [oldest] = this.#rests.keys();
     if (this.#rests.size > MAX_RESTING && oldest !== undefined) this.#rests.delete(oldest);
+    if (trying.size === 0) return lengths;
     return candidates.map(({ kind, limit }, c) => (trying.has(kind) ? Math.min(1, limit) : (lengths[c] ?? 0)));
   }
 
-  /** Expected tokens per millisecond of a tick with these drafts. */
-  #rate({ candidates, others, otherTokens }: Load, acceptances: readonly number[], lengths: readonly number[]): number {
+  #outlook(
+    { candidates, others, otherTokens }: Load,
+    acceptances: readonly number[],
+    lengths: readonly number[],
+  ): Outlook {
     let tokens = otherTokens;
     let decided = otherTokens;
     const shares = new Map<string, Share>();
@@ -150,12 +184,20 @@ export class AdaptiveBlocks implements BlockPolicy {
       });
       for (const [model, count] of rows) ms += this.#cost(model, count) + this.#cost(PROPOSE, count);
     }
-    return tokens / Math.max(ms, 1e-6);
+    return { tokens, ms };
   }
 
   #cost(what: string, size: number): number {
     return size === 0 ? 0 : (this.#costs.get(what)?.at(size) ?? 0);
   }
+}
+
+/** Counts one more tick of rest. When it is over the next one begins, twice as long. */
+function isOver(rest: Rest, longest: number): boolean {
+  if (++rest.ticks < rest.patience) return false;
+  rest.ticks = 0;
+  rest.patience = Math.min(2 * rest.patience, longest);
+  return true;
 }
 
 /** The longest block whose last draft is at least this likely to count, each draft standing if all before it do. */

@@ -35,6 +35,8 @@ export class Drafter {
   readonly #policy: BlockPolicy;
   readonly #forward: Forward;
   #blocks: readonly Block[] = [];
+  /** When the drafts of a tick were begun in which nobody takes in more than a step or a block. */
+  #begunMs: number | null = null;
   readonly #kinds = new WeakMap<Run, string>();
   #counters = { blocks: 0, drafted: 0, accepted: 0 };
 
@@ -52,6 +54,7 @@ export class Drafter {
   async draft(runs: readonly Run[]): Promise<void> {
     this.#blocks = runs.flatMap((run) => blocksOf(run, this.#kindOf(run)));
     if (this.#blocks.length === 0) return;
+    this.#begunMs = runs.every(isStepping) ? performance.now() : null;
     const lengths = this.#policy.lengthsFor(loadOf(this.#blocks, runs));
     const wanted = new Map(this.#blocks.map((block, b) => [block, lengths[b] ?? 0]));
     let open = this.#blocks;
@@ -69,6 +72,8 @@ export class Drafter {
 
   /** The end of the tick: what is left of its blocks is taken back. */
   settle(): void {
+    if (this.#begunMs !== null) this.#policy.ticked(performance.now() - this.#begunMs);
+    this.#begunMs = null;
     for (const { run, sequence, speculation, kind } of this.#blocks) {
       sequence.dropDrafts();
       for (const stood of speculation.takeTests()) {
@@ -121,6 +126,12 @@ function isWanted(run: Run): boolean {
   return (
     !run.cancelled && run.failure === null && run.live.every(({ views }) => views.every(({ row }) => row !== null))
   );
+}
+
+/** Whatever it takes in next is a token for each row, no prompt and no text to read. */
+function isStepping({ live, pool, reads }: Run): boolean {
+  if ((pool?.view?.pending ?? 0) > 0 || (reads?.fed.length ?? 0) > 0) return false;
+  return live.every(({ position, views }) => position > 0 && views.every(({ pending }) => pending <= 1));
 }
 
 /** The sequences of a run that can draft: every view lacks the last token and nothing else. */

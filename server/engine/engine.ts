@@ -293,7 +293,8 @@ export class Engine {
     const started = performance.now();
     const { logits, firstRow, tokens } = await model.forward(rows);
     const tookMs = performance.now() - started;
-    this.#blocks.timed(model.name, tokens, tookMs);
+    // A prompt's forward leaves most tokens without logits, and says little about one of a block's.
+    if (rows.every(({ logitsFrom }) => logitsFrom === 0)) this.#blocks.timed(model.name, tokens, tookMs);
     this.#pace.forward(model.name, rows.length, tokens, tookMs);
     wanted.forEach(({ item: { run, sequence, view }, count }, r) => {
       run.ledger.forward(model.name, count);

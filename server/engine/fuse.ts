@@ -180,13 +180,13 @@ export class Fuser {
     });
   }
 
-  /** Logits of one view over the rows: by reference when one forward made them all, else put together where they are. */
+  /** Logits of one view over the rows: by reference on the host, and where one forward made them all; else joined on the device. */
   async #gather(refs: readonly LogitsRef[], joined: Tensor[]): Promise<ViewLogits> {
     const batches = [...new Set(refs.map(({ batch }) => batch))];
     const tensors = batches.flatMap(({ data }) => (data instanceof Float32Array ? [] : [data]));
     const [only] = batches;
-    if (tensors.length < batches.length) return gather(refs);
     const { width } = only as LogitsBatch;
+    if (tensors.length < batches.length) return hostRows(refs, width);
     const rows = tensors.map(({ size }) => size / width);
     const starts = rows.map((_, b) => rows.slice(0, b).reduce((sum, count) => sum + count, 0));
     const index = Int32Array.from(refs, ({ batch, row }) => (starts[batches.indexOf(batch)] ?? 0) + row);
@@ -328,25 +328,10 @@ function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
   return [...groups.values()];
 }
 
-/** The same on the host. */
-function gather(refs: readonly LogitsRef[]): ViewLogits {
-  const [first] = refs;
-  if (!first) throw new Error('no rows');
-  const { batch } = first;
-  const dataOf = ({ data }: LogitsBatch): Float32Array => data as Float32Array;
-  const all = dataOf(batch);
-  if (refs.every((ref) => ref.batch === batch)) {
-    const identity = refs.length * batch.width === all.length && refs.every((ref, r) => ref.row === r);
-    return {
-      logits: { data: all, rows: all.length / batch.width, width: batch.width },
-      rowIndex: identity ? null : Int32Array.from(refs, ({ row }) => row),
-    };
-  }
-  const data = new Float32Array(refs.length * batch.width);
-  refs.forEach((ref, r) =>
-    data.set(dataOf(ref.batch).subarray(ref.row * batch.width, (ref.row + 1) * batch.width), r * batch.width),
-  );
-  return { logits: { data, rows: refs.length, width: batch.width }, rowIndex: null };
+/** The same on the host, where they lie. */
+function hostRows(refs: readonly LogitsRef[], width: number): ViewLogits {
+  const data = refs.map(({ batch, row }) => (batch.data as Float32Array).subarray(row * width, (row + 1) * width));
+  return { logits: { data, rows: refs.length, width }, rowIndex: null };
 }
 
 function decisionAt(result: FuseResult, r: number, { ready, logits, tell }: Bound): Decision {

@@ -23,6 +23,7 @@ const fixed = (length: number): BlockPolicy => ({
   lengthsFor: ({ candidates }) => candidates.map(({ limit }) => Math.min(length, limit)),
   timed: () => undefined,
   tested: () => undefined,
+  ticked: () => undefined,
 });
 
 const positionsOf = (events: readonly DecodeEvent[]): readonly (readonly (number | null)[])[] =>

@@ -32,6 +32,7 @@ const fixed = (length: number): BlockPolicy => ({
   lengthsFor: ({ candidates }) => candidates.map(({ limit }) => Math.min(length, limit)),
   timed: () => undefined,
   tested: () => undefined,
+  ticked: () => undefined,
 });
 
 describe('constrained decoding', () => {

@@ -24,6 +24,7 @@ const fixed = (length: number): BlockPolicy => ({
   lengthsFor: ({ candidates }) => candidates.map(({ limit }) => Math.min(length, limit)),
   timed: () => undefined,
   tested: () => undefined,
+  ticked: () => undefined,
 });
 /** Every sequence another length in every tick, by chance. */
 const ragged = (seed: number): BlockPolicy => {

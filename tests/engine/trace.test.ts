@@ -17,6 +17,7 @@ const blocks: BlockPolicy = {
   lengthsFor: ({ candidates }) => candidates.map(({ limit }) => Math.min(3, limit)),
   timed: () => undefined,
   tested: () => undefined,
+  ticked: () => undefined,
 };
 const prompt = [4, 2, 7, 4, 2];
 const prompts = (count: number): Int32Array[] => Array.from({ length: count }, () => Int32Array.from(prompt));

@@ -365,6 +365,34 @@ describe('a vocabulary of 128 256', () => {
       expect(law.ids).toContain(ids[0]);
     }
   }, 60_000);
+
+  it('rows that lie apart, more than fit into a processor at once, are each as it is alone', async () => {
+    const expr = linear([
+      [1, logits('a')],
+      [0.5, logits('b')],
+    ]);
+    const rolled = (by: number): Float32Array => Float32Array.from(row, (_, id) => row[(id + by) % width]!);
+    const samplers = uniforms.slice(0, 11).map((_, r) => ({ ...greedy, temperature: 1, uniform: uniforms[17 * r]! }));
+    const views = [1, 1000].map((step) => samplers.map((_, r) => rolled(r * step)));
+    const call = (which: readonly number[]): FuseCall => ({
+      distribution: which.map(() => expr),
+      views: views.map((arrays) => ({
+        logits: { data: which.map((r) => arrays[r]!), rows: which.length, width },
+        rowIndex: null,
+      })),
+      vocabSize: width,
+      rows: which.map((r) => samplers[r]!),
+      logprobs: true,
+      topLogprobs: 0,
+      full: false,
+    });
+    const together = await kernels.run(call([...samplers.keys()]));
+    for (const r of samplers.keys()) {
+      const alone = await kernels.run(call([r]));
+      expect([together.ids[r], together.status[r]]).toEqual([alone.ids[0], 0]);
+      expect(together.logprobs[r]).toBeCloseTo(alone.logprobs[0]!, 5);
+    }
+  });
 });
 
 describe('calls', () => {

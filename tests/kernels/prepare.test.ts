@@ -3,8 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { fused, linear, logits, logSoftmax, viewsOf, type Scores } from '../../decoders/expr.js';
 import { NO_EDITS } from '../../decoders/warp.js';
 import { type FuseCall, type KernelNeed, LogitKernels, type SamplerRow } from '../../kernels/logits/kernels.js';
-import { greedy } from '../support/kernel-calls.js';
-import { hostData } from '../support/kernel-calls.js';
+import { greedy, hostData, hostRow } from '../support/kernel-calls.js';
 
 const V = 40;
 const normal = (model: string) => logSoftmax(logits(model));
@@ -121,7 +120,7 @@ describe('prepare', () => {
     expect(kernels.count).toBe(count);
   });
 
-  it('some views in order and others not are served by the kernel for scattered rows', async () => {
+  it('some views in order and others not, or each row in an array of its own, are served by the same kernel', async () => {
     const need = needOf(eft, greedy);
     await prepareAll(need);
     const { count } = kernels;
@@ -131,15 +130,21 @@ describe('prepare', () => {
       v === 1 ? { logits: { data: hostData(view.logits).slice(V), rows: 2, width: V }, rowIndex: null } : view,
     );
     expect((await kernels.run({ ...inOrder, views: mixed })).ids).toEqual(expected.ids);
+    const apart = scattered.views.map((view) => ({
+      logits: { data: [0, 1].map((r) => hostRow(view, r).slice()), rows: 2, width: V },
+      rowIndex: null,
+    }));
+    expect((await kernels.run({ ...inOrder, views: apart })).ids).toEqual(expected.ids);
     expect(kernels.count).toBe(count);
   });
 
   it('keeps a bounded number of kernels, the ones used last', async () => {
     const structure = (members: number): Scores =>
       linear(Array.from({ length: members }, (_, m) => [0.5, logits(`m${m}`)] as const));
-    for (let members = 1; members <= 70; members++) await prepareAll(needOf(structure(members), greedy));
+    const { penalties = greedy } = samplers;
+    for (let members = 1; members <= 70; members++) await prepareAll(needOf(structure(members), penalties));
     expect(kernels.count).toBe(128);
-    await kernels.run(callOf(needOf(structure(70), greedy), 1, false));
+    await kernels.run(callOf(needOf(structure(70), penalties), 1, false));
     expect(kernels.count).toBe(128);
   });
 });

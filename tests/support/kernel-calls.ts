@@ -2,6 +2,7 @@
 import { viewsOf } from '../../decoders/expr.js';
 import type { Scores } from '../../decoders/expr.js';
 import { NO_EDITS } from '../../decoders/warp.js';
+import { isOnHost } from '../../kernels/logits/call.js';
 import type { FuseCall, SamplerRow, ViewLogits } from '../../kernels/logits/kernels.js';
 import { rowOf } from './arbitrary.js';
 import type { Rows } from './arbitrary.js';
@@ -42,8 +43,16 @@ export function callOf(cases: readonly Case[], more: Partial<FuseCall> = {}): Fu
   };
 }
 
-/** Of logits that a test has made, which are on the host. */
+/** Of logits that a test has made in one array. */
 export function hostData({ data }: ViewLogits['logits']): Float32Array {
   if (data instanceof Float32Array) return data;
+  throw new Error('these logits are not in one array');
+}
+
+/** What row r of the call has of a view on the host. */
+export function hostRow({ logits: { data, width }, rowIndex }: ViewLogits, r: number): Float32Array {
+  const row = rowIndex ? rowIndex[r]! : r;
+  if (data instanceof Float32Array) return data.subarray(row * width, (row + 1) * width);
+  if (isOnHost(data)) return data[row]!;
   throw new Error('these logits are on a device');
 }

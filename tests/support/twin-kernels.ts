@@ -5,7 +5,7 @@ import { evaluate } from '../../decoders/evaluate.js';
 import { drawSpeculated, pointMass, probabilities } from '../../decoders/speculation.js';
 import { applyEdits, applyMask, draw, lawOf, logprobsOf, statusOf } from '../../decoders/warp.js';
 import type { Kernels } from '../../server/engine/fuse.js';
-import { hostData } from './kernel-calls.js';
+import { hostRow } from './kernel-calls.js';
 
 export const twinKernels: Kernels = {
   async run(call: FuseCall): Promise<FuseResult> {
@@ -18,10 +18,7 @@ export const twinKernels: Kernels = {
     call.rows.forEach((row, r) => {
       const distribution = call.distribution[r]!;
       const order = viewsOf(distribution).map(viewKey);
-      const rowAt = ({ logits, rowIndex }: ViewLogits): Float32Array => {
-        const at = (rowIndex ? rowIndex[r]! : r) * logits.width;
-        return hostData(logits).subarray(at, at + call.vocabSize);
-      };
+      const rowAt = (view: ViewLogits): Float32Array => hostRow(view, r).subarray(0, call.vocabSize);
       const edited = (own: Float64Array): Float64Array => applyMask(applyEdits(own, row.edits), row.allowed ?? null);
       const scores = edited(evaluate(distribution, (view) => rowAt(call.views[order.indexOf(viewKey(view))]!)));
       const state = statusOf(scores);
