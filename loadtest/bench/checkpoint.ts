@@ -26,6 +26,8 @@ export interface LlamaShape {
 export const shapes = {
   /** Two layers: what is left of a step is the engine's own work. */
   tiny: shape(64, 2, 4, 2, 128, 512, 2048),
+  /** The same with the vocabulary of smol135: a reader of its texts that costs next to nothing. */
+  tiny49k: shape(64, 2, 4, 2, 128, 49152, 8192),
   pocket: shape(256, 6, 8, 4, 768, 2048, 4096),
   /** A small partner of smol135 for steering: the same vocabulary. */
   small49k: shape(256, 8, 8, 4, 768, 49152, 8192, 100_000),

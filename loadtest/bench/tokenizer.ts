@@ -7,6 +7,8 @@ export const chatTemplate =
   "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 /** Ids from here on print as text of their own: prompts are drawn from them. */
 export const firstTextId = 300;
+/** From here on they are words: read again, each is the same token. */
+export const firstWordId = 3 + 256 + 256;
 
 /** Bytes, a few hundred real merges, then made-up words up to the wanted size. */
 export function tokenizerOf(vocab: number): object {
@@ -50,7 +52,8 @@ export function tokenizerOf(vocab: number): object {
       end_of_word_suffix: null,
       fuse_unk: false,
       byte_fallback: false,
-      ignore_merges: false,
+      // A made-up word is read as the one token that it was written as, as a trained tokenizer reads most of what its model writes.
+      ignore_merges: true,
       vocab: Object.fromEntries(kept.map((token, id) => [token, id])),
       merges: merges.slice(0, Math.max(0, known - specials.length - 256)),
     },

@@ -15,6 +15,7 @@ import { plain, type BenchModel, type FolderModel, type InProcessWork } from './
 import { publishedSchedule, type PublishedValues } from './published-schedule.js';
 import { atLeast, atMost, informs, median, type Row } from './rows.js';
 import { SearchEngine } from './search-engine.js';
+import { firstWordId } from './tokenizer.js';
 import { packageRoot } from './server.js';
 
 const ROUNDS = 2;
@@ -47,18 +48,17 @@ export const benchTransferQ = (): Promise<Row[]> => benchWorld(madeUp());
 export const benchTransferQPocket = (): Promise<Row[]> => benchWorld(pocket());
 
 function madeUp(): World {
-  // Tokens that a tokenizer finds again in their text, as it does in real text: the vocabulary's made-up words it reads letter by letter.
-  const letterPairs = { firstId: 259, endId: 515 };
+  const words = { firstId: firstWordId, endId: shapes.smol135.vocab };
   return {
     name: 'smol135',
     models: {
       model: { shape: 'smol135', weights: 'w8a8' },
-      reward: { shape: 'tiny', weights: 'f32', kind: 'reward' },
+      reward: { shape: 'tiny49k', weights: 'f32', kind: 'reward' },
     },
     vocabSize: shapes.smol135.vocab,
     head: 'score',
     range: null,
-    prefix: (serial) => promptIds({ tokens: PREFIX, ...letterPairs }, 17, serial),
+    prefix: (serial) => promptIds({ tokens: PREFIX, ...words }, 17, serial),
   };
 }
 
