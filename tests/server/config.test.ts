@@ -50,7 +50,7 @@ describe('a valid configuration', () => {
       },
     ]);
     expect(config.server).toEqual({ host: '127.0.0.1', port: 8000, logLevel: 'warn', strict: false });
-    expect(config.limits.maxRows).toBe(64);
+    expect(config.limits.maxRows).toBe(256);
     expect(config.deployments).toEqual([]);
     expect(config.artifactDirectory).toBe(join(folder, '.cache/artifacts'));
     expect(config.runtime.threads).toBeGreaterThan(0);

@@ -5,7 +5,7 @@ import { closed, mebibyte, seconds } from './common.js';
 export const Limits = Type.Object(
   {
     maxRows: Type.Integer({
-      default: 64,
+      default: 256,
       minimum: 1,
       maximum: 4096,
       description: 'Sequences that decode together, per model (rows).',
