@@ -30,6 +30,10 @@ interface Point {
   readonly ms: number;
 }
 
+interface Weighed extends Point {
+  readonly weight: number;
+}
+
 export class SizeCost {
   readonly #seen = new Map<number, Seen>();
   /** Made of what was seen when it is next asked for. */
@@ -48,7 +52,10 @@ export class SizeCost {
       known.at = now;
       return;
     }
-    const guess = this.#guess(size);
+    const points = this.#weighed();
+    const next = points.findIndex((point) => point.size > size);
+    const above = next < 0 ? points.length : next;
+    const guess = guessFrom(points, size, above - 1, above);
     const believed = guess === null ? ms : Math.min(ms, FIRST_SURPRISE * guess);
     for (const [other, seen] of this.#seen) if (this.#weight(seen) < FORGOTTEN) this.#seen.delete(other);
     this.#seen.set(size, { recent: [believed], middle: believed, count: 1, at: now });
@@ -65,9 +72,12 @@ export class SizeCost {
 
   /** The rising curve nearest to what is known (isotonic regression): more tokens never take less, whatever the noise says. */
   #rising(): readonly Point[] {
+    const points = this.#weighed();
     const pools: { readonly sizes: readonly number[]; readonly ms: number; readonly weight: number }[] = [];
-    for (const [size, seen] of [...this.#seen].sort(([a], [b]) => a - b)) {
-      let pool = { sizes: [size], ms: this.#mixed(size, seen), weight: this.#weight(seen) };
+    points.forEach(({ size, ms: middle, weight: own }, p) => {
+      // One timing says no more than the neighbours do, many say all.
+      const guess = guessFrom(points, size, p - 1, p + 1);
+      let pool = { sizes: [size], ms: guess === null ? middle : (own * middle + guess) / (own + 1), weight: own };
       for (let last = pools.at(-1); last && last.ms >= pool.ms; last = pools.at(-1)) {
         pools.pop();
         const weight = last.weight + pool.weight;
@@ -75,37 +85,39 @@ export class SizeCost {
         pool = { sizes: [...last.sizes, ...pool.sizes], ms, weight };
       }
       pools.push(pool);
-    }
+    });
     return pools.flatMap(({ sizes, ms }) => sizes.map((size) => ({ size, ms })));
   }
 
-  /** One timing says no more than the neighbours do, many say all. */
-  #mixed(size: number, seen: Seen): number {
-    const weight = this.#weight(seen);
-    const guess = this.#guess(size);
-    return guess === null ? seen.middle : (weight * seen.middle + guess) / (weight + 1);
+  /** What was seen, by rising size. */
+  #weighed(): Weighed[] {
+    return [...this.#seen]
+      .map(([size, seen]) => ({ size, ms: seen.middle, weight: this.#weight(seen) }))
+      .sort((a, b) => a.size - b.size);
   }
 
   #weight({ count, at }: Seen): number {
     return Math.min(count, SURE) * 2 ** ((at - this.#observations) / HALF_LIFE);
   }
+}
 
-  /** From the nearest other sizes: on the line between them, or in proportion to size + FIXED_PART beyond the last one. */
-  #guess(size: number): number | null {
-    return this.#guessFrom(size, RELIABLE) ?? this.#guessFrom(size, 0);
-  }
+/** What other sizes say of this one: the nearest reliable ones on both sides of it, or any where there are none. `below`, `above`: its neighbours. */
+function guessFrom(points: readonly Weighed[], size: number, below: number, above: number): number | null {
+  return guessFromThose(points, size, below, above, RELIABLE) ?? guessFromThose(points, size, below, above, 0);
+}
 
-  #guessFrom(size: number, least: number): number | null {
-    let below: Point | undefined;
-    let above: Point | undefined;
-    for (const [other, seen] of this.#seen) {
-      if (other === size || this.#weight(seen) < least) continue;
-      const point = { size: other, ms: seen.middle };
-      if (other < size && (!below || other > below.size)) below = point;
-      if (other > size && (!above || other < above.size)) above = point;
-    }
-    return between(size, below, above);
-  }
+function guessFromThose(
+  points: readonly Weighed[],
+  size: number,
+  below: number,
+  above: number,
+  least: number,
+): number | null {
+  const isLight = (p: number): boolean => (points[p]?.weight ?? Infinity) < least;
+  let [lower, upper] = [below, above];
+  while (isLight(lower)) lower--;
+  while (isLight(upper)) upper++;
+  return between(size, points[lower], points[upper]);
 }
 
 /** On the line between two points, or in proportion to size + FIXED_PART from the only one. */
