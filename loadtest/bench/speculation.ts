@@ -8,7 +8,7 @@ import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js'
 import { plain, runStreams, startEngine, workOf } from './in-process.js';
 import { atLeast, informs, median, type Row } from './rows.js';
 import type { Weights } from './server.js';
-import type { Trace } from '../measure.js';
+import { decodeRate } from '../measure.js';
 
 const ROUNDS = 3;
 
@@ -22,10 +22,10 @@ interface Case {
 const CASES: readonly Case[] = [
   // All in the 8 bits that are fastest with so many streams: the hardest case, since nothing is as cheap as the base itself.
   { streams: 1, base: 'q8', small: 'q8', tokens: 64, least: 1 },
-  { streams: 16, base: 'w8a8', small: 'w8a8', tokens: 20, least: 0.6 },
+  { streams: 16, base: 'w8a8', small: 'w8a8', tokens: 48, least: 0.6 },
   // The base as it is unless the configuration says otherwise, steered by small ones in 8 bits.
   { streams: 1, base: 'f32', small: 'q8', tokens: 48, least: 1 },
-  { streams: 16, base: 'f32', small: 'w8a8', tokens: 20, least: 0.6 },
+  { streams: 16, base: 'f32', small: 'w8a8', tokens: 48, least: 0.6 },
 ];
 
 /**
@@ -76,7 +76,8 @@ async function compare(
   steered: Scores,
 ): Promise<Row[]> {
   const run = async (distribution: Scores, more: Partial<DecodeRequest>): Promise<number> =>
-    tokensPerSecond(await runStreams(engine, { ...workOf('smol360', distribution, 32, tokens), more }, streams));
+    decodeRate(await runStreams(engine, { ...workOf('smol360', distribution, 32, tokens), more }, streams), streams) ??
+    NaN;
   const rates: Record<'alone' | 'steered' | 'drafted', number[]> = { alone: [], steered: [], drafted: [] };
   const before = engine.stats().drafts;
   for (let round = 0; round <= ROUNDS; round++) {
@@ -103,17 +104,6 @@ async function compare(
     informs(`steered without drafts ÷ base alone, ${where}`, ratio(rates.steered, rates.alone), '×'),
     informs(`drafts that stood, ${where}`, stood, '', `${made} drafted in ${after.blocks - before.blocks} blocks`),
   ];
-}
-
-/** Over the time in which the streams decode: from the last first output to the first last one would leave out blocks, so from first to last. */
-function tokensPerSecond(traces: readonly Trace[]): number {
-  const tokens = traces.reduce(
-    (sum, trace) => sum + trace.tokens.reduce((a, b) => a + b, 0) - (trace.tokens[0] ?? 0),
-    0,
-  );
-  const first = Math.min(...traces.map(({ arrivalsMs }) => arrivalsMs[0] ?? NaN));
-  const last = Math.max(...traces.map(({ arrivalsMs }) => arrivalsMs.at(-1) ?? NaN));
-  return (1000 * tokens) / (last - first);
 }
 
 const whole = (rate: number): string => rate.toFixed(0);

@@ -16,11 +16,24 @@ export function free(arrays: readonly ArrayBufferView[]): void {
 /**
  * What is freed from now on stays with the process for the next step. glibc gives what lies above a threshold back to the kernel, and then
  * each page of the next step's outputs faults anew, 15 µs a page on a virtual machine; the threshold follows the largest array that was
- * freed, up to 32 MB, unless MALLOC_MMAP_THRESHOLD_ fixes it. Untouched, this array takes no memory.
+ * freed, up to 32 MB, unless MALLOC_MMAP_THRESHOLD_ fixes it. It also gives back each 64 MB of a thread's memory whole once nothing in
+ * them is in use: something small that stays in each half of them prevents that. Untouched, none of this takes memory.
  */
 export function keepFreed(): void {
-  free([new Uint8Array(LARGEST_COUNTED)]);
+  free([Buffer.allocUnsafeSlow(LARGEST_COUNTED)]);
+  const halves = Array.from({ length: HALVES }, () => {
+    const half = Buffer.allocUnsafeSlow(HALF_BYTES);
+    pins.push(Buffer.allocUnsafeSlow(PIN_BYTES));
+    return half;
+  });
+  free(halves);
 }
 
 /** A little below 32 MB: the allocator's own header counts too. */
 const LARGEST_COUNTED = 2 ** 25 - 2 ** 13;
+/** 480 MB in all: more than a step's outputs. */
+const HALVES = 16;
+const HALF_BYTES = 30 * 2 ** 20;
+/** Too large to be put into a gap that was there before. */
+const PIN_BYTES = 2 ** 18;
+const pins: Uint8Array[] = [];

@@ -2,6 +2,7 @@
 // values, which the runtime reads where they lie. A lane is one row of these arrays, a slot a token's place in it. Only moves floats: who holds
 // which slot is cache.ts's business.
 import { free } from './free.js';
+import { moveInto, moveWithin, runsOf } from './lane-moves.js';
 import type { LayerShape } from './row-store.js';
 
 /** Keys and values apart from the lanes: per layer [kvHeads, length, headDim]. */
@@ -32,6 +33,8 @@ export interface Source {
 }
 
 const FLOAT_BYTES = 4;
+/** Memory that a model keeps for what comes next; beyond it what is not in use is given back. */
+const KEPT_BYTES = 2 ** 28;
 
 export class LaneArrays {
   readonly #layers: readonly LayerShape[];
@@ -74,30 +77,43 @@ export class LaneArrays {
     return { capacity, keys: cut(this.#keys), values: cut(this.#values) };
   }
 
-  /** Fresh arrays of so many lanes and slots; sources[i] fills lane i, null leaves it empty. */
+  /**
+   * So many lanes and slots; sources[i] fills lane i, null leaves it empty. Lanes that keep their places are moved within the memory that
+   * there is: every page of fresh memory faults when it is first written, and all streams wait for it.
+   */
   layOut(lanes: number, capacity: number, sources: readonly (Source | null)[]): void {
-    const moves = sources.flatMap((source, to) => (source ? [{ ...source, to, runs: runsOf(source.slots) }] : []));
+    const moves = sources.flatMap((source, to) =>
+      source ? [{ lane: source.lane, to, runs: runsOf(source.slots), tokens: source.slots.length }] : [],
+    );
+    const stay = moves.every(({ lane, to }) => lane === to);
+    const { heldBytes } = this;
     const move = (arrays: Float32Array[]): void =>
       this.#layers.forEach(({ kvHeads, headDim }, layer) => {
         const old = arrays[layer] as Float32Array;
-        const fresh = new Float32Array(lanes * kvHeads * capacity * headDim);
-        for (const { lane, to, runs } of moves)
-          for (let head = 0; head < kvHeads; head++) {
-            const from = (lane * kvHeads + head) * this.#capacity;
-            const target = (to * kvHeads + head) * capacity;
-            for (const { at, slot, count } of runs)
-              fresh.set(
-                old.subarray((from + slot) * headDim, (from + slot + count) * headDim),
-                (target + at) * headDim,
-              );
-          }
-        arrays[layer] = fresh;
-        free([old]);
+        const { buffer } = old;
+        const blocks = { kvHeads, headDim, before: this.#capacity, after: capacity };
+        const length = lanes * kvHeads * capacity * headDim;
+        const bytes = length * FLOAT_BYTES;
+        const isEnough = bytes <= buffer.byteLength && (heldBytes <= KEPT_BYTES || 2 * bytes >= buffer.byteLength);
+        if (stay && isEnough) {
+          moveWithin(new Float32Array(buffer), blocks, lanes, moves);
+          arrays[layer] = new Float32Array(buffer, 0, length);
+        } else {
+          const fresh = new Float32Array(length);
+          moveInto(fresh, old, blocks, moves);
+          arrays[layer] = fresh;
+          free([old]);
+        }
       });
     move(this.#keys);
     move(this.#values);
     this.#lanes = lanes;
     this.#capacity = capacity;
+  }
+
+  /** Memory that is held, in use or not. */
+  get heldBytes(): number {
+    return [...this.#keys, ...this.#values].reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
   }
 
   /** Tokens of one lane into the first slots of another. */
@@ -193,25 +209,6 @@ export class LaneArrays {
         for (let head = 0; head < kvHeads; head++) visit(arrays[layer] as Float32Array, head, kvHeads, headDim);
     });
   }
-}
-
-/** Neighbouring slots are copied in one piece. `at`: index of the run's first slot in the list. */
-interface Run {
-  readonly at: number;
-  readonly slot: number;
-  readonly count: number;
-}
-
-function runsOf(slots: readonly number[]): Run[] {
-  const runs: Run[] = [];
-  for (let at = 0; at < slots.length;) {
-    const slot = slots[at] as number;
-    let count = 1;
-    while (at + count < slots.length && slots[at + count] === slot + count) count++;
-    runs.push({ at, slot, count });
-    at += count;
-  }
-  return runs;
 }
 
 /** A view costs as much as copying some hundred floats: a decode step copies thousands of pieces of one head's width. */
