@@ -128,6 +128,6 @@ function between(size: number, below: Point | undefined, above: Point | undefine
 }
 
 /** Of an even number the lower one: a machine's pauses only ever add. */
-function middleOf(values: readonly number[]): number {
+export function middleOf(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[(values.length - 1) >> 1] ?? NaN;
 }

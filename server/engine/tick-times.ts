@@ -1,6 +1,7 @@
 // How far whole ticks are from the sum of their parts, with drafts and without: what lies between forwards, memory touched for the first
 // time, a machine that is slower this minute. block-policy.ts learns the parts one by one and at different times; here both kinds of tick
 // are compared as they happened, so that drafts that promise a gain and take longer are found out. Knows no request.
+import { middleOf } from './block-cost.js';
 
 /** The middle of so many latest ticks is believed, */
 const RECENT = 7;
@@ -40,6 +41,6 @@ export class TickTimes {
   #middle(kind: Kind): number | null {
     const fresh = this.#seen[kind].filter(({ tick }) => this.#ticks - tick < LASTING_TICKS[kind]);
     if (fresh.length < FEWEST) return null;
-    return fresh.map(({ ratio }) => ratio).sort((a, b) => a - b)[(fresh.length - 1) >> 1] ?? null;
+    return middleOf(fresh.map(({ ratio }) => ratio));
   }
 }
