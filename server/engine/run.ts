@@ -8,9 +8,9 @@ import type { ViewsPlan } from '../../decoders/views-plan.js';
 import { AppError } from '../errors.js';
 import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.js';
 import { tokensLeft } from './ask.js';
-import { Choice } from './choice.js';
+import { Choices } from './choices.js';
 import type { Constraints } from './constraint.js';
-import { Credit } from './credit.js';
+import { Controls } from './controls.js';
 import type { Traffic } from '../../kernels/session.js';
 import type { KernelNeed } from '../../kernels/logits/kernels.js';
 import type { Demand } from './demand.js';
@@ -23,9 +23,10 @@ import { PromptScores } from './prompt-scores.js';
 import { Prompts } from './prompts.js';
 import { Reads, type ReadServices } from './reads.js';
 import { reportOf } from './report.js';
-import { Sequence, type BranchContext, type Decision } from './sequence.js';
+import type { Sequence} from './sequence.js';
+import { type BranchContext, type Decision } from './sequence.js';
 import { Speculation } from './speculation.js';
-import { View } from './view.js';
+import type { View } from './view.js';
 
 export type { Demand } from './demand.js';
 
@@ -66,16 +67,9 @@ export class Run {
   readonly views: ViewsPlan;
   readonly #models: readonly EngineModel[];
   readonly #services: RunServices;
-  readonly #branchContext: BranchContext;
-  readonly #credit: Credit;
-  /** In force; the first is what the answer is drawn from. */
-  #distributions: readonly Scores[];
-  #changes: Change[] = [];
-  #wasPaused = false;
+  readonly #controls: Controls;
+  readonly #choices: Choices;
   #hasBegun = false;
-  #choices: Choice[] = [];
-  /** All choices are there. */
-  #isExpanded = false;
   /** Null once they are told, and where nobody asked for them. */
   #promptScores: PromptScores | null;
   readonly #prompts: Prompts;
@@ -91,8 +85,7 @@ export class Run {
     this.request = request;
     this.arrival = arrival;
     this.#services = services;
-    this.#credit = new Credit(request.n, request.credit ?? null);
-    this.#distributions = request.search?.plan.distributions ?? [request.distribution];
+    this.#controls = new Controls(request);
     this.ledger = new Ledger(request.distribution);
     const outlook = outlookOf(request, models, services.text, maxRows);
     this.views = outlook.views;
@@ -107,7 +100,7 @@ export class Run {
     const { table } = outlook.tokenizer;
     if (request.constraint && table.size !== request.vocabSize)
       throw new AppError('engine_failed', { reason: `a mask of ${table.size} tokens for ${request.vocabSize}` });
-    this.#branchContext = {
+    const branch: BranchContext = {
       request,
       table,
       promptIds: new Set(request.sampling.repetitionPenalty === 1 ? [] : request.promptIds[0]),
@@ -121,6 +114,16 @@ export class Run {
     this.#promptScores = request.logprobs?.prompt ? new PromptScores(ids ?? new Int32Array(1), table) : null;
     this.pool = request.pooling && first && ids ? new Pool(first, ids, request.pooling) : null;
     this.needs = [...outlook.kernels];
+    this.#choices = new Choices({
+      branch,
+      models: outlook.models,
+      prompts: this.#prompts,
+      views: outlook.views,
+      reads: this.reads,
+      wantedFrom: this.#promptScores ? 1 - (ids?.length ?? 1) : 0,
+      search: (trunk) => (request.search ? services.search(request.search.plan, trunk) : plainly(trunk)),
+      grew: (tokens) => (this.ledger.grown += tokens),
+    });
   }
 
   /** Requests of one kind are expected to fare alike: a search, an embedding, or plain decoding. */
@@ -140,7 +143,7 @@ export class Run {
 
   /** It has rows, or has had some before it was preempted. */
   get hasStarted(): boolean {
-    return this.#choices.length > 0 || (this.pool?.view ?? null) !== null;
+    return this.#choices.all.length > 0 || (this.pool?.view ?? null) !== null;
   }
 
   /** Its logits are made on the GPU. */
@@ -150,76 +153,44 @@ export class Run {
 
   get done(): boolean {
     if (this.failure !== null) return false;
-    return this.pool?.isDone ?? (this.#isExpanded && this.#choices.every(({ done }) => done));
+    return this.pool?.isDone ?? this.#choices.done;
   }
 
   /** All branches that may go on, of all choices. */
   get live(): readonly Sequence[] {
-    const [only] = this.#choices;
-    return only && this.#choices.length === 1 ? only.branches : this.#choices.flatMap(({ branches }) => branches);
+    return this.#choices.live;
   }
 
   /** Branches whose views are to take in what they lack: those that are asked for something, or the prompt's; none without credit. */
   get hungry(): readonly Sequence[] {
-    const hungry = (choice: Choice): readonly Sequence[] =>
-      this.#creditOf(choice) === 0 ? NONE : choice.hasBegun ? choice.hungry : choice.branches;
-    const [only] = this.#choices;
-    return only && this.#choices.length === 1 ? hungry(only) : this.#choices.flatMap(hungry);
+    return this.#choices.hungry((choice) => this.#controls.creditOf(choice) > 0);
   }
 
   /** Prompt tokens that came from the prefix store. */
   get cachedTokens(): number {
-    return this.#choices[0]?.trunk.views[0]?.cachedTokens ?? 0;
+    return this.#choices.cachedTokens;
   }
 
   /** What lets it go on when no tick would: answers of endpoints, or, without credit, a message. Null while it has work. */
   get waits(): readonly Promise<void>[] | null {
-    if (this.cancelled || this.failure || this.done || this.#changes.length > 0) return null;
+    if (this.cancelled || this.failure || this.done || this.#controls.hasChanges) return null;
     if (this.hungry.some(({ ask }) => ask !== null)) return null;
     const external = this.reads?.onlyExternal ?? null;
     if (external) return [external];
-    const isTold = this.#credit.isHeld || this.#wasPaused;
-    return this.#lacksCredit && isTold && (this.reads?.isIdle ?? true) ? [] : null;
+    return this.#controls.awaitsMessage(this.#choices.all) && (this.reads?.isIdle ?? true) ? [] : null;
   }
 
   /** A distribution of the request, with the scalars in force. */
   distributionAt(distribution: number): Scores {
-    return this.#distributions[distribution] ?? this.request.distribution;
+    return this.#controls.distributionAt(distribution);
   }
 
   grant(grant: Grant): void {
-    this.#credit.grant(
-      grant,
-      this.#choices.map(({ answer }) => answer.length),
-    );
+    this.#controls.grant(grant, this.#choices.all);
   }
 
   change(change: Change): void {
-    this.#changes.push(change);
-  }
-
-  /** Between ticks nothing is half decided: what comes after the answers as they stand is drawn by the new scalars. */
-  #applyChanges(): void {
-    for (const { serial, distributions } of this.#changes) {
-      this.#distributions = distributions;
-      const positions = Array.from({ length: this.request.n }, (_, index) => {
-        const choice = this.#choices[index];
-        return choice?.done ? null : (choice?.answer.length ?? 0);
-      });
-      this.#events.push({ kind: 'changed', serial, positions });
-    }
-    if (this.#changes.length > 0) this.#changes = [];
-  }
-
-  /** No choice that has not ended may go on. */
-  get #lacksCredit(): boolean {
-    if (this.#choices.length === 0) return this.#credit.left(0, 0) === 0;
-    return this.#choices.every((choice) => choice.done || this.#creditOf(choice) === 0);
-  }
-
-  #creditOf({ index, answer }: Choice): number {
-    // Where only the prompt is scored there is nothing to bound.
-    return this.request.maxTokens === 0 ? Infinity : this.#credit.left(index, answer.length);
+    this.#controls.change(change);
   }
 
   /** Claims rows: for the prompt when new, for every unfinished branch when it comes back from preemption. */
@@ -227,8 +198,7 @@ export class Run {
     this.ledger.admitted();
     this.pool?.start();
     if (this.pool) return;
-    if (this.#choices.length === 0) this.#choices.push(this.#choice(0, this.#firstTrunk()));
-    for (const sequence of this.live) sequence.claim();
+    this.#choices.start();
     if (this.ledger.preemptions === 0) this.ledger.cachedTokens = this.cachedTokens;
     if (this.#promptScores?.areWhole) this.#promptIsScored(this.#promptScores);
   }
@@ -236,7 +206,7 @@ export class Run {
   /** Gives rows back but keeps the generated tokens: they are computed again when the run is admitted again. */
   preempt(): void {
     this.ledger.preemptions++;
-    for (const choice of this.#choices) choice.rest();
+    for (const choice of this.#choices.all) choice.rest();
     this.reads?.pause();
     this.pool?.release();
     this.#scrub();
@@ -244,7 +214,7 @@ export class Run {
 
   /** The beginning of a tick: what waits gets its rows. */
   prepare(): void {
-    this.#applyChanges();
+    this.#events.push(...this.#controls.apply(this.#choices.all));
     for (const { views } of this.live) views.forEach((view) => view.refreshRegime());
     this.#guarded(() => this.reads?.start());
   }
@@ -272,19 +242,16 @@ export class Run {
   /** Tokens that are asked for in a row, at most: drafts beyond them would be in vain. */
   tokensAsked(sequence: Sequence): number {
     const { ask } = sequence;
-    const choice = this.#choiceOf(sequence);
-    if (choice?.isPlain) return this.#creditOf(choice);
+    const choice = this.#choices.of(sequence);
+    if (choice?.isPlain) return this.#controls.creditOf(choice);
     return ask?.kind === 'grow' ? tokensLeft(ask) : 0;
   }
 
   /** Once the first choice has its prompt in, the other choices continue from copies of its rows, and all searches begin. */
   #expand(): void {
-    const [first] = this.#choices;
-    if (!first || this.#isExpanded || this.#promptScores || !first.trunk.views.every((view) => view.logits(0))) return;
-    for (let choice = 1; choice < this.request.n; choice++)
-      this.#choices.push(this.#choice(choice, first.trunk.fork({ ...first.trunk.nature, choice, stream: choice })));
-    this.#isExpanded = true;
-    this.#guarded(() => this.#choices.forEach((choice) => choice.begin()));
+    if (this.#promptScores || !this.#choices.canExpand) return;
+    this.#choices.expand();
+    this.#guarded(() => this.#choices.begin());
   }
 
   /** A prompt token has its log-probability. */
@@ -301,7 +268,7 @@ export class Run {
    */
   accept(sequence: Sequence, decision: Decision): boolean {
     this.ledger.decided(decision);
-    const choice = this.#choiceOf(sequence);
+    const choice = this.#choices.of(sequence);
     if (!choice) return false;
     if (sequence.ask?.kind === 'top') {
       this.#guarded(() => choice.tell(sequence, decision));
@@ -332,7 +299,7 @@ export class Run {
       if (this.#services.failsWithScorer) this.fail(new AppError('scorer_failed', { reason }));
       else this.#interrupt(new ScorerFailed(reason));
     }
-    this.#guarded(() => this.#choices.forEach((choice) => choice.resume()));
+    this.#guarded(() => this.#choices.all.forEach((choice) => choice.resume()));
   }
 
   /** Searches whose budget has ended go on plainly. */
@@ -352,13 +319,11 @@ export class Run {
     this.#restFinished();
     const events = this.#events;
     this.#events = [];
-    for (const choice of this.#choices) events.push(...choice.takeEvents());
+    for (const choice of this.#choices.all) events.push(...choice.takeEvents());
     if (this.cancelled) return [];
     if (this.failure) return [{ kind: 'failed', error: this.failure.data }];
-    const isPaused = !this.done && !this.#credit.isHeld && this.#lacksCredit;
-    if (isPaused && !this.#wasPaused) events.push({ kind: 'paused' });
-    this.#wasPaused = isPaused;
-    if (this.done) events.push(reportOf(this, this.#choices));
+    events.push(...this.#controls.pause(this.#choices.all, this.done));
+    if (this.done) events.push(reportOf(this, this.#choices.all));
     return events;
   }
 
@@ -371,7 +336,7 @@ export class Run {
 
   release(): void {
     if (this.done && !this.metNan) this.reads?.store();
-    for (const choice of this.#choices) choice.release();
+    for (const choice of this.#choices.all) choice.release();
     this.reads?.drop();
     this.pool?.release();
     this.#prompts.close();
@@ -380,7 +345,7 @@ export class Run {
 
   /** Choices that have ended give their rows back; what the first has computed is kept for requests that begin alike. */
   #restFinished(): void {
-    for (const { done, index, trunk } of this.#choices) {
+    for (const { done, index, trunk } of this.#choices.all) {
       if (!done || !trunk.views.some(({ row }) => row)) continue;
       if (index === 0 && !this.metNan) trunk.views.forEach((view) => view.store());
       trunk.release();
@@ -393,12 +358,8 @@ export class Run {
     if (this.metNan) for (const model of this.demand.keys()) model.cache.scrub();
   }
 
-  #choiceOf({ nature }: Sequence): Choice | undefined {
-    return this.#choices[nature.choice];
-  }
-
   #interrupt(reason: BudgetSpent | ScorerFailed): void {
-    this.#guarded(() => this.#choices.forEach((choice) => choice.interrupt(reason)));
+    this.#guarded(() => this.#choices.all.forEach((choice) => choice.interrupt(reason)));
   }
 
   /** What goes wrong in one request's search ends that request and nobody else's. */
@@ -412,45 +373,9 @@ export class Run {
     }
   }
 
-  #firstTrunk(): Sequence {
-    const tokens: number[] = [];
-    const wantedFrom = this.#promptScores ? 1 - (this.request.promptIds[0]?.length ?? 1) : 0;
-    const views = this.#models.map((model, v) => new View(model, this.#prompts.open(model, v), tokens, wantedFrom));
-    const slots = this.#models.map((_, slot) => slot);
-    const nature = { choice: 0, distribution: 0, slots, sampling: this.request.sampling, stream: 0 };
-    return new Sequence(this.#branchContext, nature, tokens, views);
-  }
-
-  #choice(index: number, trunk: Sequence): Choice {
-    const { request, reads } = this;
-    const search = (branch: Branch): Search =>
-      request.search ? this.#services.search(request.search.plan, branch) : plainly(branch);
-    const { byDistribution, draft } = this.views;
-    return new Choice(index, trunk, search, {
-      request,
-      table: this.#branchContext.table,
-      reads,
-      slotsOf: (d) => [...(byDistribution[d] ?? []), ...(d === 0 && draft !== null ? [draft] : [])],
-      grew: (tokens) => (this.ledger.grown += tokens),
-    });
-  }
-
   #promptIsScored({ records }: PromptScores): void {
     this.#events.push({ kind: 'prompt', tokens: records });
     this.#promptScores = null;
-    if (this.request.maxTokens > 0) return;
-    // Nothing to generate: every choice ends here.
-    for (let choice = this.#choices.length; choice < this.request.n; choice++) {
-      const nature = { choice, distribution: 0, slots: [], sampling: this.request.sampling, stream: choice };
-      this.#choices.push(this.#choice(choice, new Sequence(this.#branchContext, nature, [], [])));
-    }
-    this.#isExpanded = true;
-    for (const choice of this.#choices) {
-      choice.answer.finish = { reason: 'length', stopReason: null };
-      this.#events.push({ kind: 'finished', choice: choice.index, reason: 'length', stopReason: null });
-      choice.rest();
-    }
+    if (this.request.maxTokens === 0) this.#events.push(...this.#choices.endWithPrompt());
   }
 }
-
-const NONE: readonly Sequence[] = [];
