@@ -86,7 +86,7 @@ export class Catalog implements CatalogContract {
    */
   resolve(model: string, decoding?: unknown): ResolvedStrategy {
     const named = this.#named.get(model);
-    if (named === undefined) throw modelNotFound(model, this.#entries);
+    if (named === undefined) throw modelNotFound(model, this.#entries, this.#isReward(model));
     if (decoding === undefined || decoding === null) return this.#served(named);
     if (typeof decoding !== 'object' || Array.isArray(decoding)) {
       throw new AppError('invalid_value', {

@@ -158,6 +158,8 @@ export function attention(
   const group = heads / kvHeads;
   const sizes = [heads * headDim, kvHeads * headDim, kvHeads * headDim];
 
+  if (layer.qkNorm === null)
+    for (const name of [names.qNorm, names.kNorm]) if (name) tensors.refuse(`${name}.weight`, 'no norm of q and k');
   // A norm after the product would undo a scale in its rows: then the norm has it.
   const factor = layer.qkNorm === null ? scoreScale(layer) : 1;
   const matrix = tensors.matrix(`${role}.qkv`, names.qkv, sizes, spec.hiddenSize);

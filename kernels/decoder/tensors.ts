@@ -136,6 +136,15 @@ export class Tensors {
     return null;
   }
 
+  /** A tensor below the prefix that would change what is computed, where the family computes nothing of the kind. */
+  refuse(name: string, what: string): void {
+    const whole = this.#prefix + name;
+    if (this.#source.has(whole))
+      throw new UnsupportedConfigError(
+        `The checkpoint has a tensor ${whole}, but a model of its model_type has ${what}`,
+      );
+  }
+
   /** The untied head [vocab, hidden]. */
   head(rows: number, columns: number): Matrix {
     const { heads = [] } = this.#names;

@@ -13,6 +13,8 @@ export const misconfiguredIn =
   (key, problem, value, remedy) =>
     new AppError('config_invalid', { path: file ?? 'command line', key, problem, value: shown(value), remedy });
 
+const rewardProblem = 'it is a reward model, which gives scores and predicts no tokens';
+
 /** A spec's own complaint in the words of the wire. */
 export function requestError(error: SpecError, isReward: (model: unknown) => boolean): AppError {
   const { path, problem, value, remedy, known } = error;
@@ -34,7 +36,7 @@ export function requestError(error: SpecError, isReward: (model: unknown) => boo
     'invalid_value',
     {
       param: path,
-      problem: isReward(value) ? 'it is a reward model, which gives scores and predicts no tokens' : problem,
+      problem: isReward(value) ? rewardProblem : problem,
       value: shown(value),
       remedy: `${hint} ${remedy}`.trim(),
     },
@@ -42,12 +44,13 @@ export function requestError(error: SpecError, isReward: (model: unknown) => boo
   );
 }
 
-export function modelNotFound(model: string, entries: readonly CatalogEntry[]): AppError {
+export function modelNotFound(model: string, entries: readonly CatalogEntry[], isReward: boolean): AppError {
   const known = entries.map(({ id }) => id);
-  const hint = nearest(model, known);
+  const near = isReward ? null : nearest(model, known);
+  const hint = isReward ? rewardProblem : near === null ? null : `did you mean ${near}?`;
   return new AppError('model_not_found', {
     param: 'model',
     model: shown(model),
-    available: `${known.join(', ')}${hint === null ? '' : ` (did you mean ${hint}?)`}`,
+    available: `${known.join(', ')}${hint === null ? '' : ` (${hint})`}`,
   });
 }

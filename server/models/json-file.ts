@@ -1,6 +1,6 @@
 // Reads the small JSON files of a checkpoint folder: bounded in size, an object at the top, errors that name the file.
 // Knows nothing of what the keys mean. Called by checkpoint, safetensors, tokenizer and artifacts.
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
 import { AppError } from '../errors.js';
 import { reasonOf } from '../reason.js';
 
@@ -18,11 +18,14 @@ export const invalidFile = (path: string, problem: string, remedy: string, cause
 export const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 
+/** Opening a pipe would wait for a writer that never comes: it opens at once, and whoever opened it sees that it is no file. */
+export const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
+
 /** The file's bytes, or null when there is no such file. */
 export function readSmallFile(path: string): Buffer | null {
   let file: number;
   try {
-    file = openSync(path, 'r');
+    file = openSync(path, readOnly);
   } catch (error) {
     if (isMissing(error)) return null;
     throw invalidFile(

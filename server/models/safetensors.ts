@@ -5,7 +5,7 @@ import { basename, dirname, join, sep } from 'node:path';
 import type { TensorInfo, TensorSource } from '../../kernels/decoder/weights.js';
 import { AppError } from '../errors.js';
 import { reasonOf } from '../reason.js';
-import { invalidFile, isJsonObject, isMissing, readJsonObject } from './json-file.js';
+import { invalidFile, isJsonObject, isMissing, readJsonObject, readOnly } from './json-file.js';
 import { readHeader, type TensorEntry } from './safetensors-header.js';
 
 const singleName = 'model.safetensors';
@@ -235,7 +235,7 @@ function openInside(directory: string, name: string): number {
     if (!real.startsWith(home + sep) && !isHubBlob(home, real)) {
       throw invalidFile(path, 'is a link that leads out of the model folder', 'Put the file itself into the folder.');
     }
-    file = openSync(real, 'r');
+    file = openSync(real, readOnly);
   } catch (error) {
     if (error instanceof AppError) throw error;
     if (isMissing(error))

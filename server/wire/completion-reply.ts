@@ -69,7 +69,7 @@ export class CompletionReply implements ReplyFormat {
     const report = decoding === null ? '' : `,"decoding":${JSON.stringify(decoding)}`;
     return (
       `${this.#prefix}[{"index":${choice},"text":"","logprobs":null,"finish_reason":"${reason}",` +
-      `"stop_reason":${JSON.stringify(stopReason)}}]${report}${this.#suffix}`
+      `"stop_reason":${JSON.stringify(stopReason)}${this.#unsaidPromptIds(choice)}}]${report}${this.#suffix}`
     );
   }
 
@@ -115,16 +115,20 @@ export class CompletionReply implements ReplyFormat {
     ids: readonly number[],
     trace: Delta['trace'] = null,
   ): string {
-    let shownIds = '';
-    if (this.#options.tokenIds) {
-      if (!this.#announced.has(choice)) shownIds = `,"prompt_token_ids":${JSON.stringify(this.#promptIdsOf(choice))}`;
-      this.#announced.add(choice);
-      shownIds += `,"token_ids":${JSON.stringify(ids)}`;
-    }
+    const shownIds = this.#options.tokenIds
+      ? `${this.#unsaidPromptIds(choice)},"token_ids":${JSON.stringify(ids)}`
+      : '';
     return (
       `${this.#prefix}[{"index":${choice},"text":${JSON.stringify(text)},"logprobs":${JSON.stringify(logprobs)},` +
       `"finish_reason":null${shownIds}${traceFields(trace)}}]${this.#suffix}`
     );
+  }
+
+  /** The prompt's ids come with a choice's first chunk, which is its last where the answer is empty. */
+  #unsaidPromptIds(choice: number): string {
+    if (!this.#options.tokenIds || this.#announced.has(choice)) return '';
+    this.#announced.add(choice);
+    return `,"prompt_token_ids":${JSON.stringify(this.#promptIdsOf(choice))}`;
   }
 
   #writer(choice: number): CompletionLogprobsWriter {

@@ -14,6 +14,8 @@ function brief(value: unknown, limit: number, depth: number): unknown {
 
 export function shown(value: unknown, limit = 80): string {
   if (value === undefined) return 'nothing';
+  // 1e400 in a body is Infinity, which JSON would write as null.
+  if (typeof value === 'number') return String(value);
   const text = JSON.stringify(brief(value, limit, 0)) ?? typeof value;
   return text.length > limit ? `${text.slice(0, limit - 3)}...` : text;
 }

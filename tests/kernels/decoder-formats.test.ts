@@ -135,6 +135,11 @@ describe('refuses tensors that the config does not imply', () => {
       () => build((t) => t.set('model.layers.0.self_attn.q_proj.bias', vector(48))),
       /q_proj\.bias, but its config says/,
     ],
+    [
+      'surplus norm of keys',
+      () => build((t) => t.set('model.layers.1.self_attn.k_norm.weight', vector(12))),
+      /k_norm\.weight, but a model of its model_type has no norm of q and k/,
+    ],
     ['missing bias', () => build(() => {}, { mlp_bias: true }), /no tensor model\.layers\.0\.mlp\.gate_proj\.bias/],
     [
       'untied without head',

@@ -66,6 +66,10 @@ describe('absent keys', () => {
       8,
       8,
     ]);
+    expect(windows('qwen3', { use_sliding_window: true, max_window_layers: 0 })).toEqual(Array(6).fill(4096));
+    expect(windows('qwen2', { use_sliding_window: true, max_window_layers: 0, sliding_window: null })).toEqual(
+      Array(6).fill(null),
+    );
     expect(windows('gemma2', { sliding_window: 8 })).toEqual([8, null, 8, null, 8, null]);
     expect(windows('gemma3_text', { sliding_window: 8 })).toEqual([8, 8, 8, 8, 8, null]);
     expect(windows('gemma3_text', { sliding_window: 8, sliding_window_pattern: 2 })).toEqual([
@@ -100,6 +104,18 @@ describe('absent keys', () => {
       vision_config: {},
     });
     expect(spec).toEqual(readDecoderSpec(text));
+  });
+
+  it('gemma3: a text_config leaves out the sizes of its class', () => {
+    const spec = readDecoderSpec({
+      model_type: 'gemma3',
+      architectures: ['Gemma3ForConditionalGeneration'],
+      text_config: { model_type: 'gemma3_text', hidden_size: 2560, intermediate_size: 10_240, num_hidden_layers: 34 },
+      vision_config: {},
+    });
+    expect(spec).toMatchObject({ vocabSize: 262_208, hiddenSize: 2560, contextLength: 131_072 });
+    expect(spec.layers).toHaveLength(34);
+    expect(spec.layers[0]).toMatchObject({ heads: 8, kvHeads: 4, headDim: 256, window: 4096, mlp: { size: 10_240 } });
   });
 
   it('smollm3: 1 means that the layer has rope; every fourth has none', () => {
@@ -185,6 +201,10 @@ describe('refusals name key, value and what is supported', () => {
     ['gemma3_text', { use_bidirectional_attention: true }, /use_bidirectional_attention is true/],
     ['llama', { num_local_experts: 8 }, /num_local_experts is 8/],
     ['llama', { residual_multiplier: 0.22 }, /residual_multiplier is 0\.22/],
+    ['llama', { attention_multiplier: 0.0625 }, /attention_multiplier is 0\.0625; supported: absent/],
+    ['llama', { final_logit_softcapping: 30 }, /final_logit_softcapping is 30; supported: absent/],
+    ['qwen3', { attn_logit_softcapping: 50 }, /attn_logit_softcapping is 50; supported: absent/],
+    ['gemma3', { text_config: 'text' }, /text_config is "text"; supported: an object/],
     ['gpt2', { add_cross_attention: true }, /add_cross_attention is true/],
     ['gpt2', { n_head: 5 }, /n_head is 5; supported: a divisor of n_embd \(64\)/],
     ['olmo2', { clip_qkv: 8 }, /clip_qkv is 8/],

@@ -102,7 +102,10 @@ describe('names', () => {
       message: expect.stringContaining('did you mean large?') as string,
     });
     expect(refusal(() => steered.resolve('constructor')).code).toBe('model_not_found');
-    expect(refusal(() => steered.resolve('rm')).code).toBe('model_not_found');
+    expect(refusal(() => steered.resolve('rm'))).toMatchObject({
+      code: 'model_not_found',
+      message: expect.stringContaining('a reward model, which gives scores') as string,
+    });
   });
 });
 

@@ -1,5 +1,5 @@
 // Gemma 3, the text part: gemma2's norms, per-head q/k norm, five local layers to one global, each kind with its own rope.
-import { type ConfigReader } from '../config.js';
+import { ConfigReader, isObject, type JsonObject } from '../config.js';
 import type { Family } from '../family.js';
 import { readRopeOfKind, unscaledRope } from '../rope.js';
 import type { DecoderSpec } from '../spec.js';
@@ -49,16 +49,25 @@ function readText(config: ConfigReader): DecoderSpec {
   });
 }
 
+/** A text_config leaves out what equals its class default. */
+const textDefaults: JsonObject = {
+  vocab_size: 262_208,
+  hidden_size: 2304,
+  intermediate_size: 9216,
+  num_hidden_layers: 26,
+};
+
 export const gemma3: Family = {
   name: 'gemma3',
   modelTypes: ['gemma3_text', 'gemma3'],
   names: gemmaNames,
   read: (config) => {
     // The multimodal wrapper keeps the language model's config one level down, its architecture on top.
-    const text = config.object('text_config');
-    if (!text) return readText(config);
+    const text = config.raw('text_config');
+    if (text === undefined) return readText(config);
+    if (!isObject(text)) return config.fail('text_config', text, 'an object');
     config.only('quantization_config', []);
-    const spec = readText(text);
+    const spec = readText(new ConfigReader({ ...textDefaults, ...text }, 'text_config.'));
     const softcap = spec.head.kind === 'lm' ? spec.head.softcap : null;
     return { ...spec, head: readHead(config, true, softcap) };
   },

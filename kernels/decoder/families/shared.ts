@@ -29,6 +29,7 @@ export function refuseForeignKeys(config: ConfigReader): void {
   config.only('is_encoder_decoder', [false]);
   config.only('clip_qkv', []);
   config.only('attention_chunk_size', []);
+  config.only('attention_multiplier', []);
   for (const key of ['embedding_multiplier', 'residual_multiplier', 'logits_scaling', 'logit_scale'])
     config.only(key, [1]);
   for (const key of ['num_experts', 'num_local_experts', 'n_routed_experts']) config.only(key, [0]);
@@ -86,7 +87,7 @@ export function readSwitchedWindows(
   onByDefault: boolean,
 ): readonly (number | null)[] {
   if (!config.boolean('use_sliding_window', onByDefault)) return Array.from({ length: layers }, () => null);
-  const window = config.has('sliding_window') ? config.size('sliding_window') : null;
+  const window = config.isNull('sliding_window') ? null : config.size('sliding_window', 4096);
   const from = config.number('max_window_layers', 28);
   return readWindows(config, layers, window, (layer) => layer >= from);
 }
@@ -131,6 +132,8 @@ export interface Differences {
 
 export function readLlamaLike(config: ConfigReader, family: Differences): DecoderSpec {
   refuseForeignKeys(config);
+  if (family.headSoftcap === undefined)
+    for (const key of ['attn_logit_softcapping', 'final_logit_softcapping']) config.only(key, []);
   const hiddenSize = config.size('hidden_size');
   const layerCount = config.size('num_hidden_layers');
   const heads = config.size('num_attention_heads', family.heads);

@@ -413,6 +413,10 @@ describe('bodies that are no JSON object', () => {
   test('null', async () => {
     expectRefusal(await post('null'), { status: 400, code: 'invalid_value', param: 'body' });
   });
+  test('a number beyond all numbers is shown as what it was read as', async () => {
+    const body = '{"model":"bytes","messages":[{"role":"user","content":"x"}],"temperature":1e400}';
+    expectRefusal(await post(body), invalid('temperature', '(got Infinity)'));
+  });
   test('a poisoned prototype', async () => {
     const body = '{"model":"bytes","messages":[{"role":"user","content":"x"}],"__proto__":{"n":5}}';
     expectRefusal(await post(body), { status: 400, code: 'invalid_json', says: ['forbidden key'] });

@@ -89,6 +89,11 @@ const cases: Record<string, readonly [Script, string, object]> = {
     textPath,
     completion({ stream: true, prompt: [[104, 105]], return_token_ids: true }),
   ],
+  'completion-stream-ids-empty': [
+    says({ pieces: [], stopReason: eos }),
+    textPath,
+    completion({ stream: true, prompt: [[104, 105]], return_token_ids: true }),
+  ],
   'completion-stream-error': [breaks, textPath, completion({ stream: true })],
   'completion-body': [hello, textPath, completion()],
   'completion-body-echo-logprobs': [hello, textPath, completion({ echo: true, logprobs: 1 })],

@@ -1,10 +1,12 @@
 // The safetensors reader: every half-precision value, shards, and the files that lie.
+import { execFileSync } from 'node:child_process';
 import { linkSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../../server/errors.js';
 import { firstDuplicateKey, maxHeaderBytes } from '../../../server/models/safetensors-header.js';
+import { readSmallFile } from '../../../server/models/json-file.js';
 import { SafetensorsSource } from '../../../server/models/safetensors.js';
 import { f32, safetensorsBytes, temporaryFolder, withHeader, words, writeModel } from './write-safetensors.js';
 
@@ -247,6 +249,14 @@ describe('folders', () => {
     expect(errorOf(() => open(folder)).message).toContain('places tensor b in one.safetensors, which does not hold it');
     writeFileSync(join(folder, 'model.safetensors.index.json'), index({ a: 'gone.safetensors' }));
     expect(errorOf(() => open(folder)).data.code).toBe('model_file_missing');
+  });
+
+  test.skipIf(process.platform === 'win32')('a pipe in the place of a file is refused, not waited for', () => {
+    const folder = temporaryFolder();
+    const pipe = join(folder, 'model.safetensors');
+    execFileSync('mkfifo', [pipe]);
+    expect(errorOf(() => open(folder)).message).toContain('is not a regular file');
+    expect(errorOf(() => readSmallFile(pipe)).message).toContain('is not a regular file');
   });
 
   test('links: out of the folder refused, inside it and hard ones fine, and the blobs of a Hub cache', () => {
