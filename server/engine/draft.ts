@@ -4,7 +4,7 @@
 import { structureKey, viewsOf } from '../../decoders/expr.js';
 import type { BlockPolicy, Candidate, Load } from './block-policy.js';
 import { PROPOSE } from './block-policy.js';
-import type { Feed } from './engine.js';
+import type { Feed } from './feeds.js';
 import type { Fuser, ReadyRow } from './fuse.js';
 import type { DraftCounters } from './messages.js';
 import type { EngineModel } from './model.js';

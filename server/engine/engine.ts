@@ -5,18 +5,15 @@ import type { Change, DecodeEvent, DecodeRequest, Grant } from '../wire/decode.j
 import { Admission, servedBefore } from './admission.js';
 import { AdaptiveBlocks, DECIDE, type BlockPolicy } from './block-policy.js';
 import { Drafter } from './draft.js';
+import { feedsOf, isFed, type Feed } from './feeds.js';
 import { Fuser, type Kernels } from './fuse.js';
 import type { EngineSettings, EngineStats } from './messages.js';
 import type { EngineModel, ForwardRow } from './model.js';
 import { Pace } from './pace.js';
 import { Run, type RunServices } from './run.js';
-import { schedule, type Share, type Work } from './scheduler.js';
+import { schedule, type Share } from './scheduler.js';
 import type { Sequence } from './sequence.js';
 import { brokenAt, readyRows } from './ready.js';
-import type { View } from './view.js';
-
-/** Prompt positions scored per tick and row: each holds a whole row of logits until it is decided. */
-const SCORED_PER_TICK = 32;
 
 /** A kernel takes from a few milliseconds to some tens to make; one that is there takes none. */
 const PREPARING_MS = 5;
@@ -29,13 +26,6 @@ export type EngineLimits = Pick<
 export interface RequestEvent {
   readonly requestId: string;
   readonly event: DecodeEvent;
-}
-
-/** A view that has to take in tokens, with the run and the branch it belongs to; no branch where an answer is read for its score. */
-export interface Feed {
-  readonly run: Run;
-  readonly sequence: Sequence | null;
-  readonly view: View;
 }
 
 export class Engine {
@@ -134,7 +124,7 @@ export class Engine {
     const rows = new Map(this.#admission.stepRows);
     for (const run of this.#runs) run.prepare();
     await this.#drafter.draft(this.#runs);
-    for (const [model, feeds] of this.#collect())
+    for (const [model, feeds] of feedsOf(this.#runs, this.#models))
       for (const shares of schedule(feeds, {
         tokens: model.tokenBudget(this.#limits.tokensPerTick),
         rows: this.#limits.maxRows,
@@ -242,37 +232,11 @@ export class Engine {
     }
   }
 
-  /** What every live view still has to take in, by model. */
-  #collect(): Map<EngineModel, Work<Feed>[]> {
-    const feeds = new Map<EngineModel, Work<Feed>[]>([...this.#models.values()].map((model) => [model, []]));
-    const push = (item: Feed, pending: number, whole: boolean): void => {
-      const { priority } = item.run.request;
-      const lane = item.view.row?.lane;
-      if (pending > 0 && lane)
-        feeds.get(item.view.model)?.push({ item, pending, whole, priority, arrival: item.run.arrival, lane });
-    };
-    for (const run of this.#runs) {
-      for (const sequence of run.hungry)
-        for (const view of sequence.views) {
-          const isScored = view.scoresPrompt || (sequence.drafts.length > 0 && !sequence.isDrawing);
-          const pending = isScored ? Math.min(view.pending, SCORED_PER_TICK) : view.pending;
-          push({ run, sequence, view }, pending, sequence.drafts.length > 0 && !isScored);
-        }
-      const pooled = run.pool?.view;
-      if (pooled) {
-        const pending = pooled.scoresPrompt ? Math.min(pooled.pending, SCORED_PER_TICK) : pooled.pending;
-        push({ run, sequence: null, view: pooled }, pending, false);
-      }
-      for (const { view } of run.reads?.fed ?? []) if (view) push({ run, sequence: null, view }, view.pending, false);
-    }
-    return feeds;
-  }
-
   /** Runs one forward over the rows that are still wanted, and hands each view its logits. */
   async #forward(model: EngineModel, shares: readonly Share<Feed>[]): Promise<void> {
     const wanted = this.#makeRoom(
       model,
-      shares.filter(({ item }) => this.#wants(item)),
+      shares.filter(({ item }) => isFed(item)),
     );
     if (wanted.length === 0) return;
     const rows = wanted.flatMap(({ item: { view }, count }): ForwardRow[] =>
@@ -308,10 +272,6 @@ export class Engine {
       }
     });
     logits.release?.();
-  }
-
-  #wants({ run, view }: Feed): boolean {
-    return !run.cancelled && run.failure === null && view.row !== null;
   }
 
   /** Under memory pressure the runs of this model that were served last give way: their rows are freed now and computed again later. */

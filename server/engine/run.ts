@@ -23,7 +23,7 @@ import { PromptScores } from './prompt-scores.js';
 import { Prompts } from './prompts.js';
 import { Reads, type ReadServices } from './reads.js';
 import { reportOf } from './report.js';
-import type { Sequence} from './sequence.js';
+import type { Sequence } from './sequence.js';
 import { type BranchContext, type Decision } from './sequence.js';
 import { Speculation } from './speculation.js';
 import type { View } from './view.js';
