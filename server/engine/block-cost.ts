@@ -1,7 +1,10 @@
 // What work of each size takes on this machine, learnt from the work itself: forwards by tokens, kernels by rows. Knows no request and no
 // model; block-policy.ts asks it what a block would cost before it makes one.
 
-/** The middle of so many latest timings is believed: a pause of the machine is no cost of the work. */
+/**
+ * The lower quartile of so many latest timings is believed. A pause of the machine is no cost of the work, and long work meets most of them:
+ * where they last as long as the work itself, the middle jumps back and forth between with and without.
+ */
 const RECENT = 5;
 /** So many timings count in full, */
 const SURE = 8;
@@ -20,7 +23,7 @@ const FIRST_SURPRISE = 1.5;
 
 interface Seen {
   readonly recent: number[];
-  middle: number;
+  usual: number;
   count: number;
   at: number;
 }
@@ -47,7 +50,7 @@ export class SizeCost {
     if (known) {
       known.recent.push(ms);
       if (known.recent.length > RECENT) known.recent.shift();
-      known.middle = middleOf(known.recent);
+      known.usual = lowerQuartileOf(known.recent);
       known.count++;
       known.at = now;
       return;
@@ -58,7 +61,7 @@ export class SizeCost {
     const guess = guessFrom(points, size, above - 1, above);
     const believed = guess === null ? ms : Math.min(ms, FIRST_SURPRISE * guess);
     for (const [other, seen] of this.#seen) if (this.#weight(seen) < FORGOTTEN) this.#seen.delete(other);
-    this.#seen.set(size, { recent: [believed], middle: believed, count: 1, at: now });
+    this.#seen.set(size, { recent: [believed], usual: believed, count: 1, at: now });
   }
 
   /** What `size` costs as far as is known; 0 before anything was seen. */
@@ -74,10 +77,10 @@ export class SizeCost {
   #rising(): readonly Point[] {
     const points = this.#weighed();
     const pools: { readonly sizes: readonly number[]; readonly ms: number; readonly weight: number }[] = [];
-    points.forEach(({ size, ms: middle, weight: own }, p) => {
+    points.forEach(({ size, ms: seen, weight: own }, p) => {
       // One timing says no more than the neighbours do, many say all.
       const guess = guessFrom(points, size, p - 1, p + 1);
-      let pool = { sizes: [size], ms: guess === null ? middle : (own * middle + guess) / (own + 1), weight: own };
+      let pool = { sizes: [size], ms: guess === null ? seen : (own * seen + guess) / (own + 1), weight: own };
       for (let last = pools.at(-1); last && last.ms >= pool.ms; last = pools.at(-1)) {
         pools.pop();
         const weight = last.weight + pool.weight;
@@ -92,7 +95,7 @@ export class SizeCost {
   /** What was seen, by rising size. */
   #weighed(): Weighed[] {
     return [...this.#seen]
-      .map(([size, seen]) => ({ size, ms: seen.middle, weight: this.#weight(seen) }))
+      .map(([size, seen]) => ({ size, ms: seen.usual, weight: this.#weight(seen) }))
       .sort((a, b) => a.size - b.size);
   }
 
@@ -125,6 +128,10 @@ function between(size: number, below: Point | undefined, above: Point | undefine
   if (below && above) return below.ms + ((above.ms - below.ms) * (size - below.size)) / (above.size - below.size);
   const only = below ?? above;
   return only ? (only.ms * (size + FIXED_PART)) / (only.size + FIXED_PART) : null;
+}
+
+function lowerQuartileOf(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[(values.length - 1) >> 2] ?? NaN;
 }
 
 /** Of an even number the lower one: a machine's pauses only ever add. */

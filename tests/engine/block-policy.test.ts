@@ -236,9 +236,12 @@ describe('SizeCost', () => {
     expect(cost.at(8)).toBeLessThan(27);
   });
 
-  it('takes the middle of the latest timings, and forgets sizes of long ago', () => {
+  it('takes the lower quartile of the latest timings, and forgets sizes of long ago', () => {
     const cost = new SizeCost();
     for (const ms of [10, 11, 300, 9, 10]) cost.observe(4, ms);
+    expect(cost.at(4)).toBe(10);
+    // Every other one meets a pause.
+    for (const ms of [20, 10, 20, 10, 20]) cost.observe(4, ms);
     expect(cost.at(4)).toBe(10);
     for (let time = 0; time < 2000; time++) cost.observe(8, 28);
     expect(cost.at(4)).toBeCloseTo(28 * (10 / 14), 3);
