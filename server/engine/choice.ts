@@ -257,13 +257,14 @@ export class Choice implements Host {
 
   #fork(parent: Sequence, { distribution, sampling }: ForkOptions): Sequence {
     const { nature } = parent;
-    const fork = parent.fork({
+    const own = {
       choice: this.index,
       distribution: distribution ?? nature.distribution,
       slots: distribution === undefined ? nature.slots : this.#context.slotsOf(distribution),
       sampling: sampling ? changed(this.#context.request.sampling, sampling) : nature.sampling,
       stream: forkStream(this.index, ++this.#serial),
-    });
+    };
+    const fork = parent.fork(own, this.trunk);
     this.#forks.add(fork);
     return fork;
   }

@@ -198,15 +198,17 @@ export class Sequence implements Branch {
     this.views.forEach((view) => view.rewind(length));
   }
 
-  /** A copy with rows of its own, for the views of another nature as far as this branch has them. */
-  fork(nature: BranchNature): Sequence {
-    this.isStem = true;
+  /** A copy with rows of its own, for the views of another nature. Those that this branch lacks set out from the trunk, which has all. */
+  fork(nature: BranchNature, trunk: Sequence = this): Sequence {
     const tokens = [...this.tokens];
-    const views = nature.slots.map((slot) => {
+    const sources = nature.slots.map((slot) => {
       const own = this.view(slot);
-      if (!own) throw new Error(`a fork needs the view ${slot}, which its parent lacks`);
-      return own.fork(tokens);
+      const view = own ?? trunk.view(slot);
+      if (!view) throw new Error(`a fork needs the view ${slot}, which its trunk lacks`);
+      return { view, shared: own ? tokens.length : commonLength(trunk.tokens, tokens) };
     });
+    this.isStem = true;
+    const views = sources.map(({ view, shared }) => view.fork(tokens, shared));
     const copy = new Sequence(this.#context, nature, tokens, views, this.#matches);
     copy.#origins = [...this.#origins];
     copy.#recordedFrom = this.#recordedFrom;

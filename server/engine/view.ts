@@ -183,12 +183,17 @@ export class View {
     return switchLength === null || this.length > switchLength ? Infinity : switchLength - this.length;
   }
 
-  /** A copy with its own row, for a sequence whose generated ids are `generated`. */
-  fork(generated: readonly number[]): View {
+  /**
+   * A copy with its own row, for a sequence whose generated ids are `generated`; the first `shared` of them are this one's too. Where the two are
+   * not level the copy gets its logits by taking in its own last token.
+   */
+  fork(generated: readonly number[], shared = generated.length): View {
     const copy = new View(this.model, this.promptIds, generated, 0);
-    if (this.#row) copy.#row = this.model.cache.fork(this.#row);
+    const isLevel = shared === generated.length && shared === this.#generated.length;
+    const fed = isLevel ? Infinity : copy.promptIds.length + Math.min(shared, generated.length - 1);
+    if (this.#row) copy.#row = this.model.cache.fork(this.#row, Math.min(this.#row.length, fed));
     copy.#longRope = this.#longRope;
-    for (const [position, logits] of this.#held) copy.hold(position, logits);
+    if (isLevel) for (const [position, logits] of this.#held) copy.hold(position, logits);
     return copy;
   }
 

@@ -95,7 +95,8 @@ function* program(trunk: Branch, ops: readonly Op[], log: unknown[], isConstrain
         if (branches.length < 8) branches.push(yield* fork(branch, each.until ? { sampling: { temperature: 0 } } : {}));
         break;
       case 'other':
-        if (branches.length < 8) branches.push(yield* fork(trunk, { distribution: 1 }));
+        // Of any branch: what it does not read itself sets out from the trunk.
+        if (branches.length < 8) branches.push(yield* fork(branch, { distribution: each.until ? 0 : 1 }));
         break;
       case 'rewind': {
         const least = branch === trunk ? committed : 0;

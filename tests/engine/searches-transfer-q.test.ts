@@ -16,6 +16,7 @@ import { emittedOf, searchRequest, toldOf, twinOf } from '../support/toy-search.
 const heads = { heads: ['first', 'second'], statistics: null };
 const steered = { method: 'eft', base: 'large', tuned: 'tuned', reference: 'small' };
 const reward = { kind: 'reward', model: 'tuned', head: 'first' };
+const implicit = { kind: 'implicit', tuned: 'tuned', reference: 'small' };
 const transferQ = { method: 'transfer_q', proposal: 'large', baseline: steered, reward };
 
 /** Null where the fields do not go together. */
@@ -49,7 +50,7 @@ const specs: fc.Arbitrary<object> = fc.oneof(
     method: fc.constant('transfer_q'),
     proposal: fc.constant('large'),
     baseline: fc.constantFrom<object | string>('large', 'small', steered),
-    reward: fc.constantFrom<object>(reward, { ...reward, range: [-2, 2] }),
+    reward: fc.constantFrom<object>(reward, { ...reward, range: [-2, 2] }, implicit),
     transfer: fc.constantFrom('direct', 'indirect'),
     importance: fc.constantFrom('self_normalised', 'code'),
     candidates: fc.integer({ min: 1, max: 6 }),
@@ -64,7 +65,7 @@ const specs: fc.Arbitrary<object> = fc.oneof(
   fc.record({
     method: fc.constant('args'),
     inner: fc.constantFrom<object | string>('large', steered),
-    reward: fc.constantFrom<object>(reward, { ...reward, range: [-2, 2] }),
+    reward: fc.constantFrom<object>(reward, { ...reward, range: [-2, 2] }, implicit),
     candidates: fc.integer({ min: 1, max: 6 }),
     reward_weight: fc.constantFrom(0.3, 1, 3),
     block: fc.integer({ min: 1, max: 4 }),
