@@ -11,6 +11,7 @@
 // Deviations divide by the number of members, not by one less: a lone member has deviation 0. A score that is no number stays one that never
 // wins (searches/winner.ts), and is left out where its member is centred.
 import { boolean, oneOf, optional, real } from '../fields.js';
+import type { ReadScorer } from '../fields.js';
 import { Conflict } from '../method.js';
 import type { Scorer } from '../plan.js';
 import { scorerList } from '../scorer-fields.js';
@@ -82,8 +83,29 @@ export const ensemble = defineScorer({
   },
 });
 
+/**
+ * Throws Conflict about `field` where scores are centred: then a number says how an answer compares with the others of one decision, and nothing of
+ * an answer by itself.
+ */
+export function refuseCentred(field: string, scorer: Scorer, { effective }: ReadScorer): void {
+  if (isCentred(scorer))
+    throw new Conflict(
+      field,
+      effective,
+      'The ensemble is centred: its scores compare answers, and here each is judged by itself. Give it "centre": false.',
+    );
+}
+
+function isCentred(scorer: Scorer): boolean {
+  if (scorer.kind !== 'ensemble') return false;
+  const { centre, members } = scorer as EnsembleScorer;
+  return centre || members.some(isCentred);
+}
+
 function aggregated(scores: readonly number[], aggregate: EnsembleScorer['aggregate'], penalty: number): number {
   if (scores.some(Number.isNaN)) return NaN;
+  // What one member forbids has no mean and no deviation: −∞ − (−∞).
+  if (aggregate !== 'median' && scores.includes(-Infinity)) return -Infinity;
   switch (aggregate) {
     case 'mean':
       return meanOf(scores);
@@ -130,5 +152,5 @@ function medianOf(numbers: readonly number[]): number {
     sorted[Math.floor((sorted.length - 1) / 2)] ?? NaN,
     sorted[Math.floor(sorted.length / 2)] ?? NaN,
   ];
-  return below + (above - below) / 2;
+  return below === -Infinity ? below : below + (above - below) / 2;
 }

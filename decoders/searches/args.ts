@@ -14,7 +14,7 @@ import type { Scorer } from '../plan.js';
 import { rangeOf, scoreAll } from '../scorers/index.js';
 import { commit, count, logprobs as nextTokens, sample, sampling, type Branch, type Search } from '../search.js';
 import { defineSearch } from '../search-method.js';
-import { adopt, candidatesOf, choose, settle } from './choose.js';
+import { adopt, candidatesOf, choose, settle, weighed } from './choose.js';
 import { isSettled, rewardRange, within, type RewardRange } from './reward-range.js';
 
 export interface RewardedChoice {
@@ -85,7 +85,13 @@ export function* chooseByReward(trunk: Branch, values: RewardedChoice): Search {
       yield* count('scored', branches.length);
       const scored = branches.map((branch, index) => {
         const [logprob, value] = [logprobs[index] ?? NaN, within(range, rewards[index] ?? NaN)];
-        return { branch, tokens: branch.tokens.slice(at), logprob, value, score: logprob + rewardWeight * value };
+        return {
+          branch,
+          tokens: branch.tokens.slice(at),
+          logprob,
+          value,
+          score: weighed(logprob, rewardWeight, value),
+        };
       });
       const winner = yield* choose(trunk, scored);
       yield* adopt(trunk, winner.branch, branches);

@@ -52,15 +52,22 @@ export interface Candidate {
   readonly score: number;
 }
 
-/** The candidate that the request's sampler takes, told as a step of the story. Scores stand in the place of logits; ties: the lowest id. */
+/** log-probability + weight · value. What has no weight has no say, be it −∞. */
+export function weighed(logprob: number, weight: number, value: number): number {
+  return weight === 0 ? logprob : logprob + weight * value;
+}
+
+/**
+ * The candidate that the request's sampler takes, told as a step of the story. Scores stand in the place of logits; ties: the lowest id. One
+ * without a finite score is not taken; where no candidate has one the values say nothing, and the log-probabilities decide.
+ */
 export function* choose<C extends Candidate>(trunk: Branch, candidates: readonly C[]): Searching<C> {
   const warp = yield* sampling(trunk);
   // As in a row of the vocabulary: the sampler breaks ties and cumulates by rising id.
   const byId = [...candidates].sort((a, b) => (a.tokens[0] ?? -1) - (b.tokens[0] ?? -1));
-  const law = lawOf(
-    Float64Array.from(byId, ({ score }) => score),
-    warp,
-  );
+  const isDecided = byId.some(({ score }) => Number.isFinite(score));
+  const scores = byId.map(({ score, logprob }) => (!isDecided ? logprob : Number.isFinite(score) ? score : -Infinity));
+  const law = lawOf(Float64Array.from(scores), warp);
   const isCertain = law.ids.length === 1;
   const chosen = byId[isCertain ? (law.ids[0] ?? -1) : draw(law, yield* uniform(trunk))];
   if (chosen === undefined) throw new Error('no candidate to choose');

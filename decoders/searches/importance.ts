@@ -22,7 +22,7 @@ export function valueOf(
     case 'code': {
       // As the paper's code has it: mean of wᵢ·rᵢ, which is the value times the mean weight, and that differs between candidates. Not monotone in r.
       const logWeights = exponents(rewards, baselineRewards, inverseBeta);
-      return mean(rewards.map((reward, index) => reward * Math.exp(logWeights[index] ?? NaN)));
+      return mean(rewards.map((reward, index) => share(Math.exp(logWeights[index] ?? NaN), reward)));
     }
     default:
       return importance satisfies never;
@@ -33,12 +33,17 @@ function exponents(rewards: readonly number[], baselineRewards: readonly number[
   return rewards.map((reward, index) => (reward - (baselineRewards[index] ?? NaN)) * inverseBeta);
 }
 
-/** Σ wᵢ·rᵢ / Σ wᵢ; the greatest exponent is taken off first, so that the largest weight is 1. */
+/** Σ wᵢ·rᵢ / Σ wᵢ; the greatest exponent is taken off first, so that the largest weight is 1, be it that of a forbidden answer. */
 function selfNormalised(rewards: readonly number[], logWeights: readonly number[]): number {
   const greatest = logWeights.reduce((most, each) => Math.max(most, each), -Infinity);
-  const weights = logWeights.map((each) => Math.exp(each - greatest));
+  const weights = logWeights.map((each) => (each === greatest ? 1 : Math.exp(each - greatest)));
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return rewards.reduce((sum, reward, index) => sum + reward * (weights[index] ?? NaN), 0) / total;
+  return rewards.reduce((sum, reward, index) => sum + share(weights[index] ?? NaN, reward), 0) / total;
+}
+
+/** w·r, which goes to 0 with exp(r)·r where an answer is forbidden: r = −∞. */
+function share(weight: number, reward: number): number {
+  return weight === 0 ? 0 : weight * reward;
 }
 
 function mean(values: readonly number[]): number {

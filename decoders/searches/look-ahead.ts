@@ -16,7 +16,7 @@ import {
   type BranchSampling,
   type Searching,
 } from '../search.js';
-import { candidatesOf, type Candidate } from './choose.js';
+import { candidatesOf, weighed, type Candidate } from './choose.js';
 import { betterHalf, horizonsOf } from './halving.js';
 import { valueOf, type Importance } from './importance.js';
 import { within, type RewardRange } from './reward-range.js';
@@ -135,7 +135,7 @@ function* valued(started: readonly Started[], values: LookAhead): Searching<Judg
     const own = [index * values.rollouts, (index + 1) * values.rollouts] as const;
     const cut = rewards.slice(...own).map((each) => within(range, each));
     const value = valueOf(cut, baselineRewards.slice(...own), importance, inverseBeta);
-    return { ...candidate, value, score: candidate.logprob + rewardWeight * value };
+    return { ...candidate, value, score: weighed(candidate.logprob, rewardWeight, value) };
   });
 }
 

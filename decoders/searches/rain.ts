@@ -11,12 +11,14 @@
 // ranked as the worst, only embedded siblings sharing. Its value bounds start at −1 and 1, which no value leaves: here they are constants, so
 // nothing has to be carried from root to root. Different on purpose: an end token ends the answer (the code goes on beyond it), a text
 // without a judgement is worth 0, priors come from the whole softmax and not from its 15 best tokens, and simulations have a length limit.
-// With `parallel` above 1 several leaves are looked at per round, each counted as the worst value meanwhile: faster, and another tree.
+// With `parallel` above 1 the leaves that will likely follow are looked at beside the next one; they count when the search comes to them, so the
+// law stays that of one look after the other, though a seed draws other sets.
 import { integer, numbers, real, scorer } from '../fields.js';
 import type { Field } from '../fields.js';
 import { member } from '../member-fields.js';
 import { Conflict } from '../method.js';
 import { readModelName } from '../model-field.js';
+import { refuseCentred } from '../scorers/ensemble.js';
 import { rangeOf } from '../scorers/index.js';
 import { all, commit, count, force, logprobs, text, trace } from '../search.js';
 import type { Search, Searching } from '../search.js';
@@ -105,7 +107,7 @@ export const rain = defineSearch({
     }),
     add_below: real({ help: 'Bad: the value of each is below this.', fallback: 0, min: -1, max: 1 }),
     parallel: integer({
-      help: 'Leaves looked at per round. Above 1 it is faster, and not the paper’s schedule.',
+      help: 'Leaves looked at side by side; above 1 those too that will likely follow. Faster, of the same law.',
       fallback: 1,
       min: 1,
       max: 16,
@@ -117,6 +119,7 @@ export const rain = defineSearch({
     if (fields.set_tokens.length === 0) throw new Conflict('set_tokens', [], 'Give at least one number of tokens.');
     if (context.distribution(fields.inner.scores) !== 0) throw new Error('the trunk’s distribution comes first');
     const judge = fields.judge.build(context);
+    refuseCentred('judge', judge, fields.judge);
     const { similarity: model } = fields;
     const values: RainValues = {
       judge,

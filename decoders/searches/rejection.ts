@@ -10,6 +10,7 @@ import { integer, optional, real, scorer } from '../fields.js';
 import { member } from '../member-fields.js';
 import { Conflict } from '../method.js';
 import type { Scorer } from '../plan.js';
+import { refuseCentred } from '../scorers/ensemble.js';
 import { rangeOf, scoreAll } from '../scorers/index.js';
 import {
   all,
@@ -71,6 +72,7 @@ export const rejection = defineSearch({
   plan: ({ inner, scorer, most, temperature, tries, at_once }, context) => {
     context.distribution(inner.scores);
     const built = scorer.build(context);
+    refuseCentred('scorer', built, scorer);
     const bound = most ?? rangeOf(built)?.[1];
     if (bound === undefined)
       throw new Conflict('most', undefined, 'This scorer has no bound of its own: say what its greatest score is.');

@@ -121,6 +121,20 @@ describe('centring', () => {
     expect(scores(moved, 'mean')).toEqual(scores(moved, 'mean', raw));
   });
 
+  it('is refused where an answer is judged by itself: there it would be 0, whatever the answer', () => {
+    const world = worldOf([[0], [0]]);
+    const ensemble = { kind: 'ensemble', members: ['m0', 'm1'] };
+    const asked = (scorer: object) => [
+      { method: 'rain', inner: 'L', judge: scorer },
+      { method: 'rejection', inner: 'L', scorer, most: 1 },
+    ];
+    const nested = { ...ensemble, members: [{ ...ensemble, aggregate: 'min' }, 'm1'] };
+    for (const scorer of [{ ...ensemble, aggregate: 'min' }, { ...ensemble, centre: true }, nested])
+      for (const spec of asked(scorer))
+        expect(() => readSearch(spec, world)).toThrow(/^decoding\.(judge|scorer): not allowed .*"centre": false/);
+    for (const scorer of [ensemble, { ...ensemble, aggregate: 'min', centre: false }])
+      for (const spec of asked(scorer)) expect(() => readSearch(spec, world)).not.toThrow();
+  });
   it('leaves a lone answer and answers that are all alike at 0', () => {
     expect(scores([[3], [9]], 'min')).toEqual([0]);
     expect(
@@ -167,6 +181,21 @@ describe('a member that gives no number', () => {
     }
     expect(isTempted).toBe(true);
   });
+});
+
+it('what a member forbids (−∞) is forbidden, and of the median what half of them forbid', () => {
+  const members = [
+    [1, -Infinity, -Infinity, 0],
+    [0, 9, -Infinity, -1],
+    [0, 9, 2, -1],
+  ];
+  const barred = (aggregate: Aggregate, of = members): number[] => {
+    const found = scores(of, aggregate, raw);
+    expect(found.some(Number.isNaN)).toBe(false);
+    return [...found.keys()].filter((at) => found[at] === -Infinity);
+  };
+  for (const aggregate of AGGREGATES) expect(barred(aggregate)).toEqual(aggregate === 'median' ? [2] : [1, 2]);
+  expect(barred('median', members.slice(0, 2))).toEqual([1, 2]);
 });
 
 describe('bounds', () => {

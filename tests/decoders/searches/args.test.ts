@@ -224,6 +224,35 @@ describe('above temperature 0', () => {
   });
 });
 
+describe('a reward of −∞, which forbids an answer', () => {
+  const forbidding = (forbidden: readonly number[]): Toy => ({
+    ...toy(5),
+    rewards: [(tokens) => (forbidden.includes(tokens.at(-1)!) ? -Infinity : 0.5)],
+  });
+  const law = (world: Toy, more: object): ReadonlyMap<string, number> =>
+    answerLaw((change) => runToy(args, { ...spec, candidates: 6, ...more }, { ...world, maxTokens: 1 }, change));
+  const plain = (world: Toy, allowed: readonly number[]): [string, number][] => {
+    const logprobs = normalise(L(world)([]).map((score, id) => (allowed.includes(id) ? score : -Infinity)));
+    return allowed.map((id) => [String(id), Math.exp(logprobs[id]!)]);
+  };
+  const expectLaw = (got: ReadonlyMap<string, number>, expected: readonly [string, number][]): void => {
+    expect([...got.keys()].sort()).toEqual(expected.map(([text]) => text));
+    for (const [text, probability] of expected) expect(got.get(text)).toBeCloseTo(probability, 12);
+  };
+  it('takes its candidate out, and no other', () => {
+    const world = forbidding([1, 4]);
+    expectLaw(law(world, {}), plain(world, [0, 2, 3, 5]));
+    expect(runToy(args, { ...spec, candidates: 6 }, world).tokens.some((id) => id === 1 || id === 4)).toBe(false);
+  });
+  it('has no say at weight 0, nor where it is that of all of them', () => {
+    const everyone = [0, 1, 2, 3, 4, 5];
+    expectLaw(law(forbidding([1, 4]), { reward_weight: 0 }), plain(toy(5), everyone));
+    expectLaw(law(forbidding(everyone), {}), plain(toy(5), everyone));
+    const world = forbidding(everyone);
+    expect(runToy(args, spec, world).tokens).toEqual(greedyFrom(world, L(world), [], world.maxTokens));
+  });
+});
+
 it('where everything is forbidden the engine’s own rule decides', () => {
   const world: Toy = { ...toy(1), models: { L: () => new Float64Array(6).fill(-Infinity) } };
   const { tokens, leaked } = runToy(args, spec, world);

@@ -353,6 +353,14 @@ describe('importance weights', () => {
       }),
     );
   });
+  it('a forbidden answer (−∞) has no weight among others, and is the value where there are no others', () => {
+    expect(valueOf([1, -Infinity, 3], [0, 0, 0], 'self_normalised', 1)).toBe(
+      valueOf([1, 3], [0, 0], 'self_normalised', 1),
+    );
+    expect(valueOf([-Infinity, -Infinity], [0, 1], 'self_normalised', 1)).toBe(-Infinity);
+    expect(valueOf([1, -Infinity], [0, 0], 'code', 1)).toBe(valueOf([1], [0], 'code', 1) / 2);
+    expect(valueOf([1, -Infinity], [], 'none', 1)).toBe(-Infinity);
+  });
   it('the published form is not monotone in the reward, and a constant changes its order', () => {
     const code = (r: number): number => valueOf([r], [0], 'code', 0.5);
     expect(code(-2)).toBeLessThan(code(-3));
