@@ -105,7 +105,10 @@ export class BudgetSpent extends Error {
   }
 }
 
-/** A scorer gave NaN, or an answer in time it did not: thrown into a search where the operator lets such requests go on plainly. */
+/**
+ * A scorer gave NaN, or an answer in time it did not: thrown into a search where the operator lets such requests go on plainly. A scorer throws it
+ * where what it got has not the number that it needs.
+ */
 export class ScorerFailed extends Error {
   override readonly name = 'ScorerFailed';
 }

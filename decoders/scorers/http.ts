@@ -2,17 +2,17 @@
 // the conversation and an answer, and gives a number or several.
 import { integer, optional } from '../fields.js';
 import type { Scorer } from '../plan.js';
+import { all, read, ScorerFailed } from '../search.js';
 import { endpoint } from '../scorer-fields.js';
 import { defineScorer } from '../search-method.js';
 import { rewardRange, within } from '../searches/reward-range.js';
 import type { RewardRange } from '../searches/reward-range.js';
-import { addHeads, asItIs } from './heads.js';
-import type { HeadTerm } from './heads.js';
 
 interface HttpScorer extends Scorer {
   readonly kind: 'http';
+  readonly endpoint: string;
   readonly source: number;
-  readonly terms: readonly HeadTerm[];
+  readonly index: number;
   readonly range: RewardRange | null;
 }
 
@@ -30,12 +30,19 @@ export const http = defineScorer({
   },
   build: ({ endpoint, index, range }, context): HttpScorer => ({
     kind: 'http',
+    endpoint,
     source: context.source({ kind: 'http', endpoint }),
-    terms: [asItIs(index, 1)],
+    index,
     range,
   }),
-  *score({ source, terms, range }, branches) {
-    return (yield* addHeads(source, terms, branches)).map((score) => within(range, score));
+  *score({ endpoint, source, index, range }, branches) {
+    const answers = yield* all(branches.map((branch) => read(source, branch)));
+    return answers.map((numbers) => {
+      const score = numbers[index];
+      if (score === undefined)
+        throw new ScorerFailed(`${endpoint} gave ${numbers.length} numbers, and none at index ${index}`);
+      return within(range, score);
+    });
   },
   range: ({ range }) => range,
 });

@@ -294,12 +294,14 @@ export class Run {
     if (!reads || this.failure) return;
     this.#guarded(() => reads.take());
     const reason = reads.failure;
-    if (reason !== null) {
-      reads.drop();
-      if (this.#services.failsWithScorer) this.fail(new AppError('scorer_failed', { reason }));
-      else this.#interrupt(new ScorerFailed(reason));
-    }
+    if (reason !== null) this.#scorerFailed(new ScorerFailed(reason));
     this.#guarded(() => this.#choices.all.forEach((choice) => choice.resume()));
+  }
+
+  #scorerFailed(cause: ScorerFailed): void {
+    this.reads?.drop();
+    if (this.#services.failsWithScorer) this.fail(new AppError('scorer_failed', { reason: cause.message }));
+    else this.#interrupt(cause);
   }
 
   /** Searches whose budget has ended go on plainly. */
@@ -367,6 +369,10 @@ export class Run {
     try {
       return work();
     } catch (error) {
+      if (error instanceof ScorerFailed) {
+        this.#scorerFailed(error);
+        return null;
+      }
       if (!(error instanceof AppError)) console.error('a search failed:', error);
       this.fail(error instanceof AppError ? error : new AppError('engine_failed', { reason: String(error) }));
       return null;

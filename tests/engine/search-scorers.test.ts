@@ -1,6 +1,7 @@
 // Sources of scores as the engine reads them: what fails ends its request or the search, as the operator says, and nothing else; equal texts
 // are read once; an endpoint keeps nobody waiting.
 import { describe, expect, it } from 'vitest';
+import { scoreAll } from '../../decoders/scorers/index.js';
 import { commit, fork, read, release, sample, type Branch, type Search } from '../../decoders/search.js';
 import type { RequestEvent } from '../../server/engine/engine.js';
 import type { AskEndpoint } from '../../server/engine/reads.js';
@@ -10,13 +11,15 @@ import { emittedOf, searchRequest, toldOf, twinOf, type ToyPlan } from '../suppo
 const endpoint: ToyPlan = { distributions: [plain], sources: [{ kind: 'http', endpoint: 'judge' }] };
 const reward: ToyPlan = { distributions: [plain], sources: [{ kind: 'reward', model: 'small' }] };
 
+const scorer = { kind: 'http', endpoint: 'judge', source: 0, index: 1, range: null };
+
 /** Three tokens, then the better of two forks by what the source says. */
 function* betterOfTwo(trunk: Branch): Search {
   yield* sample(trunk, { tokens: 3 });
   yield* commit(trunk);
   const other = yield* fork(trunk);
   yield* sample(other, { tokens: 3 });
-  yield* read(0, other);
+  yield* scoreAll(scorer, [other]);
   yield* release(other);
 }
 
@@ -45,6 +48,7 @@ const whole = { stopTokenIds: [], maxTokens: 9 };
 
 describe.each([
   ['gives no number', () => Promise.resolve([NaN])],
+  ['gives fewer numbers than are asked for', () => Promise.resolve([1])],
   ['fails', () => Promise.reject(new Error('status 500'))],
 ] as const)('an endpoint that %s', (_, askEndpoint) => {
   it('ends its request with an error that names it, and no other', async () => {

@@ -1,5 +1,6 @@
 // Scores that are read off: heads of reward models, and endpoints.
 import { describe, expect, it } from 'vitest';
+import { ScorerFailed } from '../../../decoders/search.js';
 import { randomTable } from '../../support/search-toy.js';
 import { readSearch, scoresOf, type TableWorld } from '../../support/search-law.js';
 
@@ -75,6 +76,11 @@ describe('http', () => {
     expect(scoresOf({ kind: 'http', endpoint: 'judge' }, answers, world).plan.sources).toEqual([
       { kind: 'http', endpoint: 'judge' },
     ]);
+  });
+  it('is a failure where there are fewer numbers', () => {
+    expect(() => scores({ kind: 'http', endpoint: 'judge', index: 7 })).toThrow(
+      new ScorerFailed('judge gave 2 numbers, and none at index 7'),
+    );
   });
   it('refuses one that is not there', () => {
     expect(refused({ kind: 'http', endpoint: 'jugde' })).toBe(
