@@ -54,7 +54,7 @@ export class Tokenizer {
     this.specialTokens = files.specialTokens;
     this.#path = files.path;
     try {
-      this.#encoder = new LibraryTokenizer(withUnicodeSpaces(files.tokenizer), files.config);
+      this.#encoder = new LibraryTokenizer(withUnicodeClasses(files.tokenizer), files.config);
     } catch (error) {
       throw invalidFile(files.path, `cannot be used: ${reasonOf(error)}`, 'Save it again with transformers.', error);
     }
@@ -165,14 +165,19 @@ function withDeclaredTokens(path: string, tokenizer: JsonObject, config: JsonObj
 const gpt2Pattern = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 /**
- * The library splits ByteLevel with JavaScript's \s, which counts U+FEFF as a space and U+0085 not; the reference has it the other way
- * round. Its Split step translates \s correctly, so the same pattern is given there.
+ * Two steps that the library reads too narrowly are written as its Split step, which reads the same patterns as the reference does. It splits
+ * ByteLevel with JavaScript's \s, which counts U+FEFF as a space and U+0085 not; the reference has it the other way round. And its Digits
+ * are decimal digits, where the reference's are all numbers, ½ and Ⅷ among them.
  */
-function withUnicodeSpaces(tokenizer: JsonObject): JsonObject {
+function withUnicodeClasses(tokenizer: JsonObject): JsonObject {
   const rewrite = (step: unknown): unknown => {
     if (!isJsonObject(step)) return step;
     if (step['type'] === 'Sequence' && Array.isArray(step['pretokenizers'])) {
       return { ...step, pretokenizers: step['pretokenizers'].map(rewrite) };
+    }
+    if (step['type'] === 'Digits') {
+      const Regex = step['individual_digits'] === true ? '\\p{N}' : '\\p{N}+';
+      return { type: 'Split', pattern: { Regex }, behavior: 'Isolated', invert: false };
     }
     if (step['type'] !== 'ByteLevel' || step['use_regex'] === false || step['add_prefix_space'] === true) return step;
     const split = { type: 'Split', pattern: { Regex: gpt2Pattern }, behavior: 'Isolated', invert: false };

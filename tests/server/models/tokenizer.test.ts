@@ -1,11 +1,12 @@
 // Encodings, decodings and byte tables against the reference tokenizers library: the golden checkpoints where they are at hand, and
 // always the small fixture in this folder.
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Tokenizer } from '../../../server/models/tokenizer.js';
 import { ChatTemplate } from '../../../server/models/template.js';
 import type { ChatMessage } from '../../../server/models/template.js';
+import { temporaryFolder } from './write-safetensors.js';
 
 interface Golden {
   readonly encode: readonly {
@@ -65,5 +66,44 @@ describe.each([...foldersOf(own), ...foldersOf(shared)])('%s', (directory) => {
       expect(rendered).toBe(text);
       expect([...tokenizer.encode(text, { addSpecialTokens: false })]).toEqual(ids);
     }
+  });
+});
+
+/** The ids are the reference library's. */
+describe.each([
+  [
+    true,
+    [
+      [1, 6],
+      [0, 6],
+      [5, 5, 6, 0, 5, 5],
+    ],
+  ],
+  [
+    false,
+    [
+      [1, 6],
+      [0, 6],
+      [7, 6, 0, 7],
+    ],
+  ],
+])('digits that are split off, each by itself: %s', (individual, expected) => {
+  test('are all numbers, fractions too', () => {
+    const folder = temporaryFolder();
+    const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+    const digits = { type: 'Digits', individual_digits: individual };
+    const vocab = { Ġ: 0, ĠĠ: 1, Â: 2, '½': 3, ĠÂ: 4, '1': 5, 'Â½': 6, '11': 7 };
+    const tokenizer = {
+      added_tokens: [],
+      normalizer: null,
+      pre_tokenizer: { type: 'Sequence', pretokenizers: [digits, byteLevel] },
+      post_processor: null,
+      decoder: byteLevel,
+      model: { type: 'BPE', vocab, merges: ['Ġ Ġ', 'Ġ Â', 'Â ½', '1 1'] },
+    };
+    writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer));
+    const read = Tokenizer.load(folder);
+    const encoded = ['  ½', ' ½', '11½ 11'].map((text) => [...read.encode(text, { addSpecialTokens: false })]);
+    expect(encoded).toEqual(expected);
   });
 });
