@@ -9,6 +9,7 @@ import { countMarks, partsOf } from './image-mark.js';
 import { invalidFile, isJsonObject, readJsonObject, readSmallFile } from './json-file.js';
 import { formatNamed, formatOfTemplate, genericFormat } from '../tools/formats.js';
 import { plainMessages } from '../tools/plain-messages.js';
+import { stripByCharacters, stripFunctions } from './template-strip.js';
 import type { SpecialTokens } from './tokenizer.js';
 
 export interface ChatMessage {
@@ -78,6 +79,7 @@ export class ChatTemplate {
     this.#parts = !knowsImages ? 'never' : /\bis (not )?string\b/.test(source) ? 'images' : 'always';
     try {
       this.#program = new Template(withoutGenerationMarks(source)).parsed;
+      stripByCharacters(this.#program);
     } catch (error) {
       throw invalidFile(path, `the chat template is not valid: ${reasonOf(error)}`, 'Correct the template.', error);
     }
@@ -208,6 +210,7 @@ const withoutGenerationMarks = (source: string) =>
     .replace(/\{%([-+]?)\s*endgeneration\s*([-+]?)%\}/g, '{%$1 endif $2%}');
 
 const globals = {
+  ...stripFunctions,
   true: true,
   false: false,
   none: null,

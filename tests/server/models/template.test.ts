@@ -38,6 +38,28 @@ describe('rendering', () => {
     expect(template(source).render([user(' hi ')], closed)).toBe(expected);
   });
 
+  test.each([
+    ["{{ '\\n  a \\n'.strip('\\n') }}|", '  a |'],
+    ["{{ '\\n\\n  a\\n'.lstrip('\\n') }}|", '  a\n|'],
+    ["{{ ' a \\n\\n'.rstrip('\\n') }}|", ' a |'],
+    ["{{ 'xyabyx'.strip('xy') }}{{ 'aaa'.strip('a') }}{{ '😀b😀'.strip('😀') }}", 'abb'],
+    ["{{ ' a '.strip() }}{{ ' b '.strip(none) }}{{ ' c '.lstrip() }}|", 'abc |'],
+    [
+      "{% set c = messages[0].content %}{{ c.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') }}|",
+      '  so|',
+    ],
+    ["{{ messages[0].content.split('</think>')[-1].lstrip('\\n') }}", '  def f():'],
+  ])('%s: what is stripped are the characters that are given', (source, expected) => {
+    expect(template(source).render([user('<think>\n  so\n</think>\n\n  def f():')], closed)).toBe(expected);
+  });
+
+  test('a strip of what is no string is an error of the template', () => {
+    expect(errorOf(() => template("{{ 5.strip('a') }}").render([user('')], closed)).message).toContain('template');
+    expect(errorOf(() => template("{{ 'a'.strip(5) }}").render([user('')], closed)).message).toContain(
+      'must be a string',
+    );
+  });
+
   test('strftime in the C locale', () => {
     const date = new Date(2026, 6, 4, 15, 5, 9);
     expect(strftime(date, '%d %b %Y, %A %B %e; %H:%M:%S %I%p %y-%m %a %% %Q')).toBe(
