@@ -105,7 +105,7 @@ export function explainDecoding({
 
 function describeSearch(
   method: SearchMethod,
-  { values, distributions, sources, branches }: NonNullable<Decoding['search']>,
+  { values, distributions, sources, readers, branches }: NonNullable<Decoding['search']>,
 ): SearchDescription {
   const cost = method.cost(values);
   return {
@@ -114,11 +114,19 @@ function describeSearch(
       ...describeDistribution(distribution),
       tokens_per_token: cost.tokens[d] ?? 0,
     })),
-    sources: sources.map(describeSource),
+    sources: [...sources.map(describeSource), ...readers.flatMap((d) => describeReader(distributions[d]))],
     scored_per_token: cost.scored,
     branches,
     note: cost.note,
   };
+}
+
+/** What that comes to per token grows with the answer, so it is in no figure. */
+function describeReader(distribution: Scores | undefined): readonly string[] {
+  if (!distribution) return [];
+  return [
+    `${print(distribution)}, which reads every answer that is scored from its beginning: not in forwards per token`,
+  ];
 }
 
 function describeSource(source: ScoreSource): string {

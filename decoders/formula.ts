@@ -199,7 +199,7 @@ class FormulaReader {
         `${path}.op`,
         'not allowed',
         op,
-        'A classifier scores text, not next tokens; it needs a search.',
+        'A classifier scores text, not next tokens: it takes a search. Give this expression without it as "inner" to "args", with the classifier as "reward" and its weight as "reward_weight".',
       );
     if (typeof op !== 'string' || !Object.hasOwn(operators, op))
       throw new SpecError(`${path}.op`, 'unknown name', op, `Here stands ${what}: use one of ${list(known)}.`, {

@@ -44,6 +44,8 @@ export interface SearchPlan {
   /** The first is the trunk's. */
   readonly distributions: readonly Scores[];
   readonly sources: readonly ScoreSource[];
+  /** Distributions by which scorers read every answer that is scored, from its beginning. */
+  readonly readers: readonly number[];
   /** Branches of each distribution that are alive at once at most, the trunk counted with the first: what admission prices. */
   readonly branches: readonly number[];
   /** Answers that are scored at once at most. */

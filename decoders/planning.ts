@@ -60,8 +60,9 @@ export class Planning implements PlanContext {
     return most;
   }
 
-  result(): Pick<SearchPlan, 'distributions' | 'sources'> {
+  result(): Pick<SearchPlan, 'distributions' | 'sources' | 'readers'> {
     return {
+      readers: [...new Set(this.#forkedToScore)],
       distributions: [...this.#distributions.values()].map(({ scores }) => scores),
       sources: [...this.#sources.values()].map(({ source }) => source),
     };

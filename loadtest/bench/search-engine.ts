@@ -66,6 +66,7 @@ export class SearchEngine {
       values: {},
       distributions: [work.distribution],
       sources: [],
+      readers: [],
       branches: [1],
       scored: 0,
       budget: { forwards: null, timeMs: null, tokens: null },

@@ -137,13 +137,11 @@ function searchRows(search: NonNullable<Explanation['search']>): [string, string
     [
       'draws from',
       distributions
+        .filter(({ tokens_per_token: tokens }) => tokens > 0)
         .map(({ formula, tokens_per_token: tokens }) => `${formula} (${rounded(tokens)} tokens per token)`)
         .join('; '),
     ],
-    [
-      'scores by',
-      sources.length === 0 ? 'its distributions' : `${sources.join('; ')} (${rounded(scored)} answers per token)`,
-    ],
+    ['scores by', `${sources.join('; ')} (${rounded(scored)} answers per token)`],
     ['branches', branches.join(', ')],
     ['note', note],
   ];

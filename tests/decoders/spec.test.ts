@@ -267,7 +267,12 @@ describe('a spec that does not', () => {
     ],
     ['an unknown operator', formula({ op: 'onion', of: ['large'] }), 'expression.op', { nearest: 'union' }],
     ['an operator of the prototype', formula({ op: 'constructor' }), 'expression.op', { problem: 'unknown name' }],
-    ['a classifier', formula({ op: 'classifier' }), 'expression.op', { problem: 'not allowed' }],
+    [
+      'a classifier',
+      formula({ op: 'classifier' }),
+      'expression.op',
+      { problem: 'not allowed', message: expect.stringContaining('"inner" to "args"') as string },
+    ],
     ['a union of nothing', formula({ op: 'union', of: [] }), 'expression.of', { problem: 'wrong type' }],
     [
       'a mask as a member',

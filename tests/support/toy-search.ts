@@ -33,6 +33,7 @@ export function searchRequest(id: string, plan: ToyPlan, change: Partial<DecodeR
     values: plan.values ?? {},
     distributions,
     sources,
+    readers: [],
     branches: plan.branches ?? distributions.map(() => 8),
     scored: plan.scored ?? 8,
     budget: plan.budget ?? noBudget,

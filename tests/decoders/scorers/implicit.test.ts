@@ -1,6 +1,7 @@
 // implicit: the difference of two distributions as a score: that of eft, and eft itself where args weighs it.
 import { describe, expect, it } from 'vitest';
 import { evaluate } from '../../../decoders/evaluate.js';
+import { explainDecoding } from '../../../decoders/explain.js';
 import { normalise } from '../../../decoders/rows.js';
 import { buildDecoding } from '../../../decoders/spec.js';
 import { keyOf, readSearch, runSpec, scoresOf, type TableWorld } from '../../support/search-law.js';
@@ -77,6 +78,21 @@ describe('the price', () => {
     expect(() => branches({ ...scorer, tuned: 'L' }, 40)).toThrow(
       'The search keeps 80 branches at once, the limit is 64',
     );
+  });
+
+  it('explain says who reads whole answers, one of the search’s own distributions or not', () => {
+    const options = { models: Object.keys(models), allowNegativeWeights: false };
+    const sources = (of: object, method = 'args'): readonly string[] | undefined =>
+      explainDecoding(buildDecoding({ method, inner: 'L', [method === 'args' ? 'reward' : 'scorer']: of }, options))
+        .search?.sources;
+    const reader = (name: string): string =>
+      `${name}, which reads every answer that is scored from its beginning: not in forwards per token`;
+    expect(sources(scorer)).toEqual([reader('F'), reader('S')]);
+    expect(sources({ ...scorer, tuned: 'L' }, 'best_of_n')).toEqual([reader('L'), reader('S')]);
+    expect(sources({ kind: 'ensemble', members: [scorer, { ...scorer, weight: 2 }] })).toEqual([
+      reader('F'),
+      reader('S'),
+    ]);
   });
 
   it('is what there is at most', () => {
