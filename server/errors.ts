@@ -61,6 +61,10 @@ export const errorTable = {
   route_not_found: missing('No route {method} {path}. See GET /v1/models and the README for what is served.'),
   method_not_allowed: invalid(405, '{method} is not allowed on {path}. Use {allowed}.'),
   body_too_large: invalid(413, 'The body exceeds {limit} bytes. Send a smaller one or raise limits.bodyBytes.'),
+  unsupported_content_encoding: invalid(
+    415,
+    'The content encoding {value} is not supported. Send the body as it is, without content-encoding.',
+  ),
   unsupported_media_type: invalid(
     415,
     'The content type {value} is not supported. Send JSON with content-type application/json.',

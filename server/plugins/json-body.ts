@@ -40,6 +40,23 @@ function reasonOf(text: string): string {
   return 'it has a forbidden key (__proto__ or constructor.prototype)';
 }
 
+function refuseEncodings({ headers }: FastifyRequest): void {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
+    throw new AppError('unsupported_content_encoding', { value: shown(encoding) });
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Other bytes would reach a prompt as U+FFFD, with nobody told. */
+function utf8Text(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new AppError('invalid_json', { reason: 'it is not UTF-8' });
+  }
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** JSON that did not come as a body, by the same rules. Throws invalid_json. */
@@ -68,11 +85,12 @@ export function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     'application/json',
-    { parseAs: 'string' },
-    (request: FastifyRequest, text: string, done: (error: Error | null, body?: unknown) => void): void => {
+    { parseAs: 'buffer' },
+    (request: FastifyRequest, bytes: Buffer, done: (error: Error | null, body?: unknown) => void): void => {
       let body: unknown;
       try {
-        body = parseJson(request, text);
+        refuseEncodings(request);
+        body = parseJson(request, utf8Text(bytes));
       } catch (error) {
         done(error as Error);
         return;

@@ -2,6 +2,7 @@
 // engine and leaks nothing.
 import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { chat, completion, harness, hello, silent, type Harness } from './support.js';
 import { AppError, type ErrorCode } from '../../../server/errors.js';
@@ -431,6 +432,18 @@ describe('bodies that are no JSON object', () => {
       status: 415,
       code: 'unsupported_media_type',
     });
+  });
+  test('compressed, which is not undone', async () => {
+    const refusal: Refusal = { status: 415, code: 'unsupported_content_encoding', says: ['gzip', 'without'] };
+    const payload = gzipSync(JSON.stringify(chat()));
+    const headers = { 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    expectRefusal(await server.app.inject({ method: 'POST', url: chatPath, payload, headers }), refusal);
+  });
+  test('another encoding of characters', async () => {
+    const payload = Buffer.from(JSON.stringify(chat({ user: 'caf\u00e9' })), 'latin1');
+    const headers = { 'content-type': 'application/json' };
+    const refusal: Refusal = { status: 400, code: 'invalid_json', says: ['not UTF-8'] };
+    expectRefusal(await server.app.inject({ method: 'POST', url: chatPath, payload, headers }), refusal);
   });
   test('too large', async () => {
     const refusal: Refusal = { status: 413, code: 'body_too_large', says: [65536] };
