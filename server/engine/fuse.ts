@@ -1,23 +1,14 @@
 // Rows whose views all have logits for the same position → decisions. The only place where several models meet: groups rows that share
 // a kernel, binds their views' logits (without copying when they come from one forward), runs it, and reads one id per row back.
-import { logits as plainLogits, structureKey, viewsOf, type Scores } from '../../decoders/expr.js';
+import { logits as plainLogits, viewsOf } from '../../decoders/expr.js';
 import { lookUp } from '../../decoders/lookup.js';
-import { uniform } from '../../decoders/random.js';
-import { draftUniforms } from '../../decoders/speculation.js';
-import {
-  samplerClass,
-  type FuseResult,
-  type FuseTrace,
-  type KernelNeed,
-  type LogitKernels,
-  type SamplerRow,
-  type ViewLogits,
-} from '../../kernels/logits/kernels.js';
+import type { FuseResult, KernelNeed, LogitKernels, ViewLogits } from '../../kernels/logits/kernels.js';
 import type { Tensor } from '../../kernels/session.js';
 import { computesInFloat16 } from '../models/weight-format.js';
-import type { LogprobsParams } from '../wire/decode.js';
+import { bind, bindDraft, draws, groupKey, knownIds, tellsAll, type Bound, type ReadyRow } from './bound-row.js';
+import { decisionAt } from './outcome.js';
 import type { Run } from './run.js';
-import type { Decision, Sequence } from './sequence.js';
+import type { Decision } from './sequence.js';
 import type { LogitsBatch, LogitsRef } from './view.js';
 
 /** What the engine needs of the logit kernels. */
@@ -28,52 +19,14 @@ export type Kernels = Pick<LogitKernels, 'run'> & {
   join?(parts: readonly Tensor[], index: Int32Array): Promise<Tensor>;
 };
 
-/** A position of a sequence whose logits are all there. */
-export interface ReadyRow {
-  readonly run: Run;
-  readonly sequence: Sequence;
-  readonly position: number;
-  /** Of the branch. */
-  readonly distribution: Scores;
-  /** The token whose probability is asked for, instead of choosing one. */
-  readonly forcedId: number | null;
-  /** How many drafts of the sequence come before it. */
-  readonly ahead: number;
-  /** One per view of the distribution. */
-  readonly logits: readonly LogitsRef[];
-  /** Of the draft model, where the request has one. */
-  readonly draft: LogitsRef | null;
-  /** The next token is only asked about, not drawn. */
-  readonly looksOnly: boolean;
-  /** What is to be told of the outcome. */
-  readonly tell: LogprobsParams | null;
-}
-
-interface Bound {
-  readonly ready: ReadyRow;
-  readonly distribution: Scores;
-  readonly logits: readonly LogitsRef[];
-  readonly sampler: SamplerRow;
-  /** Where the row's proposal was drawn from; null for one that was looked up. */
-  readonly draftLogits: LogitsRef | null;
-  readonly fallback: Decision['fallback'];
-  /** Null for a proposal: nobody sees it. */
-  readonly tell: LogprobsParams | null;
-  readonly traced: boolean;
-}
-
 interface Outcome {
   readonly bound: Bound;
   readonly status: number;
   readonly decision: Decision | null;
 }
 
-const NO_EXPERTS: readonly number[] = [];
 const OK = 0;
 const NAN = 2;
-
-/** One kernel serves all drafts: which model it is makes no difference to it. */
-const DRAFT = plainLogits('draft');
 
 export class Fuser {
   readonly #kernels: Kernels;
@@ -226,97 +179,6 @@ export class Fuser {
 const notFiniteIn = ({ ready }: Bound): 'nan' | 'overflow' =>
   ready.sequence.views.some(({ model }) => computesInFloat16(model.info.weights)) ? 'overflow' : 'nan';
 
-/** `proposal`: the token by way of which a request that speculates decides. */
-function bind(ready: ReadyRow, proposal: number | null): Bound {
-  const { request } = ready.run;
-  const isProposed = proposal !== null && draws(ready);
-  const uniforms = draftUniforms(request.seed, ready.sequence.nature.stream, ready.position);
-  return {
-    ready,
-    distribution: ready.distribution,
-    logits: ready.logits,
-    draftLogits: isProposed ? ready.draft : null,
-    sampler: {
-      ...samplerOf(ready),
-      forcedId: ready.forcedId,
-      draft: isProposed ? { id: proposal, accept: uniforms.accept, residual: uniforms.residual } : null,
-    },
-    fallback: null,
-    tell: ready.tell,
-    traced: traces(ready),
-  };
-}
-
-/** The same sampler over the draft's own distribution. */
-function bindDraft(ready: ReadyRow, logits: LogitsRef): Bound {
-  return {
-    ready,
-    distribution: DRAFT,
-    logits: [logits],
-    draftLogits: null,
-    sampler: samplerOf(ready),
-    fallback: null,
-    tell: null,
-    traced: false,
-  };
-}
-
-function samplerOf({ run: { request }, sequence, position, ahead, looksOnly }: ReadyRow): SamplerRow {
-  const { temperature: own, topK, topP, minP } = sequence.nature.sampling;
-  const temperature = looksOnly ? 0 : own;
-  return {
-    temperature,
-    topK,
-    topP,
-    minP,
-    uniform: temperature === 0 ? 0 : uniform(request.seed, sequence.nature.stream, position),
-    forcedId: null,
-    // A prompt is scored as it is; what a search gives is scored as what it might have drawn.
-    edits: position >= 0 ? sequence.edits(ahead) : { ids: [], add: [], repetition: [] },
-    allowed: position >= 0 ? (sequence.allowed(ahead)?.allowed ?? null) : null,
-  };
-}
-
-/** Prompt and answer with the first `ahead` drafts, as the first view sees them. */
-function knownIds({ views, tokens, drafts }: Sequence, ahead: number): number[] {
-  return [...(views[0]?.promptIds ?? []), ...tokens, ...drafts.slice(0, ahead)];
-}
-
-function traces({ run: { request }, sequence, forcedId, ahead, looksOnly }: ReadyRow): boolean {
-  const limit = request.search ? 0 : (request.traceLimit ?? 0);
-  return forcedId === null && !looksOnly && limit > sequence.emitted + ahead;
-}
-
-/** Is the token drawn, by way of a proposal, from a law that drafts are made for? */
-function draws({ run, sequence, forcedId, looksOnly }: ReadyRow): boolean {
-  const { distribution, sampling } = sequence.nature;
-  return run.speculation !== null && distribution === 0 && forcedId === null && !looksOnly && sampling.temperature > 0;
-}
-
-/** Only the answer's tokens have the whole vocabulary told. */
-function tellsAll({ ready, tell }: Bound): boolean {
-  return ready.position >= 0 && (tell?.full ?? false);
-}
-
-/** Rows of one key share one kernel run. */
-function groupKey(bound: Bound): string {
-  const { ready, distribution, sampler, logits, draftLogits, tell, traced } = bound;
-  const { vocabSize } = ready.run.request;
-  const extras = `${tell && tell.top > 0 ? 'top' : ''}${tellsAll(bound) ? 'full' : ''}`;
-  const widths = logits.map(({ batch }) => batch.width).join(',');
-  return [
-    structureKey(distribution),
-    samplerClass(sampler),
-    ready.forcedId === null ? '' : 'forced',
-    sampler.draft ? `draft ${draftLogits?.batch.width ?? 'looked up'}` : '',
-    traced ? 'trace' : '',
-    sampler.allowed ? 'masked' : '',
-    extras,
-    vocabSize,
-    widths,
-  ].join('|');
-}
-
 function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
   const groups = new Map<string, T[]>();
   for (const item of items) {
@@ -332,44 +194,4 @@ function groupBy<T>(items: readonly T[], key: (item: T) => string): T[][] {
 function hostRows(refs: readonly LogitsRef[], width: number): ViewLogits {
   const data = refs.map(({ batch, row }) => (batch.data as Float32Array).subarray(row * width, (row + 1) * width));
   return { logits: { data, rows: refs.length, width }, rowIndex: null };
-}
-
-function decisionAt(result: FuseResult, r: number, { ready, logits, tell }: Bound): Decision {
-  const { vocabSize } = ready.run.request;
-  const perRow = result.topIds ? result.topIds.length / result.ids.length : 0;
-  const wanted = Math.min(tell?.top ?? 0, perRow);
-  return {
-    tokenId: result.ids[r] ?? 0,
-    logprob: result.logprobs[r] ?? NaN,
-    top: Array.from({ length: wanted }, (_, i) => ({
-      id: result.topIds?.[r * perRow + i] ?? 0,
-      logprob: result.topLogprobs?.[r * perRow + i] ?? NaN,
-    })),
-    full: result.full ? result.full.slice(r * vocabSize, (r + 1) * vocabSize) : null,
-    atBound: expertsAtBound(result, r),
-    trace: result.trace ? traceAt(result, result.trace, r, logits.length) : null,
-    fallback: null,
-  };
-}
-
-function expertsAtBound({ ids, fusion }: FuseResult, r: number): readonly number[] {
-  if (!fusion) return NO_EXPERTS;
-  const bounds = fusion.atBound.length / ids.length;
-  const hits = fusion.atBound.subarray(r * bounds, (r + 1) * bounds);
-  return [...hits.keys()].filter((expert) => hits[expert] === 1);
-}
-
-function traceAt(
-  { ids, fusion }: FuseResult,
-  { members, kl, kept }: FuseTrace,
-  r: number,
-  views: number,
-): Decision['trace'] {
-  const bounds = fusion ? fusion.weights.length / ids.length : 0;
-  return {
-    members: [...members.subarray(r * views, (r + 1) * views)],
-    kl: kl[r] ?? NaN,
-    weights: [...(fusion?.weights.subarray(r * bounds, (r + 1) * bounds) ?? [])],
-    kept: kept[r] ?? 0,
-  };
 }

@@ -3,7 +3,7 @@
 import { AppError } from '../errors.js';
 import type { LogprobsParams } from '../wire/decode.js';
 import { forcedNext } from './ask.js';
-import type { ReadyRow } from './fuse.js';
+import type { ReadyRow } from './bound-row.js';
 import { notFinite } from './not-finite.js';
 import type { Run } from './run.js';
 import type { Sequence } from './sequence.js';
