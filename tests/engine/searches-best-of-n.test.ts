@@ -70,7 +70,15 @@ const specs: fc.Arbitrary<object> = fc.oneof(
     })),
   fc
     .tuple(inners, scorers, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 3 }))
-    .map(([inner, scorer, tries, at_once]) => ({ method: 'rejection', inner, scorer, most: 2, tries, at_once })),
+    .map(([inner, scorer, tries, at_once]) => ({
+      method: 'rejection',
+      inner,
+      // An answer is judged by itself: there is nothing to centre it on.
+      scorer: 'aggregate' in scorer ? { ...scorer, centre: false } : scorer,
+      most: 2,
+      tries,
+      at_once,
+    })),
   fc
     .tuple(inners, fc.constantFrom<object | string>('best_of_n', { method: 'args', candidates: 3 }, 'blockwise'))
     .map(([inner, search]) => ({
