@@ -6,6 +6,7 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Value } from 'typebox/value';
 import { fillDefaults } from './config/defaults.js';
+import { firstDuplicate } from './config/duplicates.js';
 import { readKeys, refusePlainKeys, type ApiKey } from './config/keys.js';
 import { ConfigFile } from './config/schema.js';
 import type { DeploymentDefaults } from './config/schema/deployments.js';
@@ -105,8 +106,9 @@ function readJson(file: string): unknown {
       code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder, not a file' : String(code);
     throw new AppError('config_missing', { path: file, reason }, { cause: error });
   }
+  let document: unknown;
   try {
-    return JSON.parse(text);
+    document = JSON.parse(text);
   } catch (error) {
     throw new AppError(
       'config_invalid',
@@ -120,6 +122,15 @@ function readJson(file: string): unknown {
       { cause: error },
     );
   }
+  const duplicate = firstDuplicate(text);
+  if (duplicate === null) return document;
+  throw new AppError('config_invalid', {
+    path: file,
+    key: duplicate,
+    problem: 'the key stands there twice, and only the last would count',
+    value: shown(duplicate.split('.').at(-1)),
+    remedy: 'Keep one of them, or rename one.',
+  });
 }
 
 /** Names appear in URLs, in metrics and in messages. */

@@ -69,7 +69,9 @@ function yarn(
 
 /** `p` holds rope_type (or type), theta and the type's own numbers; `top` is the whole config. */
 function readParameters(p: ConfigReader, top: ConfigReader, defaults: RopeDefaults): ReadRope {
-  const type = p.string('rope_type', p.string('type', 'default'));
+  const named = p.string('rope_type', p.string('type', 'default'));
+  // Early configs of Phi 3 call longrope by the name of yarn, whose own numbers are no lists of factors.
+  const type = named === 'yarn' && p.has('long_factor') ? 'longrope' : named;
   const theta = p.positive('rope_theta', top.positive('rope_theta', defaults.theta));
   const { headDim, maxPositions } = defaults;
   const partial = p.number('partial_rotary_factor', top.number('partial_rotary_factor', 1));

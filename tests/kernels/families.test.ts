@@ -154,6 +154,9 @@ describe('absent keys', () => {
       rope_scaling: { type: 'longrope', ...factors },
     });
     expect(long.ropeSwitchLength).toBe(64);
+    expect(read('phi3', { original_max_position_embeddings: 64, rope_scaling: { type: 'yarn', ...factors } })).toEqual(
+      long,
+    );
     expect(long.ropes[0]?.scale).toBeCloseTo(Math.sqrt(1 + Math.log(4) / Math.log(64)), 12);
     expect(long.ropes[0]?.longFrequencies?.[3]).toBeCloseTo((long.ropes[0]?.frequencies[3] ?? 0) / 2, 12);
   });

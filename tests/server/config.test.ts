@@ -37,6 +37,11 @@ function messageOf(content: unknown, environment = {}): string {
 }
 
 describe('a valid configuration', () => {
+  it('has equal keys in different objects, and texts that look like keys', () => {
+    const a = { decoding: { method: 'plain', model: 'large', more: [{ model: 'a,"model":' }, { model: '{' }] } };
+    expect(loadConfig({ path: write({ models, deployments: { a, b: a } }) }, {}).deployments).toHaveLength(2);
+  });
+
   it('fills in every default, resolves paths from the file, and is frozen to the bottom', () => {
     const config = loadConfig({ path: write({ models }) }, {});
     expect(config.models).toEqual([
@@ -147,6 +152,9 @@ describe('mistakes', () => {
     ['deployment without decoding', { models, deployments: { d: {} } }, 'deployments.d.decoding', 'missing'],
     ['unknown default', { models, deployments: { d: { decoding: {}, defaults: { topP: 1 } } } }, 'topP', 'top_p?'],
     ['not JSON', '{ "models": ', 'not JSON', 'trailing commas'],
+    ['a key twice', '{"models": {"m": {"path": "large"}, "m": {"path": "x"}}}', 'models.m:', 'twice', 'Keep one'],
+    ['a key twice, spelt otherwise', '{"models": {}, "mod\\u0065ls": {}}', 'models:', 'twice', 'Keep one'],
+    ['a key twice in a list', '{"auth": {"keys": [{}, {"name": "a", "name": "b"}]}}', 'auth.keys.name:', 'twice'],
     ['not an object', '[]', 'an object', '[]'],
     ['null', 'null', 'an object', 'null'],
   ];

@@ -89,7 +89,7 @@ export const ModelEntry = Type.Object(
     contextLength: Type.Union([Type.Null(), Type.Integer({ minimum: 1 })], {
       default: null,
       description:
-        "Longest sequence to serve, in tokens, prompt and answer together. null: the checkpoint's own limit.",
+        "Longest sequence to serve, in tokens, prompt and answer together. null, or more than it: the checkpoint's own limit.",
     }),
     dpa: Type.Optional(DirectionCard),
     reward: Type.Optional(RewardCard),
