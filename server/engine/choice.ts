@@ -260,7 +260,8 @@ export class Choice implements Host {
     const own = {
       choice: this.index,
       distribution: distribution ?? nature.distribution,
-      slots: distribution === undefined ? nature.slots : this.#context.slotsOf(distribution),
+      // The trunk has the views of all distributions; a fork takes in tokens for its own alone, which is what it was priced for.
+      slots: this.#context.slotsOf(distribution ?? nature.distribution),
       sampling: sampling ? changed(this.#context.request.sampling, sampling) : nature.sampling,
       stream: forkStream(this.index, ++this.#serial),
     };

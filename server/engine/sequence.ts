@@ -219,7 +219,11 @@ export class Sequence implements Branch {
   become(other: Sequence): void {
     const shared = commonLength(this.tokens, other.tokens);
     this.rewind(shared);
-    for (const [at, id] of other.tokens.entries()) if (at >= shared) this.#push(id, other.originAt(at));
+    for (const [at, id] of other.tokens.entries()) {
+      if (at < shared) continue;
+      this.views.forEach((view) => view.settle(at));
+      this.#push(id, other.originAt(at));
+    }
     this.views.forEach((view, v) => {
       const theirs = other.view(this.nature.slots[v] ?? -1);
       if (theirs) view.takeRow(theirs);

@@ -7,6 +7,7 @@ import { force } from '../../decoders/search.js';
 import { runSearch } from '../../decoders/searches/index.js';
 import { plainly } from '../../decoders/searches/sample.js';
 import { buildDecoding, SpecError } from '../../decoders/spec.js';
+import { planViews, rowsPerView } from '../../decoders/views-plan.js';
 import type { Engine } from '../../server/engine/engine.js';
 import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
 import { expectAllFreed } from '../support/cancelled.js';
@@ -171,6 +172,25 @@ describe('through the engine', () => {
     };
     expect(await forwards(true)).toBeLessThan(0.85 * (await forwards(false)));
   });
+});
+
+it('no model holds more rows than were priced: what a fork does not draw from, it does not take in', async () => {
+  const spec = { ...transferQ, baseline: 'small', candidates: 5, block: 3, lookahead: 6, reuse: false };
+  const { engine, models } = makeEngine({ limits: { maxRows: 256 } });
+  const one = asked('r', spec, { maxTokens: 12, stopTokenIds: [], n: 2 });
+  const { plan } = one.search!;
+  const views = planViews(one.distribution, plan, null);
+  const priced = rowsPerView(views, plan).map((rows) => rows * one.n);
+  engine.submit(one);
+  const most = priced.map(() => 0);
+  while (!engine.idle) {
+    await engine.tick();
+    views.views.forEach(({ model }, v) => (most[v] = Math.max(most[v]!, models.get(model)!.cache.rowsInUse)));
+  }
+  expect(views.views.map(({ model }) => model)).toEqual(['large', 'small']);
+  expect(most[0]).toBeLessThanOrEqual(priced[0]!);
+  expect(most[1]).toBeLessThanOrEqual(priced[1]!);
+  expect(most[1]).toBeGreaterThan(one.n);
 });
 
 describe('cancelled at any step', () => {
