@@ -107,6 +107,8 @@ type Root = Built & { readonly search: SearchPlan | null; readonly speculation: 
 const SPECULATION = 'speculation';
 const BUDGET = 'budget';
 const USUAL_BRANCHES = 64;
+/** Parameters of searches that set how many branches there are at once. */
+const SIDE_BY_SIDE = ['n', 'candidates', 'rollouts', 'at_once', 'parallel', 'search'];
 
 class Reader {
   readonly #options: SpecOptions;
@@ -158,7 +160,7 @@ class Reader {
           path,
           'too large',
           most,
-          `The search keeps ${most} branches at once, the limit is ${planning.limits.branches}: lower its candidates or rollouts.`,
+          `The search keeps ${most} branches at once, the limit is ${planning.limits.branches}: lower what grows side by side (${list(SIDE_BY_SIDE.filter((key) => Object.hasOwn(values, key)))}).`,
         );
       const shown = given === undefined || given === null ? {} : { [BUDGET]: { ...budget } };
       return { scores, search, effective: { ...effective, ...shown, method: method.name } };

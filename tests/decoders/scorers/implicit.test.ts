@@ -76,7 +76,7 @@ describe('the price', () => {
     expect(branches({ ...scorer, tuned: 'L' })).toEqual([8, 4]);
     expect(branches({ kind: 'ensemble', members: [scorer, { ...scorer, weight: 2 }] })).toEqual([4, 8, 8]);
     expect(() => branches({ ...scorer, tuned: 'L' }, 40)).toThrow(
-      'The search keeps 80 branches at once, the limit is 64',
+      'The search keeps 80 branches at once, the limit is 64: lower what grows side by side ("n").',
     );
   });
 
