@@ -30,6 +30,19 @@ export function whatDiffers(before: Changeable, after: Changeable): string | nul
   return olds.map((one, d) => formulaDiffers(one, news[d] ?? one)).find((reason) => reason !== null) ?? null;
 }
 
+/** Of two specs as they are written, nested ones included: the first place with two methods; null where there is none. */
+export function methodThatDiffers(before: Json, after: Json): string | null {
+  if (!isObject(before) || !isObject(after)) return null;
+  const [own, other] = [before['method'], after['method']];
+  if (typeof own === 'string' && typeof other === 'string' && own !== other)
+    return `the method is fixed when it starts; this is ${other} instead of ${own}`;
+  return (
+    Object.entries(before)
+      .map(([key, value]) => methodThatDiffers(value, after[key] ?? null))
+      .find((reason) => reason !== null) ?? null
+  );
+}
+
 export function distributionsOf({ distribution, search }: Changeable): readonly Scores[] {
   return search?.distributions ?? [distribution];
 }

@@ -1,7 +1,7 @@
 // What a name in the field `model` stands for: a model alone, or a deployment's method over several, checked against what their
 // tokenizers and checkpoints say. Built once at start (a bad deployment stops the start); asked per request by the HTTP layer.
 // Knows no prompt and no sampling.
-import { mergePatch, whatDiffers } from '../decoders/change.js';
+import { mergePatch, methodThatDiffers, whatDiffers } from '../decoders/change.js';
 import { viewsOf } from '../decoders/expr.js';
 import type { DirectionCard } from '../decoders/method.js';
 import { print } from '../decoders/print.js';
@@ -113,7 +113,11 @@ export class Catalog implements CatalogContract {
    * has rows; a member that was left out for its weight of 0 has none.
    */
   change(strategy: ResolvedStrategy, patch: JsonObject): ResolvedStrategy {
-    const spec = mergePatch({ method: strategy.method, ...strategy.parameters }, patch);
+    const own = { method: strategy.method, ...strategy.parameters };
+    const spec = mergePatch(own, patch);
+    // Before the spec is read: the other method would only complain about this one's keys.
+    const other = methodThatDiffers(own, spec);
+    if (other !== null) throw new AppError('not_changeable', { param: 'decoding', reason: other });
     const built = [true, false].map((keepsIdleViews) =>
       this.#build(strategy.name, spec, strategy.defaults, 'decoding', keepsIdleViews),
     );

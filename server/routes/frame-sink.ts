@@ -2,7 +2,7 @@
 // Knows the connection only as somewhere to send; fed by answer.ts. The counterpart of StreamingSink.
 import type { ResolvedStrategy } from '../context.js';
 import type { RequestObserver } from '../plugins/metrics.js';
-import type { DecodeRequest } from '../wire/decode.js';
+import type { DecodeRequest, PromptTokenRecord } from '../wire/decode.js';
 import {
   commitFrame,
   finishedFrame,
@@ -86,9 +86,7 @@ export class FrameSink implements Sink {
     const request = this.#job.requests[prompt]!;
     switch (event.kind) {
       case 'prompt': {
-        const { echo, logprobs } = this.#read;
-        if (echo !== null)
-          this.#send('prompt', promptFrame(this.#id, prompt, echo[prompt] ?? '', logprobs && event.tokens));
+        if (this.#read.echo !== null) this.#tellPrompt(prompt, this.#read.logprobs && event.tokens);
         return;
       }
       case 'delta':
@@ -141,10 +139,11 @@ export class FrameSink implements Sink {
     return this.#outlet.drained();
   }
 
-  /** The prompts that are repeated without their log-probabilities: nothing has to be computed for them. */
+  /** The prompts that are told without their log-probabilities: nothing has to be computed for them. */
   open(): void {
-    if (this.#read.echo === null || this.#read.logprobs?.prompt === true) return;
-    this.#read.echo.forEach((text, prompt) => this.#send('prompt', promptFrame(this.#id, prompt, text, null)));
+    const { echo, logprobs, tokenIds } = this.#read;
+    if ((echo === null && !tokenIds) || logprobs?.prompt === true) return;
+    for (const prompt of this.#job.requests.keys()) this.#tellPrompt(prompt, null);
   }
 
   finish(): void {
@@ -154,6 +153,12 @@ export class FrameSink implements Sink {
   /** Credit was granted: what is told as paused next is news. */
   granted(): void {
     this.#paused.clear();
+  }
+
+  #tellPrompt(prompt: number, tokens: readonly PromptTokenRecord[] | null): void {
+    const { echo, tokenIds, promptIds } = this.#read;
+    const told = { text: echo?.[prompt] ?? null, ids: tokenIds ? (promptIds[prompt] ?? null) : null, tokens };
+    this.#send('prompt', promptFrame(this.#id, prompt, told));
   }
 
   #resumed(prompt: number): void {

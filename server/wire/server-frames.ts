@@ -40,6 +40,13 @@ export interface TokenDetails {
   readonly isCut: boolean;
 }
 
+/** What is told of a prompt; null is what was not asked for. */
+export interface ToldPrompt {
+  readonly text: string | null;
+  readonly ids: Int32Array | null;
+  readonly tokens: readonly PromptTokenRecord[] | null;
+}
+
 const alternative = (token: Alternative): object => ({ token_id: token.id, ...chatToken(token) });
 
 const promptToken = ({ id, bytes, logprob, top }: PromptTokenRecord): object => ({
@@ -60,13 +67,13 @@ export function startedFrame(id: string, fields: object): string {
   return withFields(head('started', id), fields);
 }
 
-export function promptFrame(
-  id: string,
-  prompt: number,
-  text: string,
-  tokens: readonly PromptTokenRecord[] | null,
-): string {
-  return withFields(head('prompt', id), { prompt, text, ...(tokens ? { tokens: tokens.map(promptToken) } : {}) });
+export function promptFrame(id: string, prompt: number, { text, ids, tokens }: ToldPrompt): string {
+  return withFields(head('prompt', id), {
+    prompt,
+    ...(text === null ? {} : { text }),
+    ...(ids ? { token_ids: Array.from(ids) } : {}),
+    ...(tokens ? { tokens: tokens.map(promptToken) } : {}),
+  });
 }
 
 export function textFrame(id: string, choice: number, position: number, text: string): string {

@@ -25,7 +25,7 @@ export function* eventsOf(chunk: unknown): Generator<StreamEvent, void, undefine
   for (const each of items(choices, 'choices')) yield* choiceEvents(fields(each, 'choices'));
 }
 
-function promptOf(ids: unknown, choice: number | null): StreamEvent {
+export function promptOf(ids: unknown, choice: number | null): StreamEvent {
   const numbers = items(ids, 'prompt_token_ids').map((id) => whole(id, 'prompt_token_ids'));
   return { type: 'prompt', choice, token_ids: numbers };
 }

@@ -43,6 +43,7 @@ interface Chunk {
     readonly finish_reason: string | null;
     readonly stop_reason?: string | number | null;
   }[];
+  readonly prompt_token_ids?: readonly number[];
   readonly usage?: object;
   readonly decoding?: object;
 }
@@ -149,7 +150,10 @@ describe('with the same seed, the text is that of SSE', () => {
     await connected(async () => {
       client.start('a', body);
       await client.ended('a');
-      const choices = choicesOf(await overSse(body), 0);
+      const chunks = await overSse(body);
+      const [prompt] = client.of('a', 'prompt');
+      expect(prompt).toEqual({ type: 'prompt', id: 'a', prompt: 0, token_ids: chunks[0]?.prompt_token_ids });
+      const choices = choicesOf(chunks, 0);
       const tokens = client.of('a', 'token');
       expect(tokens.map((token) => token['token_id'])).toEqual(choices.flatMap(({ token_ids = [] }) => token_ids));
       expect(tokens.map((token) => token['trace'])).toEqual(
@@ -367,7 +371,14 @@ describe('what cannot change is refused with the reason, and the answer is as it
         keep: null,
       },
       'not_changeable',
-      /would be left out/,
+      /method is fixed/,
+    ],
+    [
+      'the method, the other keys left as they are',
+      base,
+      { method: 'plain' },
+      'not_changeable',
+      /plain instead of eft/,
     ],
     ['the form', base, { form: 'amplified', keep: 0.5 }, 'not_changeable', /only its numbers/],
     ['drafts', base, { speculation: { draft: 'lookup', tokens: 2 } }, 'not_changeable', /drafts/],

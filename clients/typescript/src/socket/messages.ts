@@ -1,6 +1,6 @@
 // Messages of the server (docs/websocket.md) → events, the same as over HTTP. Types that are unknown say nothing to this version.
 import { errorDetails } from '../api-error.js';
-import { finishedOf, reportOf, storyEvents } from '../chunks.js';
+import { finishedOf, promptOf, reportOf, storyEvents } from '../chunks.js';
 import type { ErrorCircumstances, ErrorDetails } from '../errors.js';
 import { ProtocolError } from '../errors.js';
 import type { StreamEvent, Token, UpdatedEvent } from '../events.js';
@@ -42,7 +42,7 @@ export function* messageEvents({ type, body }: ServerMessage, n: number): Genera
       };
       return;
     case 'prompt':
-      yield* echoEvents(body, n);
+      yield* promptEvents(body, n);
       return;
     case 'token':
       yield* tokenEvents(body);
@@ -130,14 +130,15 @@ export function failureOf({ body }: ServerMessage): readonly [ErrorDetails, Erro
   ];
 }
 
-/** As over HTTP, where an echoed prompt is the beginning of each of its choices. */
-function* echoEvents(body: Fields, n: number): Generator<StreamEvent, void, undefined> {
+/** As over HTTP, where each choice has its prompt's ids, and an echoed prompt is its beginning. */
+function* promptEvents(body: Fields, n: number): Generator<StreamEvent, void, undefined> {
   const prompt = whole(body['prompt'], 'prompt');
   const tokens = isThere(body['tokens']) ? items(body['tokens'], 'tokens').map(spokenToken) : [];
-  const text = string(body['text'], 'text');
+  const { token_ids: ids, text } = body;
   for (let choice = prompt * n; choice < (prompt + 1) * n; choice++) {
+    if (isThere(ids)) yield promptOf(ids, choice);
     for (const token of tokens) yield { type: 'token', choice, token };
-    yield { type: 'text', choice, text, position: null };
+    if (isThere(text)) yield { type: 'text', choice, text: string(text, 'text'), position: null };
   }
 }
 
