@@ -173,7 +173,7 @@ export class ToolParser {
   #close(isLast: boolean): boolean {
     const end = this.#format.end ?? '';
     const rest = this.#text.trimStart();
-    if (!isLast && end.startsWith(rest)) return rest === end ? this.#pass(rest.slice(end.length)) : false;
+    if (end.startsWith(rest)) return isLast || rest === end ? this.#pass('') : false;
     return this.#pass(rest.startsWith(end) ? rest.slice(end.length) : rest);
   }
 

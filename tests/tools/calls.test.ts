@@ -65,6 +65,17 @@ function randomOf(seed: number): () => number {
 }
 
 describe('calls of tools', () => {
+  it('what is cut within the mark after a call is that mark, not text', () => {
+    const whole = '<tool_call>{"name": "stop", "arguments": {}}</tool_call>';
+    const call = whole.indexOf('</tool_call>');
+    for (let end = call; end <= whole.length; end++)
+      expect(read(hermes, [...whole.slice(0, end)])).toEqual({
+        content: '',
+        calls: [{ name: 'stop', arguments: '{}' }],
+      });
+    expect(read(hermes, [...whole.slice(0, call), ' and so on']).content).toBe('and so on');
+  });
+
   it('what the grammar demands is read back, piece by piece, and fulfils the schemas', () => {
     const masks = new Masks(tokenTrie(smallTable));
     for (const format of formats) {
