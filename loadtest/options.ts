@@ -1,6 +1,7 @@
 // The options of the load test, read and checked. Called by main.ts.
 import { Command, InvalidArgumentError } from 'commander';
 import { limitNames, type LimitName, type Limits } from './goodput.js';
+import { exitForUsage } from './usage.js';
 
 export interface Options {
   readonly url: string;
@@ -55,6 +56,7 @@ export function limit(text: string, before: Limits = {}): Limits {
 
 export function readOptions(args: readonly string[]): Options {
   const command = new Command('loadtest')
+    .exitOverride(exitForUsage)
     .description('Sends load to a running server and reports what its clients see.')
     .requiredOption('--url <url>', 'address of the server')
     .option('--model <name>', "model or deployment (default: the server's first)")

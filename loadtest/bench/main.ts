@@ -2,6 +2,7 @@
 // design; never part of the tests. Runs one benchmark after the other, each with its sides interleaved.
 import { Command } from 'commander';
 import { reasonOf } from '../../server/reason.js';
+import { exitForUsage } from '../usage.js';
 import { benchAdmission } from './admission.js';
 import { benchBestOfN } from './best-of-n.js';
 import { benchConstrain } from './constrain.js';
@@ -52,6 +53,7 @@ const benchmarks: Readonly<Record<string, (options: Options) => Promise<Row[]>>>
 };
 
 const options = new Command('bench')
+  .exitOverride(exitForUsage)
   .description('Measures kernels, engine and HTTP on this machine.')
   .option('--json', 'print one JSON document')
   .option('--only <name>', `one of ${Object.keys(benchmarks).join(', ')}`)

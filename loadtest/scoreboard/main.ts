@@ -4,6 +4,7 @@ import path from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { reasonOf } from '../../server/reason.js';
 import { packageRoot, serveFile } from '../bench/server.js';
+import { exitForUsage } from '../usage.js';
 import { askAt, remembering, servedAt } from './ask.js';
 import { measureRows } from './board.js';
 import type { Bench, RowModule } from './figure.js';
@@ -40,6 +41,7 @@ const names = rowModules.map(({ method }) => method);
 const suite = path.join(packageRoot, 'models', 'pocket');
 
 const options = new Command('scoreboard')
+  .exitOverride(exitForUsage)
   .description("Measures every method on the pocket world beside its paper's claim.")
   .option('--json', 'print one JSON document and write no files')
   .option('--method <name>', `only this one: ${names.join(', ')}`)

@@ -161,6 +161,11 @@ describe('the commands', () => {
 
   it('measurements are programs of their own: their help, their usage errors', async () => {
     expect((await run('bench', '--only', 'nonsense')).code).toBe(2);
+    expect((await run('bench', '--nonsense')).code).toBe(2);
+    expect((await run('scoreboard', '--seed', 'x')).code).toBe(2);
+    expect((await run('loadtest', '--json')).code).toBe(2);
+    const pointer = await run('help', 'loadtest');
+    expect(pointer.out).toMatch(/trimtab loadtest --help\n[^]*\$ trimtab loadtest --url/);
     const help = await run('scoreboard', '--help');
     expect([help.code, help.err]).toEqual([0, '']);
     expect(help.out).toContain('$ trimtab scoreboard --quick');

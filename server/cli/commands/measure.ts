@@ -60,6 +60,7 @@ export const declareMeasurements: Declare = (program, { stdout, setExitCode }) =
       // They are the script's: it knows them, and its own --help lists them.
       .allowUnknownOption()
       .helpOption(false)
+      .addHelpText('after', `\nIts own options: trimtab ${name} --help\n${help}`)
       .action(async (_options: readonly string[], _flags: unknown, command: { readonly args: readonly string[] }) => {
         const { runScript } = await import('../script.js');
         const isHelp = command.args.some((arg) => arg === '--help' || arg === '-h');
