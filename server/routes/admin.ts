@@ -20,6 +20,9 @@ const ChangeRequest = Type.Object(
 );
 type ChangeRequest = Static<typeof ChangeRequest>;
 
+/** What a refusal tells to send. */
+const expected = { description: '{"order": "beside"}, {"order": "after"} or no body at all' };
+
 /** Megabytes of prompts have no business here. */
 const bodyLimit = 4096;
 
@@ -71,7 +74,11 @@ export function adminRoutes(app: FastifyInstance, { context: { operations } }: R
       }
     },
   } as const;
-  const changes = { ...guarded, bodyLimit, schema: { body: Type.Union([ChangeRequest, Type.Null()]) } } as const;
+  const changes = {
+    ...guarded,
+    bodyLimit,
+    schema: { body: Type.Union([ChangeRequest, Type.Null()], expected) },
+  } as const;
   type Change = { Body: ChangeRequest | null | undefined };
 
   const models = () => ({

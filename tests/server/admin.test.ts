@@ -246,7 +246,10 @@ describe('a server with keys', () => {
     expect((await ask('GET', '/v1/admin/models', undefined, use)).status).toBe(403);
     expect((await ask('POST', '/v1/admin/models/nobody/load')).body.error?.code).toBe('model_not_found');
     expect((await ask('POST', '/v1/admin/models/small/sing')).status).toBe(404);
-    expect((await ask('POST', '/v1/admin/reload', { order: 'sideways' })).body.error?.code).toBe('invalid_value');
+    expect((await ask('POST', '/v1/admin/reload', { order: 'sideways' })).body.error).toMatchObject({
+      code: 'invalid_value',
+      message: expect.stringContaining('Send {"order": "beside"}, {"order": "after"} or no body at all.') as unknown,
+    });
   });
 
   it('is in the metrics', async () => {
