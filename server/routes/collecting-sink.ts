@@ -61,7 +61,7 @@ export class CollectingSink implements Sink {
       case 'finished': {
         const choice = this.choices[choiceOf(request, prompt, event.choice)]!;
         choice.reason = event.reason;
-        choice.stopReason = reportedStop(this.#job.strategy, event.stopReason);
+        choice.stopReason = reportedStop(this.#job.strategy, request, event.stopReason);
         this.#observer.finished(event.reason);
         return;
       }

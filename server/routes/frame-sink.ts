@@ -117,7 +117,7 @@ export class FrameSink implements Sink {
         return;
       case 'finished': {
         const index = choiceOf(request, prompt, event.choice);
-        const stop = reportedStop(this.#job.strategy, event.stopReason);
+        const stop = reportedStop(this.#job.strategy, request, event.stopReason);
         for (const held of this.#tools?.end(index) ?? []) this.#say(index, this.#positions[index]!, held);
         const reason = this.#tools?.reason(index, event.reason) ?? event.reason;
         this.#endings[index] = { index, finish_reason: reason, stop_reason: stop };

@@ -199,6 +199,7 @@ export function decodeRequests({
     stop: [...new Set([body.stop ?? []].flat())],
     includeStop: body.include_stop_str_in_output ?? false,
     stopTokenIds: stopTokenIds(body, strategy),
+    ...(body.ignore_eos === true ? { ignoresEos: true } : {}),
     logprobs,
     speculation: strategy.speculation,
     constraint,

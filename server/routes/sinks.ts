@@ -38,8 +38,12 @@ export interface Sink {
 export type Sinking = Pick<Job, 'strategy' | 'requests'>;
 
 /** An end token of the model is an ordinary end: only what the client named is reported. */
-export function reportedStop(strategy: ResolvedStrategy, stop: string | number | null): string | number | null {
-  return typeof stop === 'number' && strategy.eosTokenIds.includes(stop) ? null : stop;
+export function reportedStop(
+  strategy: ResolvedStrategy,
+  { ignoresEos = false }: DecodeRequest,
+  stop: string | number | null,
+): string | number | null {
+  return typeof stop === 'number' && !ignoresEos && strategy.eosTokenIds.includes(stop) ? null : stop;
 }
 
 export const choiceOf = (request: DecodeRequest, prompt: number, choice: number): number => prompt * request.n + choice;

@@ -59,7 +59,7 @@ export class StreamingSink implements Sink {
       }
       case 'finished': {
         const index = choiceOf(request, prompt, event.choice);
-        const stop = reportedStop(strategy, event.stopReason);
+        const stop = reportedStop(strategy, request, event.stopReason);
         this.#observer.finished(event.reason);
         this.#running--;
         if (this.#running > 0) this.#outlet.write(format.close(index, event.reason, stop, null));

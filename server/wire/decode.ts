@@ -104,8 +104,10 @@ export interface DecodeRequest {
   readonly minTokens: number;
   readonly stop: readonly string[];
   readonly includeStop: boolean;
-  /** Ends a choice; empty when EOS is ignored. */
+  /** Ends a choice. */
   readonly stopTokenIds: readonly number[];
+  /** The model's own end tokens do not end it: all of `stopTokenIds` were named by the client. */
+  readonly ignoresEos?: boolean;
   readonly logprobs: LogprobsParams | null;
   /** Instead of an answer: the hidden states of the first view's model over its prompt, as one vector. `maxTokens` is 0. */
   readonly pooling?: 'mean' | 'last';

@@ -114,6 +114,16 @@ const cases: Record<string, readonly [Script, string, object]> = {
     textPath,
     completion({ logprobs: 0, stop_token_ids: [eos] }),
   ],
+  'completion-body-named-end': [
+    says({ pieces: [{ text: 'a' }], stopReason: eos }),
+    textPath,
+    completion({ ignore_eos: true, stop_token_ids: [eos] }),
+  ],
+  'completion-stream-named-end': [
+    says({ pieces: [{ text: 'a' }], stopReason: eos }),
+    textPath,
+    completion({ stream: true, ignore_eos: true, stop_token_ids: [eos] }),
+  ],
   'completion-body-echo-only': [
     says({ pieces: [], reason: 'length' }),
     textPath,
