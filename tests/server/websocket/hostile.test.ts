@@ -635,6 +635,7 @@ test('frames are one JSON object each, and nothing follows the end', async () =>
   );
   expect(shapes).toEqual([
     'started',
+    'prompt',
     'token 0',
     'token 1',
     'token 2',
