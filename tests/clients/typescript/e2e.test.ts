@@ -183,6 +183,15 @@ test.each(calls)('calls of %s come as their own events, alike on both ways', asy
   expect(byChoice(await told(connection.stream(request)))).toEqual(byChoice(whole));
 });
 
+test('traces alone bring no tokens, on neither way', async () => {
+  const request = { model: 'pocket-eft', messages, seed: 1, max_tokens: 4, decoding_trace: true } as const;
+  for (const answer of [await client.decode(request), await connection.decode(request)]) {
+    const [choice] = answer.choices;
+    expect(choice?.tokens).toEqual([]);
+    expect(choice?.decoding_trace).toHaveLength(4);
+  }
+});
+
 test('log-probabilities and traces come with each token, alike on both ways', async () => {
   const request = {
     model: 'pocket-eft',

@@ -139,7 +139,7 @@ async function* oneDecode(
       isOver = message.type === 'failed' || message.type === 'finished' || isRefusedStart(message);
       if (isOver) state.line = null;
       if (message.type === 'failed' || isRefusedStart(message)) throw failure(message);
-      yield* messageEvents(message, request.n ?? 1);
+      yield* messageEvents(message, request);
     }
   } finally {
     signal.removeEventListener('abort', onAbort);

@@ -5,6 +5,7 @@ import type { ErrorCircumstances, ErrorDetails } from '../errors.js';
 import { ProtocolError } from '../errors.js';
 import type { StreamEvent, Token, UpdatedEvent } from '../events.js';
 import { parsed } from '../http.js';
+import type { DecodeRequest } from '../requests.js';
 import { fields, isThere, items, number, string, whole, type Fields } from '../read.js';
 import type { TokenTrace, Usage } from '../replies.js';
 import { chatToken, floats, unknownToken } from '../tokens.js';
@@ -27,8 +28,11 @@ export function readMessage(text: string): ServerMessage {
   };
 }
 
-/** Of a message about a decode with `n` choices of each prompt. */
-export function* messageEvents({ type, body }: ServerMessage, n: number): Generator<StreamEvent, void, undefined> {
+/** Of a message about a decode: what the same request would be told over HTTP. */
+export function* messageEvents(
+  { type, body }: ServerMessage,
+  { n, return_token_ids: wantsIds }: Pick<DecodeRequest, 'n' | 'return_token_ids'>,
+): Generator<StreamEvent, void, undefined> {
   switch (type) {
     case 'started':
       yield {
@@ -42,10 +46,10 @@ export function* messageEvents({ type, body }: ServerMessage, n: number): Genera
       };
       return;
     case 'prompt':
-      yield* promptEvents(body, n);
+      yield* promptEvents(body, n ?? 1);
       return;
     case 'token':
-      yield* tokenEvents(body);
+      yield* tokenEvents(body, wantsIds ?? false);
       return;
     case 'text': {
       const { choice, text, position } = body;
@@ -146,19 +150,21 @@ function spokenToken(value: unknown): Token {
   return { ...chatToken(value), token_id: whole(fields(value, 'a token')['token_id'], 'token_id') };
 }
 
-function* tokenEvents(body: Fields): Generator<StreamEvent, void, undefined> {
+function* tokenEvents(body: Fields, wantsIds: boolean): Generator<StreamEvent, void, undefined> {
   const choice = whole(body['choice'], 'choice');
   const { token_id: id, full, trace } = body;
   const token = isThere(body['token']) ? chatToken(body) : unknownToken;
-  yield {
-    type: 'token',
-    choice,
-    token: {
-      ...token,
-      token_id: whole(id, 'token_id'),
-      full: isThere(full) ? floats(string(full, 'full')) : null,
-    },
-  };
+  // A message that is there for its trace has the token's number too.
+  if (wantsIds || token !== unknownToken)
+    yield {
+      type: 'token',
+      choice,
+      token: {
+        ...token,
+        token_id: whole(id, 'token_id'),
+        full: isThere(full) ? floats(string(full, 'full')) : null,
+      },
+    };
   if (isThere(trace)) yield { type: 'trace', choice, trace: fields(trace, 'trace') as unknown as TokenTrace };
   if (body['trace_cut'] === true) yield { type: 'trace_cut', choice, of: 'trace' };
 }
