@@ -16,10 +16,14 @@ export async function runScript(script: string, args: readonly string[]): Promis
   // A Ctrl-C reaches both; the child decides when it is done.
   const wait = (): void => undefined;
   process.on('SIGINT', wait);
+  // A SIGTERM reaches this process alone.
+  const pass = (signal: NodeJS.Signals): void => void child.kill(signal);
+  process.on('SIGTERM', pass);
   try {
     const [code] = (await once(child, 'exit')) as [number | null];
     return code ?? exitCodes.failed;
   } finally {
     process.off('SIGINT', wait);
+    process.off('SIGTERM', pass);
   }
 }

@@ -1,8 +1,9 @@
 // trimtab doctor and trimtab models: each check by itself with what it would see on other machines, and both commands on checkpoints that
 // are whole, damaged and missing.
+import { spawn } from 'node:child_process';
 import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -169,5 +170,20 @@ describe('the commands', () => {
     const help = await run('scoreboard', '--help');
     expect([help.code, help.err]).toEqual([0, '']);
     expect(help.out).toContain('$ trimtab scoreboard --quick');
+  });
+
+  it('SIGTERM ends the program that measures too', async () => {
+    // Whoever measures waits for an answer here.
+    const silent = createServer();
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    const asked = once(silent, 'connection') as Promise<[Socket]>;
+    const { port } = silent.address() as AddressInfo;
+    const cli = spawn(process.execPath, ['dist/server/cli.js', 'loadtest', '--url', `http://127.0.0.1:${port}`]);
+    const [connection] = await asked;
+    const left = once(connection.on('error', () => undefined).resume(), 'close');
+    cli.kill('SIGTERM');
+    expect(await once(cli, 'exit')).toEqual([1, null]);
+    await left;
+    silent.close();
   });
 });
