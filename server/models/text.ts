@@ -1,19 +1,11 @@
-// Text ↔ ids for the main thread, which never does it itself: a thread of its own renders chat templates and tokenises. A job that
-// takes too long loses its thread (nothing else ends a loop inside a template) and a fresh one takes over. Called by the HTTP routes.
-import { Piscina } from 'piscina';
+// Text ↔ ids for the main thread, which never does it itself: threads of their own render chat templates and tokenise. Long texts have one
+// for themselves, for a short one should not wait the seconds that they take. Called by the HTTP routes.
 import { AppError } from '../errors.js';
-import { reasonOf } from '../reason.js';
 import { readCheckpoint, stopTokenIds } from './checkpoint.js';
 import { invalidFile } from './json-file.js';
 import type { ChatMessage, RenderOptions, TurnFrame } from './template.js';
-import type {
-  TextAnswer,
-  TextJob,
-  TextModel,
-  TextWorkerData,
-  TokenizerFacts,
-  VocabularyDifference,
-} from './text-jobs.js';
+import type { TextAnswer, TextJob, TextModel, TokenizerFacts, VocabularyDifference } from './text-jobs.js';
+import { TextThread, type JobSize } from './text-thread.js';
 
 export interface TextModelInfo {
   /** Of the tokenizer, without padding. */
@@ -51,38 +43,24 @@ export interface TextServiceOptions {
   readonly maxWaiting?: number;
 }
 
-const workerUrl = new URL(
-  import.meta.url.endsWith('.ts') ? '../../dist/server/models/text-worker.js' : './text-worker.js',
-  import.meta.url,
-);
-/** Long honest prompts take about 0.003 ms per character. */
-const msPerUnit = 0.01;
-/** Several tokenizers of 256k tokens fit; a template that fills memory does not. */
-const heapMegabytes = 2048;
+/** Characters or tokens of a long text: they take some 0.1 s. */
+const LONG = 32_768;
 
 export class TextService {
-  readonly #pool: Piscina<TextJob, TextAnswer>;
+  readonly #thread: TextThread;
+  /** Started when the first long text comes: it holds all tokenizers once more. */
+  #longThread: TextThread | null = null;
   readonly #toolFormats = new Map<string, TokenizerFacts['toolFormat']>();
   readonly #models: readonly TextModel[];
   readonly #timeoutMs: number;
   readonly #maxWaiting: number;
-  /** Jobs run one after the other, so a job's time is its own and not that of those before it. */
-  #tail: Promise<unknown> = Promise.resolve();
   #waiting = 0;
-  /** False until the thread has loaded its files, again after it was ended: loading does not count as a job's time. */
-  #threadReady = false;
 
   constructor(models: readonly TextModel[], { timeoutMs = 2000, maxWaiting = 1024 }: TextServiceOptions = {}) {
     this.#models = models;
     this.#timeoutMs = timeoutMs;
     this.#maxWaiting = maxWaiting;
-    this.#pool = new Piscina<TextJob, TextAnswer>({
-      filename: workerUrl.href,
-      minThreads: 1,
-      maxThreads: 1,
-      workerData: { models } satisfies TextWorkerData,
-      resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
-    });
+    this.#thread = new TextThread(models, timeoutMs);
   }
 
   /** What the files of each model say, by name. Throws the first model's error. */
@@ -173,7 +151,7 @@ export class TextService {
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await Promise.all([this.#thread.close(), this.#longThread?.close()]);
   }
 
   async #ids(job: TextJob, limit: JobSize): Promise<Int32Array> {
@@ -201,14 +179,9 @@ export class TextService {
       throw new AppError('queue_full', details);
     }
     this.#waiting += 1;
-    const run = this.#tail.then(() => this.#run(job, size));
-    this.#tail = run.then(
-      () => undefined,
-      () => undefined,
-    );
     let answer: TextAnswer;
     try {
-      answer = await run;
+      answer = await this.#threadFor(size).run(job, size);
     } finally {
       this.#waiting -= 1;
     }
@@ -216,40 +189,10 @@ export class TextService {
     return answer;
   }
 
-  async #run(job: TextJob, size: JobSize | null): Promise<TextAnswer> {
-    try {
-      if (!this.#threadReady) await this.#pool.run({ kind: 'facts', model: job.model });
-      this.#threadReady = true;
-      return await (size === null ? this.#pool.run(job) : this.#runWithin(job, size));
-    } catch (error) {
-      if (error instanceof AppError) throw error;
-      this.#threadReady = false;
-      throw new AppError('engine_failed', { reason: `the text thread ended: ${reasonOf(error)}` }, { cause: error });
-    }
+  #threadFor(size: JobSize | null): TextThread {
+    if (size === null || size.length < LONG) return this.#thread;
+    return (this.#longThread ??= new TextThread(this.#models, this.#timeoutMs));
   }
-
-  async #runWithin(job: TextJob, { param, value, length }: JobSize): Promise<TextAnswer> {
-    const limit = new AbortController();
-    const timeoutMs = Math.round(this.#timeoutMs + length * msPerUnit);
-    const timer = setTimeout(() => limit.abort(), timeoutMs);
-    try {
-      return await this.#pool.run(job, { signal: limit.signal });
-    } catch (error) {
-      if (!limit.signal.aborted) throw error;
-      this.#threadReady = false;
-      const problem = `turning it into tokens takes longer than ${timeoutMs} ms`;
-      throw new AppError('invalid_value', { param, problem, value, remedy: 'Send less text.' }, { cause: error });
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-}
-
-/** What an error says about a job that took too long. */
-interface JobSize {
-  readonly param: string;
-  readonly value: string;
-  readonly length: number;
 }
 
 /** Ids that the tokenizer gives and the embedding lacks would end in the middle of a forward. */

@@ -146,6 +146,20 @@ test('a job that does not end loses its thread, and the next one is served', asy
   expect(await text.decode('good', await next)).toBe('Hello');
 });
 
+test('a short text does not wait for a long one', async () => {
+  const text = service({ base: model() });
+  await text.load();
+  const told: string[] = [];
+  const encoded = async (name: string, source: string): Promise<Int32Array> => {
+    const ids = await text.encode('base', source, { addSpecialTokens: false });
+    told.push(name);
+    return ids;
+  };
+  const [long, short] = await Promise.all([encoded('long', 'Hello '.repeat(40_000)), encoded('short', 'Hello ')]);
+  expect(told).toEqual(['short', 'long']);
+  expect(long.length).toBe(40_000 * short.length);
+});
+
 test('more jobs than may wait are refused with 503', async () => {
   const text = service({ good: model() }, { maxWaiting: 2 });
   const jobs = Array.from({ length: 3 }, () => text.encode('good', 'x', { addSpecialTokens: false }));
