@@ -23,32 +23,22 @@ interface Series {
 }
 
 function seriesOf(registry: Registry): Series {
-  return {
-    gauge: (name, help, labels, read) => {
-      new Gauge({
+  const add =
+    (Kind: typeof Gauge | typeof Counter): AddSeries =>
+    (name, help, labels, read) => {
+      new Kind({
         name,
         help,
         labelNames: [...labels],
         registers: [registry],
-        collect() {
+        collect(this: Gauge | Counter) {
           this.reset();
-          read((values, value) => this.set(values, value));
-        },
-      });
-    },
-    taken: (name, help, labels, read) => {
-      new Counter({
-        name,
-        help,
-        labelNames: [...labels],
-        registers: [registry],
-        collect() {
-          this.reset();
+          // From 0, so that it is the value itself.
           read((values, value) => this.inc(values, value));
         },
       });
-    },
-  };
+    };
+  return { gauge: add(Gauge), taken: add(Counter) };
 }
 
 export function addEngineSeries(registry: Registry, context: AppContext): void {
