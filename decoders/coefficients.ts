@@ -1,6 +1,6 @@
-// Whether a combination still prefers what its members prefer. Called for expressions that a request brings (formula.ts, distributions/formula.ts);
+// Whether a combination still prefers what its members prefer, and its division by the sum of its coefficients. Called for expressions that a request brings (formula.ts, distributions/formula.ts, searches/classified.ts);
 // the named methods answer for their own.
-import type { Scores } from './expr.js';
+import { average, linear, type Scores } from './expr.js';
 
 /** Coefficients that cancel up to rounding add up to 0. */
 const EPSILON = 1e-9;
@@ -39,4 +39,13 @@ export function isInverted(scores: Scores): boolean {
 
 function isMasked(scores: Scores): boolean {
   return scores.kind === 'masked' || (scores.kind === 'logSoftmax' && isMasked(scores.of));
+}
+
+/** A sum divided by the sum of its coefficients, and what it was divided by. Anything else is left alone. */
+export function divided(scores: Scores): { readonly scores: Scores; readonly by: number } {
+  const by = coefficientSum(scores);
+  if (scores.kind !== 'linear' || by === 1) return { scores, by: 1 };
+  const terms = scores.terms.map(({ weight, of }) => [weight, of] as const);
+  const own = terms.reduce((sum, [weight]) => sum + weight, 0);
+  return { scores: own === by ? average(terms) : linear(terms.map(([weight, of]) => [weight / by, of])), by };
 }

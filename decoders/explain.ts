@@ -85,8 +85,7 @@ export function explainDecoding({
   speculation,
 }: Pick<Decoding, 'method' | 'distribution' | 'search' | 'effective' | 'speculation'>): Explanation {
   const described = describeDistribution(distribution);
-  const searching =
-    search === null ? null : searches.find(({ name, when }) => name === search.method && (when?.(effective) ?? true));
+  const searching = search && searchNamed(search, effective);
   const known = searching ? null : methods.find(({ name }) => name === method);
   const definition = searching ? describeSearchMethod(searching) : known ? describe(known, 'distribution') : null;
   if (definition === null) throw new Error(`no method ${method}`);
@@ -100,7 +99,32 @@ export function explainDecoding({
   // A draft that is no member takes in every token too, whether or not a block is worth it.
   const draft = draftModel(speculation);
   if (draft !== null) forwards[draft] ??= 1;
-  return { method: definition, ...described, forwards_per_token: forwards, search: looking, effective, speculation };
+  return {
+    method: definition,
+    ...described,
+    formula: formulaOf({ distribution, search, effective }),
+    forwards_per_token: forwards,
+    search: looking,
+    effective,
+    speculation,
+  };
+}
+
+/** As the reply tells it: the distribution that the answer is drawn from, and what its search adds to it. */
+export function formulaOf({
+  distribution,
+  search,
+  effective,
+}: Pick<Decoding, 'distribution' | 'search' | 'effective'>): string {
+  const inner = print(distribution);
+  return (search && searchNamed(search, effective)?.formula?.(search.values, inner)) ?? inner;
+}
+
+function searchNamed(
+  { method }: NonNullable<Decoding['search']>,
+  effective: Decoding['effective'],
+): SearchMethod | undefined {
+  return searches.find(({ name, when }) => name === method && (when?.(effective) ?? true));
 }
 
 function describeSearch(

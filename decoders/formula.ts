@@ -1,6 +1,6 @@
 // Expressions read from JSON: what a request gives to the method `formula`. Every node is checked, with its path; a leaf is whatever may
 // stand where a model may. Operators that compare scales take log-probabilities: a log softmax is put around members that are not
-// normalised. formula-json.ts is the way back.
+// normalised. formula-json.ts is the way back. classifier.ts reads the terms that are no distributions.
 import { coefficientSum, isInverted, SUM_REMEDY } from './coefficients.js';
 import { ExprError, fused, linear, logSoftmax, masked, maximum, minimum, nucleus, plausible, where } from './expr.js';
 import type { Expr, Logprobs, Mask, Scores } from './expr.js';
@@ -30,32 +30,43 @@ const maskOperators: Readonly<Record<string, readonly string[]>> = {
 /** What stands at a leaf. */
 export type LeafReader = (value: unknown, path: string) => Member;
 
+export const EXPRESSION = {
+  type: 'expression',
+  range: `{"op": …}, at most ${MAX_NODES} nodes, ${MAX_NESTING} deep`,
+  fallback: undefined,
+} as const;
+
 /** A field that holds an expression. */
 export function expression(help: string): Field<Member> {
   return {
-    type: 'expression',
+    ...EXPRESSION,
     help,
-    range: `{"op": …}, at most ${MAX_NODES} nodes, ${MAX_NESTING} deep`,
-    fallback: undefined,
-    read: (value, path, context) => readExpression(value, path, (leaf, at) => context.member(leaf, at), refuseInverted),
+    read: (value, path, context) =>
+      readExpression(value, path, { leaf: (leaf, at) => context.member(leaf, at), check: refuseInverted }),
     show: ({ effective }) => effective,
   };
 }
 
-/** What an operator normalises: nothing but its order of the tokens is left of it. Throws SpecError where that makes no sense. */
-export type NormalisedCheck = (of: Scores, path: string) => void;
+/** Reads a term of the root's sum that is no distribution. Returns it as the reply shows it. */
+export type ClassifierReader = (node: JsonObject, path: string, weight: number) => Json;
 
-/** Throws SpecError. */
-export function readExpression(
-  value: unknown,
-  path: string,
-  leaf: LeafReader,
-  check: NormalisedCheck = () => undefined,
-): Member {
-  return new FormulaReader(leaf, check).scores(value, path, 0);
+export interface ExpressionReaders {
+  readonly leaf: LeafReader;
+  /** What an operator normalises: nothing but its order of the tokens is left of it. Throws SpecError where that makes no sense. */
+  readonly check?: (of: Scores, path: string) => void;
+  /** Left out where there can be none. */
+  readonly classifier?: ClassifierReader;
 }
 
-function refuseInverted(of: Scores, path: string): void {
+export const CLASSIFIER = 'classifier';
+
+/** Throws SpecError. */
+export function readExpression(value: unknown, path: string, readers: ExpressionReaders): Member {
+  return new FormulaReader(readers).scores(value, path, 0);
+}
+
+/** Throws SpecError for coefficients that prefer what should be avoided. */
+export function refuseInverted(of: Scores, path: string): void {
   if (isInverted(of)) throw new SpecError(path, 'not allowed', coefficientSum(of), SUM_REMEDY);
 }
 
@@ -64,18 +75,23 @@ interface Read<T extends Expr> {
   readonly effective: Json;
 }
 
+interface ReadTerm {
+  readonly weight: number;
+  /** Null for a classifier. */
+  readonly scores: Scores | null;
+  readonly effective: Json;
+}
+
 class FormulaReader {
-  readonly #leaf: LeafReader;
-  readonly #check: NormalisedCheck;
+  readonly #readers: ExpressionReaders;
   #nodes = 0;
 
-  constructor(leaf: LeafReader, check: NormalisedCheck) {
-    this.#leaf = leaf;
-    this.#check = check;
+  constructor(readers: ExpressionReaders) {
+    this.#readers = readers;
   }
 
   scores(value: unknown, path: string, depth: number): Member {
-    if (!isOperator(value)) return this.#leaf(value, path);
+    if (!isOperator(value)) return this.#readers.leaf(value, path);
     const op = this.#operator(value, path, depth, scoreOperators, 'a distribution');
     return checked(path, value, () => this.#scoresOf(op, value, path, depth + 1));
   }
@@ -87,8 +103,16 @@ class FormulaReader {
         const terms = array(value['terms'], at('terms')).map((term, index) =>
           this.#term(term, `${at('terms')}[${index}]`, depth),
         );
-        const effective = { op, terms: terms.map(({ weight, of }) => ({ weight, of: of.effective })) };
-        return { scores: linear(terms.map(({ weight, of }) => [weight, of.scores])), effective };
+        const summed = terms.flatMap(({ weight, scores }): [number, Scores][] => (scores ? [[weight, scores]] : []));
+        if (summed.length === 0)
+          throw new SpecError(
+            at('terms'),
+            'not allowed',
+            value['terms'],
+            'Classifiers weigh tokens: add a distribution.',
+          );
+        const effective = { op, terms: terms.map(({ weight, effective: of }) => ({ weight, of })) };
+        return { scores: linear(summed), effective };
       }
       case 'union':
       case 'intersection': {
@@ -142,12 +166,16 @@ class FormulaReader {
     }
   }
 
-  #term(value: unknown, path: string, depth: number): { readonly weight: number; readonly of: Member } {
+  #term(value: unknown, path: string, depth: number): ReadTerm {
     const example = 'Use {"weight": 0.5, "of": "model"}.';
     if (!isObject(value)) throw new SpecError(path, 'wrong type', value, example);
     onlyKeys(value, ['weight', 'of'], path, example);
     const weight = readNumber(value['weight'], `${path}.weight`, -MAX_WEIGHT, MAX_WEIGHT);
-    return { weight, of: this.scores(value['of'], `${path}.of`, depth) };
+    const { of } = value;
+    const { classifier } = this.#readers;
+    if (classifier && depth === 1 && isOperator(of) && of['op'] === CLASSIFIER)
+      return { weight, scores: null, effective: classifier(of, `${path}.of`, weight) };
+    return { weight, ...this.scores(of, `${path}.of`, depth) };
   }
 
   #mask(value: unknown, path: string, depth: number): Read<Mask> {
@@ -176,7 +204,7 @@ class FormulaReader {
   /** Only what the request combines itself is checked: a leaf is a distribution as it is. */
   #normalised(value: unknown, path: string, depth: number): Member {
     const member = this.scores(value, path, depth);
-    if (isOperator(value)) this.#check(member.scores, path);
+    if (isOperator(value)) this.#readers.check?.(member.scores, path);
     return member;
   }
 
@@ -194,12 +222,12 @@ class FormulaReader {
       throw new SpecError(path, 'too large', depth + 1, `Operators may nest at most ${MAX_NESTING} deep.`);
     const op = value['op'];
     const known = Object.keys(operators);
-    if (op === 'classifier')
+    if (op === CLASSIFIER)
       throw new SpecError(
         `${path}.op`,
         'not allowed',
         op,
-        'A classifier scores text, not next tokens: it takes a search. Give this expression without it as "inner" to "args", with the classifier as "reward" and its weight as "reward_weight".',
+        'A classifier judges the text of a few tokens and gives no distribution: it may only be a term of the sum at the root.',
       );
     if (typeof op !== 'string' || !Object.hasOwn(operators, op))
       throw new SpecError(`${path}.op`, 'unknown name', op, `Here stands ${what}: use one of ${list(known)}.`, {

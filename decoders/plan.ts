@@ -51,4 +51,6 @@ export interface SearchPlan {
   /** Answers that are scored at once at most. */
   readonly scored: number;
   readonly budget: Budget;
+  /** The trunk is drawn with a bias of the search's (search.ts). */
+  readonly biased?: boolean;
 }

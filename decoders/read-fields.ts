@@ -8,8 +8,10 @@ export interface FieldsOwner {
   readonly name: string;
   readonly fields: Fields;
   /** The key that says whose fields these are. */
-  readonly tag: 'method' | 'kind';
+  readonly tag: 'method' | 'kind' | 'op';
 }
+
+const NOUNS = { method: 'method', kind: 'scorer', op: 'operator' } as const;
 
 export interface ReadFields {
   readonly values: Record<string, unknown>;
@@ -28,13 +30,10 @@ export function readFields(
   const keys = [tag, ...Object.keys(fields), ...others];
   for (const key of Object.keys(spec))
     if (!keys.includes(key))
-      throw new SpecError(
-        `${path}.${key}`,
-        'unknown key',
-        key,
-        `The ${tag === 'kind' ? 'scorer' : 'method'} "${name}" has ${list(keys)}.`,
-        { nearest: nearestName(key, keys), known: keys },
-      );
+      throw new SpecError(`${path}.${key}`, 'unknown key', key, `The ${NOUNS[tag]} "${name}" has ${list(keys)}.`, {
+        nearest: nearestName(key, keys),
+        known: keys,
+      });
   const values: Record<string, unknown> = {};
   const effective: Record<string, Json> = { [tag]: name };
   for (const [key, field] of Object.entries(fields)) {

@@ -32,7 +32,7 @@ export interface SearchLimits {
   readonly branches: number;
 }
 
-export type Planned<V extends object> = Pick<SearchPlan, 'branches' | 'scored'> & { readonly values: V };
+export type Planned<V extends object> = Pick<SearchPlan, 'branches' | 'scored' | 'biased'> & { readonly values: V };
 
 export interface SearchDefinition<F extends Fields, V extends object> {
   readonly name: string;
@@ -48,6 +48,8 @@ export interface SearchDefinition<F extends Fields, V extends object> {
   plan(values: ValuesOf<F>, context: PlanContext): Planned<V>;
   /** Commits as it goes; may end with an uncommitted or unended trunk: what is left is then decoded plainly. */
   run(trunk: Branch, values: V): Search;
+  /** How the formula of the trunk's distribution goes on by what the search adds to it; left out where it only chooses. */
+  formula?(values: V, inner: string): string;
   /** Forwards per emitted token by number of distribution, roughly, for `explain`; and rows scored per emitted token. */
   cost(values: V): SearchCost;
 }
@@ -90,6 +92,7 @@ export function defineSearch<const F extends Fields, V extends object>(
     ...definition,
     plan: (values, context) => definition.plan(values as ValuesOf<F>, context),
     run: (trunk, values) => definition.run(trunk, values as V),
+    formula: (values, inner) => definition.formula?.(values as V, inner) ?? inner,
     cost: (values) => definition.cost(values as V),
   };
 }

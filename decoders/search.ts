@@ -31,7 +31,12 @@ export interface ForkOptions {
   /** Which distribution of the plan draws on the fork; the parent's own when left out. The trunk has distribution 0. */
   readonly distribution?: number;
   readonly sampling?: BranchSampling;
+  /** Only its text is wanted: it takes given tokens in and computes nothing, so it costs no row. The trunk may become it. */
+  readonly textOnly?: boolean;
 }
+
+/** Added to the scores of a few tokens, as the request's own `logit_bias` is: before temperature and filters, part of the log-probabilities. */
+export type TokenBias = readonly (readonly [tokenId: number, bias: number])[];
 
 export interface SampleOptions {
   /** At most so many tokens. */
@@ -40,6 +45,8 @@ export interface SampleOptions {
   readonly until?: readonly string[];
   /** The log-probabilities of the tokens are wanted. */
   readonly logprobs?: boolean;
+  /** For each of these tokens alike; −Infinity forbids. */
+  readonly bias?: TokenBias;
 }
 
 /** How a branch has grown. */

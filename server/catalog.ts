@@ -2,9 +2,9 @@
 // tokenizers and checkpoints say. Built once at start (a bad deployment stops the start); asked per request by the HTTP layer.
 // Knows no prompt and no sampling.
 import { mergePatch, methodThatDiffers, whatDiffers } from '../decoders/change.js';
+import { formulaOf } from '../decoders/explain.js';
 import { viewsOf } from '../decoders/expr.js';
 import type { DirectionCard } from '../decoders/method.js';
-import { print } from '../decoders/print.js';
 import { buildDecoding, SpecError, type JsonObject, type SpecOptions } from '../decoders/spec.js';
 import { draftModel } from '../decoders/speculation-spec.js';
 import { checkKinds, factsIn, rewardModels, type FactsOf, type ModelFacts } from './catalog/facts.js';
@@ -184,7 +184,7 @@ export class Catalog implements CatalogContract {
       parameters,
       models: [...new Set([...members, ...readers])],
       defaults,
-      formula: print(built.distribution),
+      formula: formulaOf(built),
     };
   }
 

@@ -6,11 +6,21 @@ import { rain } from './rain.js';
 import { args } from './args.js';
 import { bestOfN } from './best-of-n.js';
 import { blockwise } from './blockwise.js';
+import { classified } from './classified.js';
 import { dpaReward } from './dpa-reward.js';
 import { rejection } from './rejection.js';
 import { transferQ } from './transfer-q.js';
 
-export const searches: readonly SearchMethod[] = [bestOfN, blockwise, args, transferQ, rain, rejection, dpaReward];
+export const searches: readonly SearchMethod[] = [
+  bestOfN,
+  blockwise,
+  args,
+  transferQ,
+  rain,
+  rejection,
+  dpaReward,
+  classified,
+];
 
 /** The plan's search on a trunk. */
 export function runSearch({ method, values }: Pick<SearchPlan, 'method' | 'values'>, trunk: Branch): Search {

@@ -86,9 +86,12 @@ export async function explainCommand(
   stdout: Output,
 ): Promise<void> {
   const known = [...config.deployments, ...config.models].map(({ name }) => name);
-  const alone = [...describeMethods(), ...describeScorers()].find(({ name }) => name === target);
-  if (alone !== undefined && !known.includes(target) && !existsSync(target)) {
-    stdout.write(options.json ? `${JSON.stringify(alone, null, 2)}\n` : methodText(alone, stdout));
+  // Some names are those of a distribution and of a search.
+  const alone = [...describeMethods(), ...describeScorers()].filter(({ name }) => name === target);
+  if (alone.length > 0 && !known.includes(target) && !existsSync(target)) {
+    const [only] = alone;
+    if (options.json) stdout.write(`${JSON.stringify(alone.length === 1 ? only : alone, null, 2)}\n`);
+    else stdout.write(alone.map((method) => methodText(method, stdout)).join('\n'));
     return;
   }
   const { decoding, unknownModels } = build(readSpec(target, config), config);

@@ -223,6 +223,8 @@ export class Choice implements Host {
 
   #ask<T extends GrowthAsk | TopAsk>(sequence: Sequence, ask: T): T {
     if (sequence.ended) throw new Error('a search asked for more of a branch that has ended');
+    if (!sequence.isComputed)
+      throw new Error('a search asked for more than the text of a branch that it made for its text');
     if (sequence.ask !== null) throw new Error('a search asked two things of one branch at once');
     sequence.ask = ask;
     return ask;
@@ -242,7 +244,7 @@ export class Choice implements Host {
   ): { readonly now: SearchAnswer } | { readonly ask: Ask } {
     sequence.checkForced(ids);
     // What may become the answer has its log-probabilities told where the client asked for them.
-    const isTold = this.#context.request.logprobs !== null && sequence.nature.distribution === 0;
+    const isTold = this.#context.request.logprobs !== null && sequence.nature.distribution === 0 && sequence.isComputed;
     if (ids.length > 0 && (logprobs || isTold))
       return { ask: this.#grow(sequence, ids, { tokens: ids.length, logprobs }) };
     const taken: number[] = [];
@@ -255,13 +257,13 @@ export class Choice implements Host {
     return { now: { ids: taken, logprobs: [], ended: sequence.ended } };
   }
 
-  #fork(parent: Sequence, { distribution, sampling }: ForkOptions): Sequence {
+  #fork(parent: Sequence, { distribution, sampling, textOnly = false }: ForkOptions): Sequence {
     const { nature } = parent;
     const own = {
       choice: this.index,
       distribution: distribution ?? nature.distribution,
       // The trunk has the views of all distributions; a fork takes in tokens for its own alone, which is what it was priced for.
-      slots: this.#context.slotsOf(distribution ?? nature.distribution),
+      slots: textOnly ? NO_SLOTS : this.#context.slotsOf(distribution ?? nature.distribution),
       sampling: sampling ? changed(this.#context.request.sampling, sampling) : nature.sampling,
       stream: forkStream(this.index, ++this.#serial),
     };
@@ -351,6 +353,7 @@ export class Choice implements Host {
 }
 
 const NONE: readonly Sequence[] = [];
+const NO_SLOTS: readonly number[] = [];
 
 const isHungry = ({ ask, isStem, ended }: Sequence): boolean => ask !== null || (isStem && !ended);
 

@@ -13,7 +13,7 @@ export function needsOf(request: DecodeRequest, plan: ViewsPlan, widths: readonl
   const drafting = plan.views.findIndex(({ model }) => model === speculation?.draft);
   const isDrawn = speculation && sampling.temperature > 0;
   const draft = !isDrawn ? null : speculation.draft === LOOKUP ? 'looked up' : widthOf(plan.draft ?? drafting);
-  return (search?.plan.distributions ?? [distribution]).map((each, d) => ({
+  const needs = (search?.plan.distributions ?? [distribution]).map((each, d): KernelNeed => ({
     distribution: each,
     vocabSize,
     widths: (plan.byDistribution[d] ?? own).map(widthOf),
@@ -24,12 +24,19 @@ export function needsOf(request: DecodeRequest, plan: ViewsPlan, widths: readonl
     full: logprobs?.full ?? false,
     trace: (request.traceLimit ?? 0) > 0 && !search,
   }));
+  const [trunk] = needs;
+  return search?.plan.biased && trunk ? [...needs, { ...trunk, row: usualRow(request, true) }] : needs;
 }
 
-function usualRow({ sampling, minTokens, constraint, vocabSize }: DecodeRequest): SamplerRow {
+function usualRow({ sampling, minTokens, constraint, vocabSize }: DecodeRequest, isBiased = false): SamplerRow {
   const { temperature, topK, topP, minP, repetitionPenalty, presencePenalty, frequencyPenalty, logitBias } = sampling;
   const isEdited =
-    repetitionPenalty !== 1 || presencePenalty !== 0 || frequencyPenalty !== 0 || logitBias.length > 0 || minTokens > 0;
+    isBiased ||
+    repetitionPenalty !== 1 ||
+    presencePenalty !== 0 ||
+    frequencyPenalty !== 0 ||
+    logitBias.length > 0 ||
+    minTokens > 0;
   const edits = isEdited ? { ids: [0], add: [0], repetition: [1] } : { ids: [], add: [], repetition: [] };
   return {
     temperature,

@@ -108,6 +108,11 @@ export class Sequence implements Branch {
     return this.tokens.length - (typeof this.finish?.stopReason === 'number' ? 1 : 0);
   }
 
+  /** It has views: more than its text can be asked for. */
+  get isComputed(): boolean {
+    return this.views.length > 0;
+  }
+
   /** Is a token to be drawn here, not given? */
   get isDrawing(): boolean {
     return this.ask?.kind === 'grow' && this.ask.forced === null;
@@ -139,7 +144,7 @@ export class Sequence implements Branch {
     const banned = this.tokens.length + ahead < request.minTokens ? request.stopTokenIds : [];
     const counts = ahead === 0 ? this.#counts : new Map(this.#counts);
     for (const id of this.#drafts.slice(0, ahead)) counts.set(id, (counts.get(id) ?? 0) + 1);
-    return editsOf(request.sampling, promptIds, counts, banned);
+    return editsOf(biased(request.sampling, this.ask), promptIds, counts, banned);
   }
 
   /** What the constraint allows after the first `ahead` drafts; null where anything goes. */
@@ -207,7 +212,7 @@ export class Sequence implements Branch {
       if (!view) throw new Error(`a fork needs the view ${slot}, which its trunk lacks`);
       return { view, shared: own ? tokens.length : commonLength(trunk.tokens, tokens) };
     });
-    this.isStem = true;
+    this.isStem ||= nature.slots.length > 0;
     const views = sources.map(({ view, shared }) => view.fork(tokens, shared));
     const copy = new Sequence(this.#context, nature, tokens, views, this.#matches);
     copy.#origins = [...this.#origins];
@@ -319,6 +324,12 @@ export class Sequence implements Branch {
     if (request.stop.length === 0) return null;
     return new TextStream(table, { stops: request.stop, minTokens: request.minTokens, shown: request.shownTokenIds });
   }
+}
+
+/** With what the search adds to the scores. */
+function biased(sampling: SamplingParams, ask: Sequence['ask']): SamplingParams {
+  const bias = ask?.kind === 'grow' ? ask.options.bias : undefined;
+  return bias && bias.length > 0 ? { ...sampling, logitBias: [...sampling.logitBias, ...bias] } : sampling;
 }
 
 export function commonLength(a: readonly number[], b: readonly number[]): number {

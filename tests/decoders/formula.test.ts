@@ -15,7 +15,7 @@ const leaf = (value: unknown, path: string): { scores: Scores; effective: null }
   const { model, prompt } = value as { model: string; prompt: unknown };
   return { scores: logits(model, promptKey(readPrompt(prompt, path))), effective: null };
 };
-const back = (text: string): Scores => readExpression(JSON.parse(text), 'expression', leaf).scores;
+const back = (text: string): Scores => readExpression(JSON.parse(text), 'expression', { leaf }).scores;
 
 describe('an expression', () => {
   it('survives JSON', () => {

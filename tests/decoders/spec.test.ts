@@ -271,7 +271,7 @@ describe('a spec that does not', () => {
       'a classifier',
       formula({ op: 'classifier' }),
       'expression.op',
-      { problem: 'not allowed', message: expect.stringContaining('"inner" to "args"') as string },
+      { problem: 'not allowed', message: expect.stringContaining('a term of the sum at the root') as string },
     ],
     ['a union of nothing', formula({ op: 'union', of: [] }), 'expression.of', { problem: 'wrong type' }],
     [

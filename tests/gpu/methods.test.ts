@@ -112,6 +112,21 @@ const searches: readonly [string, object, object?][] = [
     'args, rewards on the CPU',
     { method: 'args', inner: 'pocket', reward: reward('rewarder-cpu'), candidates: 3, reward_weight: 2 },
   ],
+  [
+    'formula with a classifier, drawn',
+    {
+      method: 'formula',
+      candidates: 4,
+      expression: {
+        op: 'sum',
+        terms: [
+          { weight: 1, of: eft },
+          { weight: 3, of: { op: 'classifier', scorer: reward('rewarder') } },
+        ],
+      },
+    },
+    drawn,
+  ],
 ];
 
 interface Reply {

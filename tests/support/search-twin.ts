@@ -10,9 +10,10 @@ import type {
   SearchAnswer,
   SearchRequest,
   SearchTrace,
+  TokenBias,
   TopTokens,
 } from '../../decoders/search.js';
-import { draw, lawOf, type Law, type Warp } from '../../decoders/warp.js';
+import { applyEdits, draw, editsOf, lawOf, type Law, type Warp } from '../../decoders/warp.js';
 
 export interface TwinWorld {
   /** Scores of the next token by this distribution of the plan after these generated tokens; −∞ forbids. Bias and penalties included. */
@@ -48,9 +49,11 @@ export interface TwinResult {
   readonly tokensGrown: number;
   /** Forks that were never released. */
   readonly leaked: number;
-  /** Most branches alive at once, the trunk included. */
+  /** Most branches alive at once, the trunk included; those that are made for their text cost nothing. */
   readonly mostAlive: number;
 }
+
+const NO_PENALTIES = { repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0 };
 
 class TwinBranch implements Branch {
   tokens: number[];
@@ -62,6 +65,7 @@ class TwinBranch implements Branch {
     readonly distribution: number,
     readonly sampling: BranchSampling,
     readonly stream: number,
+    readonly textOnly: boolean,
   ) {
     this.tokens = [...tokens];
     this.ended = ended;
@@ -71,7 +75,7 @@ class TwinBranch implements Branch {
 export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): TwinResult {
   const { seed = 1, choice = 0, stopTokenIds, maxTokens } = world;
   const own: Warp = world.sampling ?? { temperature: 1, topK: 0, topP: 1, minP: 0 };
-  const trunk = new TwinBranch([], false, 0, {}, choice);
+  const trunk = new TwinBranch([], false, 0, {}, choice, false);
   const alive = new Set<TwinBranch>([trunk]);
   const commits: number[] = [];
   const traces: SearchTrace[] = [];
@@ -92,16 +96,22 @@ export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): Twi
     branch.ended =
       stopTokenIds.includes(token) || branch.tokens.length >= maxTokens || (world.isOver?.(branch.tokens) ?? false);
   };
-  const scoresAt = (branch: TwinBranch): Float64Array => world.scores(branch.distribution, branch.tokens);
+  const scoresAt = (branch: TwinBranch, bias: TokenBias = []): Float64Array => {
+    if (branch.textOnly) throw new Error('a branch that was made for its text has no scores');
+    const scores = world.scores(branch.distribution, branch.tokens);
+    return bias.length === 0
+      ? scores
+      : applyEdits(scores, editsOf({ ...NO_PENALTIES, logitBias: bias }, [], new Map()));
+  };
 
   const sample = (
     branch: TwinBranch,
-    options: { tokens: number; until?: readonly string[]; logprobs?: boolean },
+    options: { tokens: number; until?: readonly string[]; logprobs?: boolean; bias?: TokenBias },
   ): Growth => {
     if (!(options.tokens >= 1)) throw new Error(`sample: ${options.tokens} tokens`);
     const [ids, logprobs]: [number[], number[]] = [[], []];
     while (ids.length < options.tokens) {
-      const scores = scoresAt(branch);
+      const scores = scoresAt(branch, options.bias);
       const warp = { ...own, ...branch.sampling };
       const law = lawOf(scores, warp);
       const random = warp.temperature === 0 ? 0 : uniform(seed, branch.stream, branch.tokens.length);
@@ -147,10 +157,11 @@ export function runTwin(start: (trunk: Branch) => Search, world: TwinWorld): Twi
         return { ...own, ...live(request.branch).sampling };
       case 'fork': {
         const parent = live(request.branch);
-        const { distribution = parent.distribution, sampling = parent.sampling } = request.options;
-        const fork = new TwinBranch(parent.tokens, parent.ended, distribution, sampling, forkStream(choice, ++serial));
+        const { distribution = parent.distribution, sampling = parent.sampling, textOnly = false } = request.options;
+        const stream = forkStream(choice, ++serial);
+        const fork = new TwinBranch(parent.tokens, parent.ended, distribution, sampling, stream, textOnly);
         alive.add(fork);
-        mostAlive = Math.max(mostAlive, alive.size);
+        mostAlive = Math.max(mostAlive, [...alive].filter((branch) => !branch.textOnly).length);
         return fork;
       }
       case 'rewind': {

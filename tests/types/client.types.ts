@@ -64,6 +64,10 @@ dcd({ positive: 'large', negative: plain({ model: 'large', prompt: { text: 'x' }
 dpa({ inner: 'dpa', direction: { helpfulness: 0.8, verbosity: -0.6 } });
 dpa({ mode: 'experts', experts: { helpful: 'a', brief: steered }, direction: 45 });
 formula({ expression: expr.sum([1, 'large'], [-0.6, expr.masked(steered, expr.plausible('large', 0.1))]) });
+const classified = formula({
+  expression: expr.sum([1, 'large'], [0.5, expr.classifier('polite')], [-1, expr.classifier(judge, 'logit')]),
+  candidates: 20,
+});
 rain(steered, { judge });
 rain({ inner: steered, judge: 'harmless', set_tokens: [1, 2] });
 bestOfN({ inner: steered, scorer: scorer.reward({ model: 'rm', head: 'helpful' }), n: 4, budget: { forwards: 100 } });
@@ -84,6 +88,7 @@ const client = new Trimtab({ baseUrl: 'http://127.0.0.1:8000' });
 const messages = [{ role: 'user' as const, content: 'Hi' }];
 void client.decode({ model: 'large', messages, decoding: drafted });
 void client.decode({ model: 'large', messages, decoding: direction });
+void client.decode({ model: 'large', messages, decoding: classified });
 void client.stream({ model: 'pocket-eft', prompt: 'It was', decoding: { weight: 0.3 } });
 void client.stream({ model: 'large', prompt: [[1, 2], [3]], decoding: { model: 'large', prompt: 'last_token' } });
 
@@ -103,6 +108,14 @@ eft({ base: rain(steered, { judge }), tuned: 'chat', reference: 'small' });
 bestOfN({ inner: rain(steered, { judge }), scorer: 'helpful' });
 // @ts-expect-error a direction that is followed by a search is a search
 guidance({ model: direction });
+// @ts-expect-error a formula with a classifier is a search
+guidance({ model: classified });
+// @ts-expect-error a classifier is no distribution
+expr.union('a', expr.classifier('polite'));
+// @ts-expect-error a sum with a classifier is the root
+expr.sum([1, 'a'], [1, expr.sum([1, 'b'], [1, expr.classifier('polite')])]);
+// @ts-expect-error without a classifier nothing is looked at
+formula({ expression: expr.union('a', 'b'), candidates: 20 });
 // @ts-expect-error drafts are of the whole distribution
 guidance({ model: drafted });
 // @ts-expect-error a scorer is no distribution

@@ -165,6 +165,11 @@ const searches = {
     standardise: optional,
     search: required,
   } satisfies FieldsOf<client.DpaRewardSpec>,
+  formula: {
+    expression: required,
+    normalise: optional,
+    candidates: optional,
+  } satisfies FieldsOf<client.ClassifiedFormulaSpec>,
 } satisfies Record<client.SearchSpec['method'], object>;
 
 const scorers = {

@@ -2,7 +2,7 @@
 import type { Expression } from './expressions.js';
 import type { Prompt } from './prompts.js';
 import { methodBuilder, type Builder, type DistributionOf, type FieldsOf } from './spec.js';
-import type { DpaRewardSpec } from './searches.js';
+import type { ClassifiedFormulaSpec, DpaRewardSpec } from './searches.js';
 
 /** Where a model may stand: its name, a deployment's name, a model with another prompt, or a distribution. */
 export type Member = string | View | DistributionSpec;
@@ -166,7 +166,13 @@ export const guidance: Builder<GuidanceSpec> = methodBuilder<GuidanceSpec>('guid
 export const contrastive: Builder<ContrastiveSpec> = methodBuilder<ContrastiveSpec>('contrastive');
 export const dcd: Builder<DcdSpec> = methodBuilder<DcdSpec>('dcd');
 export const vcd: Builder<VcdSpec> = methodBuilder<VcdSpec>('vcd');
-export const formula: Builder<FormulaSpec> = methodBuilder<FormulaSpec>('formula');
+
+/** With a classifier among the terms of its root it is a search, and what comes back is one. */
+export function formula(fields: FieldsOf<FormulaSpec>): FormulaSpec;
+export function formula(fields: FieldsOf<ClassifiedFormulaSpec>): ClassifiedFormulaSpec;
+export function formula(fields: object): object {
+  return Object.freeze({ method: 'formula', ...fields });
+}
 
 /** In the mode `reward` a direction is followed by a search, and what comes back is one. */
 export function dpa(fields: FieldsOf<DpaPromptSpec>): DpaPromptSpec;

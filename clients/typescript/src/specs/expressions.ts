@@ -1,6 +1,7 @@
 // Expressions for the method `formula`: sums, unions and masks over distributions. Operators that compare scales (union, intersection, masks)
 // normalise what they are given; a mask is no distribution, and does not compile in the place of one.
 import type { Member } from './distributions.js';
+import type { Scorer } from './scorers.js';
 
 /** An operator, or whatever may stand where a model may. */
 export type Expression = Operator | Member;
@@ -28,14 +29,35 @@ export interface Term {
   readonly of: Expression;
 }
 
+/** Judges the texts of the likeliest tokens. Only a term of the root's sum may be one, and it makes the formula a search. */
+export interface Classifier {
+  readonly op: 'classifier';
+  readonly scorer: Scorer;
+  /** What its scores are: log-probabilities (up to a constant), logits, or probabilities; log. */
+  readonly scale?: 'log' | 'logit' | 'probability';
+}
+
+/** A sum that has a classifier among its terms. */
+export interface ClassifiedSum {
+  readonly op: 'sum';
+  readonly terms: readonly (Term | { readonly weight: number; readonly of: Classifier })[];
+}
+
 /** Tokens with at least `ratio` of the largest probability, or the likeliest tokens up to `mass`. */
 export type Mask =
   | { readonly op: 'plausible'; readonly of: Expression; readonly ratio: number }
   | { readonly op: 'nucleus'; readonly of: Expression; readonly mass: number };
 
-/** Σ weight·of: `sum([1, 'large'], [-0.6, 'small'])`. */
-export function sum(...terms: readonly (readonly [weight: number, of: Expression])[]): Operator {
+/** Σ weight·of: `sum([1, 'large'], [-0.6, 'small'])`. With a classifier among the terms it stands at the root of a formula, and nowhere else. */
+export function sum(...terms: readonly (readonly [weight: number, of: Expression])[]): Operator;
+export function sum(...terms: readonly (readonly [weight: number, of: Expression | Classifier])[]): ClassifiedSum;
+export function sum(...terms: readonly (readonly [weight: number, of: unknown])[]): object {
   return { op: 'sum', terms: terms.map(([weight, of]) => ({ weight, of })) };
+}
+
+/** λ·log C of model arithmetic: `sum([1, 'large'], [2, classifier('polite')])`. */
+export function classifier(scorer: Scorer, scale: NonNullable<Classifier['scale']> = 'log'): Classifier {
+  return { op: 'classifier', scorer, scale };
 }
 
 /** The larger of the log-probabilities. */

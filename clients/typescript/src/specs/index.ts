@@ -4,7 +4,7 @@ export * from './searches.js';
 export * as expr from './expressions.js';
 export * as scorer from './scorers.js';
 export { speculate, type Decoding, type Dials, type Spec, type Speculating } from './decoding.js';
-export type { Expression, Mask, Operator, Term } from './expressions.js';
+export type { ClassifiedSum, Classifier, Expression, Mask, Operator, Term } from './expressions.js';
 export type { Prompt, PromptMessage } from './prompts.js';
 export type {
   DirectionScorer,

@@ -1,5 +1,6 @@
 // Searches: they look ahead, have it judged and go back, over any distribution. A search is the root of a tree and stands in no other method.
 import type { Direction, Member } from './distributions.js';
+import type { ClassifiedSum } from './expressions.js';
 import type { Range, Scorer } from './scorers.js';
 import { methodBuilder, type Builder, type SearchOf } from './spec.js';
 
@@ -125,8 +126,24 @@ export interface DpaRewardSpec extends SearchOf<'dpa'> {
   readonly search: SteeredSearch;
 }
 
+/** An expression of your own with classifiers among its terms. Built by `formula`. */
+export interface ClassifiedFormulaSpec extends SearchOf<'formula'> {
+  readonly expression: ClassifiedSum;
+  /** Whether the sum is divided by the sum of its coefficients, those of classifiers left out; true. */
+  readonly normalise?: boolean;
+  /** How many of the likeliest tokens the classifiers are asked about; 50. */
+  readonly candidates?: number;
+}
+
 export type SearchSpec =
-  BestOfNSpec | BlockwiseSpec | ArgsSpec | TransferQSpec | RainSpec | RejectionSpec | DpaRewardSpec;
+  | BestOfNSpec
+  | BlockwiseSpec
+  | ArgsSpec
+  | TransferQSpec
+  | RainSpec
+  | RejectionSpec
+  | DpaRewardSpec
+  | ClassifiedFormulaSpec;
 
 /** A search over `inner`: `rain({inner: eft({…}), judge: …})`, or `rain(eft({…}), {judge: …})`. */
 export interface SearchBuilder<Spec extends { readonly inner: Member }> {
