@@ -1,7 +1,7 @@
 // The operators that a graph may contain, as one line each: what goes in, what comes out, which attributes. Read by verify.ts. It is
 // written against the operators' documentation, not derived from ops.ts: the two check each other.
 //
-// T, U: any element type, the same wherever the letter stands. I: int32 or int64. B: int8 or uint8. '?' may be omitted, '...' repeats.
+// T, U: any element type, the same wherever the letter stands. I: int32 or int64. B, C: int8 or uint8. '?' may be omitted, '...' repeats.
 import type { Attribute, Domain } from './graph.js';
 
 type AttributeKind = Attribute extends infer A ? (A extends unknown ? keyof A : never) : never;
@@ -105,7 +105,7 @@ const microsoft: Readonly<Record<string, Operator>> = {
     gather_axis: 'int',
     quantize_axis: 'int',
   }),
-  MatMulIntegerToFloat: op('B, int8, float32, float32, B?, int8?, float32? -> float32'),
+  MatMulIntegerToFloat: op('B, C, float32, float32, B?, C?, float32? -> float32'),
   MatMulNBits: op('T, uint8, T, uint8?, int32?, T? -> T', {
     K: 'int',
     N: 'int',

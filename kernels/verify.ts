@@ -18,7 +18,7 @@ function checkInfo({ name, dtype, shape }: Info, report: Report): void {
 /** Does `dtype` fit the port's type, given what the letters stand for so far? */
 function fits(type: string, dtype: DType, letters: Map<string, DType>): boolean {
   if (type === 'I' && dtype !== 'int32' && dtype !== 'int64') return false;
-  if (type === 'B' && dtype !== 'int8' && dtype !== 'uint8') return false;
+  if ((type === 'B' || type === 'C') && dtype !== 'int8' && dtype !== 'uint8') return false;
   // I is free per port: indices and axes need not agree.
   if (type === 'I') return true;
   if (!/^[A-Z]$/.test(type)) return type === dtype;

@@ -75,7 +75,7 @@ export class Linear {
       case 'q4':
         return this.#nBits(x, matrix, addend, 4, format.blockSize);
       case 'w8a8':
-        return this.#channels(x, matrix, addend);
+        return this.#channels(x, matrix, addend, format.unsigned ?? false);
       default:
         return format satisfies never;
     }
@@ -176,14 +176,14 @@ export class Linear {
   }
 
   /** Every row of x gets its own scale, so a row's result does not depend on its batch mates: x ≈ (q − 128) · max|row| / 127. */
-  #channels(x: Value, matrix: Matrix, bias: Value | null): Value {
+  #channels(x: Value, matrix: Matrix, bias: Value | null, unsigned: boolean): Value {
     const g = this.#g;
     const { name, rows, columns } = matrix;
     const both = taken(() => {
       const { data, scales } = quantizeChannels(matrix.read(), rows, columns);
-      return { first: bytesOf(data), second: bytesOf(scales) };
+      return { first: unsigned ? around128(data) : bytesOf(data), second: bytesOf(scales) };
     });
-    const b = g.weight(`${name}.channels`, 'int8', [columns, rows], both.first);
+    const b = g.weight(`${name}.channels`, unsigned ? 'uint8' : 'int8', [columns, rows], both.first);
     const bScales = g.weight(`${name}.scales`, 'float32', [rows], both.second);
     const largest = ops.ReduceMax(ops.Abs(x), { axes: [1], keepdims: false });
     // A row of zeros has scale 0: whatever its NaN quotients round to is multiplied by 0 at the end.
@@ -192,9 +192,14 @@ export class Linear {
     const one = g.constant('float32', [], [1]);
     const zero = g.constant('uint8', [], [128]);
     const product = ops.Mul(
-      ops.MatMulIntegerToFloat(quantized, b, one, bScales, zero, null),
+      ops.MatMulIntegerToFloat(quantized, b, one, bScales, zero, unsigned ? zero : null),
       ops.Unsqueeze(scale, [1]),
     );
     return bias ? ops.Add(product, bias) : product;
   }
+}
+
+/** The same numbers as unsigned bytes with the zero point 128. */
+function around128(data: Int8Array): Uint8Array {
+  return Uint8Array.from(data, (value) => value + 128);
 }

@@ -94,14 +94,14 @@ export function GatherBlockQuantized(
   );
 }
 
-/** com.microsoft: (a − aZero)·aScale × b·bScale (+ bias), a uint8 [.., in], b int8 [in, out], bScale [out]. */
+/** com.microsoft: (a − aZero)·aScale × (b − bZero)·bScale, a [.., in] and b [in, out] of bytes, bScale [out]. */
 export function MatMulIntegerToFloat(
   a: Value,
   b: Value,
   aScale: Value,
   bScale: Value,
   aZeroPoint: Value | null,
-  bias: Value | null,
+  bZeroPoint: Value | null,
 ): Value {
   expectDtype('MatMulIntegerToFloat', a, ['uint8', 'int8']);
   expectDtype('MatMulIntegerToFloat', b, ['uint8', 'int8']);
@@ -109,7 +109,7 @@ export function MatMulIntegerToFloat(
   return only(
     a.graph.node(
       'MatMulIntegerToFloat',
-      [a, b, aScale, bScale, aZeroPoint, null, bias],
+      [a, b, aScale, bScale, aZeroPoint, bZeroPoint],
       [{ dtype: 'float32', shape }],
       {},
       'com.microsoft',

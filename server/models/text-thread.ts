@@ -21,6 +21,8 @@ const workerUrl = new URL(
 const msPerUnit = 0.01;
 /** Several tokenizers of 256k tokens fit; a template that fills memory does not. */
 const heapMegabytes = 2048;
+const SLOW_REMEDY =
+  'Send less text. If a short one takes as long, the chat template of the model does not come to an end.';
 
 export class TextThread {
   readonly #pool: Piscina<TextJob, TextAnswer>;
@@ -76,7 +78,7 @@ export class TextThread {
       if (!limit.signal.aborted) throw error;
       this.#isReady = false;
       const problem = `turning it into tokens takes longer than ${timeoutMs} ms`;
-      throw new AppError('invalid_value', { param, problem, value, remedy: 'Send less text.' }, { cause: error });
+      throw new AppError('invalid_value', { param, problem, value, remedy: SLOW_REMEDY }, { cause: error });
     } finally {
       clearTimeout(timer);
     }

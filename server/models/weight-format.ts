@@ -2,6 +2,7 @@
 import type { WeightFormat } from '../../kernels/decoder/format.js';
 import type { DecoderSpec } from '../../kernels/decoder/spec.js';
 import { AppError } from '../errors.js';
+import { cutsProductsOff } from './processor.js';
 
 export const weightsNames = ['f32', 'q8', 'q4', 'w8a8', 'f16', 'q8f16', 'q4f16'] as const;
 export type WeightsName = (typeof weightsNames)[number];
@@ -26,7 +27,7 @@ export function weightFormat(weights: WeightsName, spec: DecoderSpec, blockSize?
     case 'f16':
     case 'w8a8':
       if (blockSize !== undefined) throw refuseBlock(blockSize, `${weights} has no blocks: leave it out.`);
-      return { kind: weights };
+      return weights === 'w8a8' && cutsProductsOff() ? { kind: weights, unsigned: true } : { kind: weights };
     case 'q8':
     case 'q4':
     case 'q8f16':

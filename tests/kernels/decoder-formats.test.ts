@@ -10,6 +10,7 @@ import { readDecoderSpec } from '../../kernels/decoder/families/index.js';
 import type { WeightFormat } from '../../kernels/decoder/format.js';
 import { DecoderModel, writeDecoder } from '../../kernels/decoder/model.js';
 import { print } from '../../kernels/print.js';
+import { weightFormat } from '../../server/models/weight-format.js';
 import { HostCache } from '../support/decoder.js';
 import { divergence } from '../support/divergence.js';
 import { randomTensors, smallLlama, sourceOf, type Tensors } from '../support/small-llama.js';
@@ -30,6 +31,7 @@ it.each<[string, WeightFormat]>([
   ['f32', { kind: 'f32' }],
   ['q4', { kind: 'q4', blockSize: 32 }],
   ['w8a8', { kind: 'w8a8' }],
+  ['w8a8-unsigned', { kind: 'w8a8', unsigned: true }],
 ])('the graph of two layers in %s is the one on file', async (name, format) => {
   const spec = readDecoderSpec(smallLlama);
   const { graph } = buildDecoder(spec, sourceOf(randomTensors()), format);
@@ -48,7 +50,8 @@ describe.each<[string, WeightFormat, number]>([
   ['q8, block 16', { kind: 'q8', blockSize: 16 }, 0.01],
   ['q8, block 32', { kind: 'q8', blockSize: 32 }, 0.01],
   ['q4, block 16', { kind: 'q4', blockSize: 16 }, 0.5],
-  ['w8a8', { kind: 'w8a8' }, 0.02],
+  ['w8a8 of this processor', weightFormat('w8a8', readDecoderSpec(smallLlama)), 0.02],
+  ['w8a8, unsigned', { kind: 'w8a8', unsigned: true }, 0.02],
 ])('%s', (_, format, limit) => {
   let model: DecoderModel;
   beforeAll(async () => {

@@ -6,6 +6,7 @@ import { GraphBuilder, type Value } from '../../kernels/graph.js';
 import { GatherBlockQuantized, MatMulIntegerToFloat, MatMulNBits } from '../../kernels/ops.js';
 import { encodeModel } from '../../kernels/proto.js';
 import { createSession, Tensor } from '../../kernels/session.js';
+import { cutsProductsOff } from '../../server/models/processor.js';
 
 /** Reproducible numbers with heavy tails, as weights have. */
 function weights(count: number, seed = 1): Float32Array {
@@ -211,4 +212,38 @@ describe('channels', () => {
     const expected = Float32Array.from(product, (_, i) => (q.data[i] as number) * (q.scales[i % rows] as number));
     expect(largestDifference(product, expected)).toBeLessThan(1e-7);
   });
+
+  // x64 without VNNI adds two products of a byte and a signed byte in 16 bits: 2·255·127 does not fit.
+  test.each([1, 4, 16])(
+    'the largest products of %d rows are exact in the sign that this processor takes',
+    async (count) => {
+      const [rows, cols] = [24, 64];
+      const unsigned = cutsProductsOff();
+      const data = new Uint8Array(cols * rows).fill(unsigned ? 255 : 127);
+      const levels = new Uint8Array(count * cols).fill(255);
+      const product = await run(
+        (g, a) => {
+          const b = unsigned
+            ? g.constant('uint8', [cols, rows], data)
+            : g.constant('int8', [cols, rows], Int8Array.from(data));
+          const zero = g.constant('uint8', [], [128]);
+          const scales = g.constant('float32', [rows], new Float32Array(rows).fill(1));
+          return MatMulIntegerToFloat(a, b, g.constant('float32', [], [1]), scales, zero, unsigned ? zero : null);
+        },
+        new Tensor('uint8', levels, [count, cols]),
+      );
+      expect(new Set(product)).toEqual(new Set([cols * 127 * 127]));
+    },
+  );
+});
+
+test.each([
+  ['x64', ['avx2'], true],
+  ['x64', ['avx2', 'avx512f'], true],
+  ['x64', ['avx2', 'avx_vnni'], false],
+  ['x64', ['avx512_vnni'], false],
+  ['x64', null, true],
+  ['arm64', null, false],
+])('%s with %j cuts products off: %s', (architecture, flags, cuts) => {
+  expect(cutsProductsOff(flags && new Set(flags), architecture)).toBe(cuts);
 });

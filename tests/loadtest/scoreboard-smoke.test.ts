@@ -35,7 +35,10 @@ test('EFT has its effect on real weights', { timeout: 180_000 }, async () => {
 });
 
 test('an unknown method and a server that is not there are errors with words', async () => {
-  await expect(run(process.execPath, [main, '--method', 'magic'])).rejects.toThrow('no method "magic"');
+  await expect(run(process.execPath, [main, '--method', 'magic'])).rejects.toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('Allowed choices are world, eft') as string,
+  });
   await expect(run(process.execPath, [main, '--url', 'http://127.0.0.1:9'])).rejects.toThrow(/error: /);
 });
 

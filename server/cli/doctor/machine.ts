@@ -1,9 +1,9 @@
 // Checks of the machine: Node, the runtime, the processor, memory, GPU adapters.
-import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, freemem, totalmem } from 'node:os';
 import { runtimeVersion } from '../../../kernels/runtime.js';
 import type { ModelSettings } from '../../engine/messages.js';
 import { inFloat32 } from '../../engine/not-finite.js';
+import { cpuFlags } from '../../models/processor.js';
 import { siCount } from '../terminal.js';
 import { note, ok, warn, fail, type Finding } from './finding.js';
 
@@ -18,16 +18,6 @@ export function checkNode(version = process.versions.node): Finding {
 }
 
 export const checkRuntime = (): Finding => ok('runtime', `onnxruntime ${runtimeVersion()}`);
-
-/** The kernels of quantised weights are much faster with these; null: this system does not say. */
-export function cpuFlags(): ReadonlySet<string> | null {
-  try {
-    const line = /^(?:flags|Features)\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1];
-    return line === undefined ? null : new Set(line.split(/\s+/));
-  } catch {
-    return null;
-  }
-}
 
 export function checkProcessor(threads: number, flags = cpuFlags()): Finding[] {
   const cores = availableParallelism();
