@@ -173,8 +173,10 @@ class FormulaReader {
     const weight = readNumber(value['weight'], `${path}.weight`, -MAX_WEIGHT, MAX_WEIGHT);
     const { of } = value;
     const { classifier } = this.#readers;
-    if (classifier && depth === 1 && isOperator(of) && of['op'] === CLASSIFIER)
+    if (classifier && depth === 1 && isOperator(of) && of['op'] === CLASSIFIER) {
+      this.#count(`${path}.of`);
       return { weight, scores: null, effective: classifier(of, `${path}.of`, weight) };
+    }
     return { weight, ...this.scores(of, `${path}.of`, depth) };
   }
 
@@ -201,6 +203,11 @@ class FormulaReader {
     return { node: scores.kind === 'logSoftmax' ? scores : logSoftmax(scores), effective };
   }
 
+  #count(path: string): void {
+    if (++this.#nodes > MAX_NODES)
+      throw new SpecError(path, 'too large', this.#nodes, `An expression may have at most ${MAX_NODES} operators.`);
+  }
+
   /** Only what the request combines itself is checked: a leaf is a distribution as it is. */
   #normalised(value: unknown, path: string, depth: number): Member {
     const member = this.scores(value, path, depth);
@@ -216,8 +223,7 @@ class FormulaReader {
     operators: Readonly<Record<string, readonly string[]>>,
     what: string,
   ): string {
-    if (++this.#nodes > MAX_NODES)
-      throw new SpecError(path, 'too large', this.#nodes, `An expression may have at most ${MAX_NODES} operators.`);
+    this.#count(path);
     if (depth >= MAX_NESTING)
       throw new SpecError(path, 'too large', depth + 1, `Operators may nest at most ${MAX_NESTING} deep.`);
     const op = value['op'];

@@ -398,6 +398,12 @@ describe('how it is written', () => {
       'The operator "classifier" has',
     ],
     [
+      'among more operators than an expression may have',
+      { op: 'sum', terms: [term(1, 'L'), ...Array.from({ length: 128 }, () => term(1, asked))] },
+      'expression.terms[128].of',
+      'at most 128 operators',
+    ],
+    [
       'beside coefficients that cancel',
       { op: 'sum', terms: [term(1, 'L'), term(-1, 'S'), term(3, asked)] },
       'expression',
