@@ -138,19 +138,27 @@ function gains(scores: readonly number[], scale: Scale): number[] {
   const known = after.filter(Number.isFinite);
   if (known.length === 0) return after.map(() => 0);
   const base = Number.isFinite(before) ? before : Math.min(...known);
-  return after.map((logprob) => logprob - base);
+  return after.map((logprob) => (logprob === -Infinity ? logprob : bounded(logprob - base)));
 }
 
 function checked(score: number, scale: Scale): number {
   const logprob = logProbability(score, scale);
   if (Number.isNaN(logprob) || logprob === Infinity)
-    throw new ScorerFailed(`a classifier's score is no ${scale}: ${score}. Its "scale" says what its scores are.`);
+    throw new ScorerFailed(`a classifier's score is no ${scale}: ${score}; its "scale" says what its scores are`);
   return logprob;
 }
 
 /** A token that is forbidden stays so, whatever the sign of the weight: as in a sum of distributions. */
 function weighed(weight: number, gain: number): number {
-  return gain === -Infinity ? gain : weight * gain;
+  return gain === -Infinity ? gain : bounded(weight * gain);
+}
+
+/** Far beyond what any sampler tells apart; the sum of all terms stays a number of float32, in which it is drawn. */
+const LARGEST_BIAS = 1e20;
+
+/** What is too large for a number is neither forbidden nor sure of coming. */
+function bounded(bias: number): number {
+  return Math.min(Math.max(bias, -LARGEST_BIAS), LARGEST_BIAS);
 }
 
 /** A step of the story. `chosen` is −1 where a token came that was not looked at. */

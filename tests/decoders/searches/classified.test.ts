@@ -274,6 +274,19 @@ describe('scores', () => {
       for (const probability of lawWith((tokens) => size + some(tokens), { weight: 1, scale: 'logit' }).values())
         expect(probability).toBeGreaterThanOrEqual(0);
   });
+  it('a score of any size leaves a bias that float32 holds, and is never taken for a ban', () => {
+    for (const size of [1e37, 1e300, 1.5e308])
+      for (const before of [size, -size])
+        for (const weight of [100, -100]) {
+          const read = (tokens: readonly number[]): number =>
+            tokens.length === 0 ? before : tokens[0] === 1 ? size : -size;
+          const world = { ...worldOf(5), maxTokens: 1, rewards: { C: rewardTable(read) } };
+          const spec = formula([term(1, 'L')], [{ weight, scorer: 'C' }]);
+          expect(lawOfSearch(spec, world).get('1') ?? 0).toBe(weight > 0 ? 1 : 0);
+          for (const { candidates } of decisions(runSpec(spec, world).traces))
+            for (const { value } of candidates) expect(Number.isFinite(Math.fround(value))).toBe(true);
+        }
+  });
   it('probability 0 is not quite 0', () => {
     const law = lawWith((tokens) => (tokens[0] === 1 ? 0 : 1), { weight: 1, scale: 'probability' });
     for (const [answer, probability] of law)
