@@ -1,6 +1,6 @@
 // Classifiers among the terms of a formula (model arithmetic: Dekoninck et al., arXiv:2311.14479, §3.2): {"op": "classifier", "scorer": …,
 // "scale": …}. What a scorer says of a text is brought to log C, the logarithm of a probability up to a constant of the request.
-import type { Field, FieldContext, Json, JsonObject, Member, ReadScorer } from './fields.js';
+import type { Field, Member, ReadScorer } from './fields.js';
 import { oneOf, scorer } from './fields.js';
 import { CLASSIFIER, EXPRESSION, readExpression, refuseInverted } from './formula.js';
 import type { ValuesOf } from './method.js';
@@ -39,8 +39,8 @@ export function classifiedExpression(help: string): Field<ClassifiedExpression> 
         leaf: (leaf, at) => context.member(leaf, at),
         check: refuseInverted,
         classifier: (node, at, weight) => {
-          const { read, effective } = readClassifier(node, at, context);
-          classifiers.push({ ...read, weight });
+          const { values, effective } = readFields({ name: CLASSIFIER, fields, tag: 'op' }, node, at, context);
+          classifiers.push({ ...(values as ValuesOf<typeof fields>), weight });
           return effective;
         },
       });
@@ -48,15 +48,6 @@ export function classifiedExpression(help: string): Field<ClassifiedExpression> 
     },
     show: ({ member }) => member.effective,
   };
-}
-
-function readClassifier(
-  node: JsonObject,
-  path: string,
-  context: FieldContext,
-): { readonly read: Omit<ReadClassifier, 'weight'>; readonly effective: Json } {
-  const { values, effective } = readFields({ name: CLASSIFIER, fields, tag: 'op' }, node, path, context);
-  return { read: values as ValuesOf<typeof fields>, effective };
 }
 
 /** Does a spec's expression hold a classifier, wherever it stands? Specs of methods inside it answer for themselves. */

@@ -4,6 +4,7 @@
 // A sum at the root is divided by the sum of its coefficients, as that paper does: M − 0.6·N is guidance with weight 2.5, no mild bias. A
 // sum of 0 or less is refused (decoders/coefficients.ts), 0 unless a mask stands around it: contrastive decoding is such a formula.
 import { coefficientSum, divided, isInverted, SUM_REMEDY } from '../coefficients.js';
+import type { Scores } from '../expr.js';
 import { boolean } from '../fields.js';
 import { expression } from '../formula.js';
 import { Conflict, defineMethod } from '../method.js';
@@ -19,8 +20,11 @@ export const formula = defineMethod({
     expression: expression('A tree of operators: sum, union, intersection, masked, where, log_softmax, fused.'),
     normalise,
   },
-  build: ({ expression: { scores }, normalise }) => {
-    if (isInverted(scores)) throw new Conflict('expression', coefficientSum(scores), SUM_REMEDY);
-    return normalise ? divided(scores).scores : scores;
-  },
+  build: ({ expression, normalise }) => rootOf(expression.scores, normalise).scores,
 });
+
+/** What is drawn from, and what its coefficients were divided by. Throws Conflict where they would prefer what should be avoided. */
+export function rootOf(scores: Scores, normalise: boolean): { readonly scores: Scores; readonly by: number } {
+  if (isInverted(scores)) throw new Conflict('expression', coefficientSum(scores), SUM_REMEDY);
+  return normalise ? divided(scores) : { scores, by: 1 };
+}

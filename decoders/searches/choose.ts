@@ -13,17 +13,23 @@ import {
   trace,
   uniform,
   type Branch,
+  type ForkOptions,
   type Searching,
 } from '../search.js';
 import { draw, lawOf } from '../warp.js';
 
 /** Forks of the branch, one per first token, each continued up to `block` tokens as the branch itself would go on. */
-export function* candidatesOf(trunk: Branch, firstIds: readonly number[], block: number): Searching<Branch[]> {
-  return yield* all(firstIds.map((id) => candidate(trunk, id, block)));
+export function* candidatesOf(
+  trunk: Branch,
+  firstIds: readonly number[],
+  block: number,
+  options: ForkOptions = {},
+): Searching<Branch[]> {
+  return yield* all(firstIds.map((id) => candidate(trunk, id, block, options)));
 }
 
-function* candidate(trunk: Branch, firstId: number, block: number): Searching<Branch> {
-  const branch = yield* fork(trunk);
+function* candidate(trunk: Branch, firstId: number, block: number, options: ForkOptions): Searching<Branch> {
+  const branch = yield* fork(trunk, options);
   yield* extend(branch, firstId, block);
   return branch;
 }

@@ -10,28 +10,16 @@
 // So a step is one look at the likeliest tokens, one reading of each of their texts and of x, and one draw with a bias, by the request's own
 // sampler over the whole vocabulary. Nothing is drafted: a token's bias is known once the one before it is.
 import { classifiedExpression, holdsClassifier, logProbability, type Scale } from '../classifier.js';
-import { coefficientSum, divided, isInverted, SUM_REMEDY } from '../coefficients.js';
-import { formula, normalise } from '../distributions/formula.js';
+import { formula, normalise, rootOf } from '../distributions/formula.js';
 import { integer } from '../fields.js';
 import type { ReadScorer } from '../fields.js';
-import { Conflict } from '../method.js';
 import type { Scorer } from '../plan.js';
 import { refuseCentred } from '../scorers/ensemble.js';
 import { scoreAll } from '../scorers/index.js';
-import {
-  all,
-  commit,
-  count,
-  force,
-  fork,
-  logprobs as nextTokens,
-  release,
-  sample,
-  ScorerFailed,
-  trace,
-} from '../search.js';
+import { all, commit, count, logprobs as nextTokens, release, sample, ScorerFailed, trace } from '../search.js';
 import type { Branch, Search, Searching, TopTokens } from '../search.js';
 import { defineSearch } from '../search-method.js';
+import { candidatesOf } from './choose.js';
 
 interface Classifier {
   readonly scorer: Scorer;
@@ -67,8 +55,7 @@ export const classified = defineSearch({
     }),
   },
   plan: ({ expression: { member, classifiers }, normalise, candidates }, context) => {
-    if (isInverted(member.scores)) throw new Conflict('expression', coefficientSum(member.scores), SUM_REMEDY);
-    const { scores, by } = normalise ? divided(member.scores) : { scores: member.scores, by: 1 };
+    const { scores, by } = rootOf(member.scores, normalise);
     context.distribution(scores);
     const terms = classifiers
       .filter(({ weight }) => weight !== 0)
@@ -113,7 +100,7 @@ const NOTHING: TopTokens = { ids: [], logprobs: [] };
 /** Σ λⱼ·(log Cⱼ(x z) − log Cⱼ(x)) of each token z after x. */
 function* biasesOf(x: Branch, ids: readonly number[], classifiers: readonly Classifier[]): Searching<number[]> {
   if (ids.length === 0) return [];
-  const texts = yield* all(ids.map((id) => textWith(x, id)));
+  const texts = yield* candidatesOf(x, ids, 1, { textOnly: true });
   const judged = yield* all(classifiers.map(({ scorer }) => scoreAll(scorer, [x, ...texts])));
   yield* count('scored', texts.length);
   yield* all(texts.map((text) => release(text)));
@@ -121,12 +108,6 @@ function* biasesOf(x: Branch, ids: readonly number[], classifiers: readonly Clas
     gains(judged[j] ?? [], scale).map((gain) => weighed(weight, gain)),
   );
   return ids.map((_, at) => shares.reduce((sum, share) => sum + (share[at] ?? NaN), 0));
-}
-
-function* textWith(x: Branch, id: number): Searching<Branch> {
-  const text = yield* fork(x, { textOnly: true });
-  yield* force(text, [id]);
-  return text;
 }
 
 /**

@@ -2,14 +2,13 @@
 // one forward a token and no row but the trunk's; cancelled at any step it leaves nothing behind.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { runSearch } from '../../decoders/searches/index.js';
 import { buildDecoding } from '../../decoders/spec.js';
 import { applyEdits, editsOf, logprobsOf } from '../../decoders/warp.js';
 import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
 import { expectAllFreed } from '../support/cancelled.js';
 import { textGrammar } from '../support/toy-constraint.js';
 import { drain, makeEngine, request, SALTS } from '../support/toy-engine.js';
-import { emittedOf, searchRequest, toldOf, twinOf, twinWorld } from '../support/toy-search.js';
+import { expectAsTwin, searchRequest, toldOf, twinWorld } from '../support/toy-search.js';
 
 const heads = { heads: ['first', 'second'], statistics: null };
 const first = { kind: 'reward', model: 'tuned', head: 'first' };
@@ -87,12 +86,7 @@ describe('through the engine', () => {
         engine.submit(request('plain', { maxTokens: 9 }));
         const events = await drain(engine);
         for (const one of several)
-          for (let choice = 0; choice < one.n; choice++) {
-            const twin = twinOf((trunk) => runSearch(one.search!.plan, trunk), one, choice);
-            const { ids, story, last } = toldOf(events.get(one.requestId)!, choice);
-            expect(last).toMatchObject({ kind: 'done' });
-            expect(ids).toEqual(emittedOf(twin, one));
-            expect(story.map(({ chosen }) => chosen)).toEqual(twin.traces.map(({ chosen }) => chosen));
+          for (const { ids, story } of expectAsTwin(one, events.get(one.requestId)!)) {
             tokens += ids.length;
             unseen += story.filter(({ chosen }) => chosen === -1).length;
           }

@@ -12,7 +12,7 @@ import type { Engine } from '../../server/engine/engine.js';
 import { greedySampling, type DecodeRequest } from '../../server/wire/decode.js';
 import { expectAllFreed } from '../support/cancelled.js';
 import { drain, makeEngine, request, SALTS } from '../support/toy-engine.js';
-import { emittedOf, searchRequest, toldOf, twinOf } from '../support/toy-search.js';
+import { emittedOf, expectAsTwin, searchRequest, toldOf, twinOf } from '../support/toy-search.js';
 
 const heads = { heads: ['first', 'second'], statistics: null };
 const steered = { method: 'eft', base: 'large', tuned: 'tuned', reference: 'small' };
@@ -101,14 +101,7 @@ describe('through the engine', () => {
         const { engine } = makeEngine({ limits: { maxRows: 256 } });
         const events = await run(engine, [...several, request('plain', { maxTokens: 9 })]);
         for (const one of several)
-          for (let choice = 0; choice < one.n; choice++) {
-            const twin = twinOf((trunk) => runSearch(one.search!.plan, trunk), one, choice);
-            const { ids, story, last } = toldOf(events.get(one.requestId)!, choice);
-            expect(last).toMatchObject({ kind: 'done' });
-            expect(ids).toEqual(emittedOf(twin, one));
-            expect(story.map(({ event, chosen }) => [event, chosen])).toEqual(
-              twin.traces.map(({ event, chosen }) => [event, chosen]),
-            );
+          for (const { ids, story } of expectAsTwin(one, events.get(one.requestId)!)) {
             tokens += ids.length;
             decisions += story.length;
           }

@@ -1,8 +1,10 @@
 // Searches on the toy models, through the real engine and through its naive twin: what both must agree about.
+import { expect } from 'vitest';
 import { evaluate } from '../../decoders/evaluate.js';
 import { viewKey, viewsOf, type Scores } from '../../decoders/expr.js';
 import type { Budget, ScoreSource, SearchPlan } from '../../decoders/plan.js';
 import type { Branch, Search, SearchTrace } from '../../decoders/search.js';
+import { runSearch } from '../../decoders/searches/index.js';
 import { planViews } from '../../decoders/views-plan.js';
 import { applyEdits, applyMask, editsOf } from '../../decoders/warp.js';
 import type { DecodeEvent, DecodeRequest, Frame, SearchJob } from '../../server/wire/decode.js';
@@ -116,6 +118,23 @@ export function toldOf(
     story: events.flatMap((event) => (event.kind === 'search' && event.choice === choice ? event.entries : [])),
     last: events.at(-1)!,
   };
+}
+
+/** Each choice got the tokens and the story that the naive twin gives it. Returns what they were told. */
+export function expectAsTwin(
+  req: DecodeRequest,
+  events: readonly DecodeEvent[],
+): { readonly ids: readonly number[]; readonly story: readonly SearchTrace[] }[] {
+  return Array.from({ length: req.n }, (_, choice) => {
+    const twin = twinOf((trunk) => runSearch(req.search!.plan, trunk), req, choice);
+    const { ids, story, last } = toldOf(events, choice);
+    expect(last).toMatchObject({ kind: 'done' });
+    expect(ids).toEqual(emittedOf(twin, req));
+    expect(story.map(({ event, chosen }) => [event, chosen])).toEqual(
+      twin.traces.map(({ event, chosen }) => [event, chosen]),
+    );
+    return { ids, story };
+  });
 }
 
 /** Without an end token: it is not told. */
